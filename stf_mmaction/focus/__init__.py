@@ -1,0 +1,11 @@
+"""Gradient focus in plain PyTorch, for any network; no MMEngine here."""
+from .maps import (focus_map, last_gradient, last_weights, lower_weights,
+                   min_max)
+from .masking import (frozen_running_stats, mask_inputs, present_persons,
+                      resize_focus)
+
+__all__ = [
+    'focus_map', 'frozen_running_stats', 'last_gradient', 'last_weights',
+    'lower_weights', 'mask_inputs', 'min_max', 'present_persons',
+    'resize_focus'
+]

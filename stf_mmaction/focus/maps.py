@@ -1,0 +1,123 @@
+"""Where a skeleton classifier looks: the gradient focus, Eq. (2).
+
+Q = minmax(ReLU(sum_c a_c X_c)), a_c = mean over (M, T', V) of d p_y / d X_c.
+
+Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
+Skeleton-Based Action Recognition", AAAI 2022. Nothing here is detached:
+gradients of a loss on Q reach the weights through a_c as well as through X.
+"""
+from typing import Optional
+
+import torch
+from torch import Tensor
+
+
+def _others(logits: Tensor, classes: Tensor) -> Tensor:
+    """Logits with the class itself at -inf: (N, S, K)."""
+    own = torch.nn.functional.one_hot(classes, logits.shape[1]).bool()
+    return logits.unsqueeze(1).masked_fill(own, float('-inf'))
+
+
+def last_weights(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
+    """a_c of the features that average pooling and a linear layer read.
+
+    There a = p_y (W_y - sum_j p_j W_j) / (M T' V), and that is a positive
+    number times W_y - sum_{j != y} p_j / (1 - p_y) W_j, which min-max cannot
+    tell from a. The second form has no difference of nearly equal numbers
+    when the network is sure, and no underflow.
+
+    Args:
+        logits (torch.Tensor): Shape (N, K), K >= 2.
+        weight (torch.Tensor): W of the linear layer, shape (K, C).
+        classes (torch.Tensor): y, class indices, shape (N, S).
+
+    Returns:
+        torch.Tensor: a up to a positive factor per clip, shape (N, S, C).
+    """
+    return weight[classes] - _others(logits, classes).softmax(-1) @ weight
+
+
+def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
+    """M T' V times d p_y / d X of the same features, with its true factor.
+
+    Args:
+        logits, weight, classes: As in :func:`last_weights`.
+
+    Returns:
+        torch.Tensor: Shape (N, S, C), the same at every place of a clip.
+    """
+    total = logits.logsumexp(1, keepdim=True)
+    log_own = logits.gather(1, classes) - total
+    log_other = _others(logits, classes).logsumexp(-1) - total
+    factor = (log_own + log_other).exp()  # p_y (1 - p_y)
+    return factor.unsqueeze(-1) * last_weights(logits, weight, classes)
+
+
+def lower_weights(lower: Tensor,
+                  last: Tensor,
+                  gradient: Tensor,
+                  second_order: bool = True) -> Tensor:
+    """a_c of an earlier module: one vector-Jacobian product from the last.
+
+    The factor of each clip stays: batch norm couples the clips.
+
+    Args:
+        lower (torch.Tensor): X of the module, shape (N, M, C', T', V), on
+            the way to ``last``.
+        last (torch.Tensor): What the classifier reads, (N, M, C, T, V).
+        gradient (torch.Tensor): Of the sum of p_y over the batch with
+            respect to ``last``, up to a number, shape (N, C).
+        second_order (bool): Whether a_c itself can be differentiated.
+            Defaults to True.
+
+    Returns:
+        torch.Tensor: Shape (N, 1, C').
+    """
+    seed = gradient[:, None, :, None, None].expand_as(last).to(last.dtype)
+    grad, = torch.autograd.grad(
+        last, lower, seed, retain_graph=True, create_graph=second_order)
+    return grad.to(gradient.dtype).mean((1, 3, 4)).unsqueeze(1)
+
+
+def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
+    """(R - lo) / max(hi - lo, eps) per map, over the persons present.
+
+    Args:
+        raw (torch.Tensor): R, shape (N, S, M, T', V).
+        present (torch.Tensor, optional): Persons that take part, boolean,
+            shape (N, M). Defaults to None, all.
+
+    Returns:
+        torch.Tensor: In [0, 1], zero for absent persons and for a constant
+        map (which passes no gradient).
+    """
+    if present is None:
+        present = raw.new_ones(raw.shape[0], raw.shape[2], dtype=torch.bool)
+    mask = present[:, None, :, None, None]
+    low = raw.masked_fill(~mask, float('inf')).amin((2, 3, 4), True)
+    high = raw.masked_fill(~mask, float('-inf')).amax((2, 3, 4), True)
+    span = high - low  # -inf where nobody is present
+    flat = span <= torch.finfo(raw.dtype).tiny
+    scaled = (raw - low.masked_fill(flat, 0)) / span.masked_fill(flat, 1)
+    return scaled.masked_fill(flat | ~mask, 0)
+
+
+def focus_map(features: Tensor,
+              weights: Tensor,
+              present: Optional[Tensor] = None) -> Tensor:
+    """Q of Eq. (2) from X and a.
+
+    Args:
+        features (torch.Tensor): X, shape (N, M, C, T', V).
+        weights (torch.Tensor): a for S classes, shape (N, S, C).
+        present (torch.Tensor, optional): As in :func:`min_max`.
+
+    Returns:
+        torch.Tensor: Q in [0, 1], shape (N, S, M, T', V), at least float32.
+    """
+    persons, _, frames, joints = features.shape[1:]
+    flat = features.permute(0, 1, 3, 4, 2).flatten(1, 3)
+    flat = flat.to(weights.dtype)
+    raw = (flat @ weights.transpose(1, 2)).transpose(1, 2).relu()
+    raw = raw.unflatten(2, (persons, frames, joints))
+    return min_max(raw, present)

@@ -1,0 +1,74 @@
+"""Hiding what a network looks at, and asking it again."""
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+
+def present_persons(inputs: Tensor) -> Tensor:
+    """Which persons there are: those whose input is not all zero.
+
+    Args:
+        inputs (torch.Tensor): Skeletons, shape (N, M, T, V, C).
+
+    Returns:
+        torch.Tensor: Boolean, shape (N, M).
+    """
+    return inputs.ne(0).flatten(2).any(2)
+
+
+def resize_focus(focus: Tensor, frames: int) -> Tensor:
+    """Interpolate linearly along time, joints and persons apart.
+
+    Args:
+        focus (torch.Tensor): Shape (..., T', V).
+        frames (int): T.
+
+    Returns:
+        torch.Tensor: Shape (..., T, V).
+    """
+    if focus.shape[-2] == frames:
+        return focus
+    lead, joints = focus.shape[:-2], focus.shape[-1]
+    flat = focus.reshape(-1, *focus.shape[-2:]).transpose(1, 2)
+    flat = F.interpolate(flat, frames, mode='linear', align_corners=False)
+    return flat.transpose(1, 2).reshape(*lead, frames, joints)
+
+
+def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
+    """X - Q * X of the exploration loss, all channels alike.
+
+    Args:
+        inputs (torch.Tensor): X, shape (N, M, T, V, C).
+        focus (torch.Tensor): Q of any length, shape (N, M, T', V).
+
+    Returns:
+        torch.Tensor: Shape (N, M, T, V, C).
+    """
+    focus = resize_focus(focus, inputs.shape[2]).to(inputs.dtype)
+    return inputs - focus.unsqueeze(-1) * inputs
+
+
+@contextmanager
+def frozen_running_stats(module: nn.Module) -> Iterator[None]:
+    """Normalise by the batch, but leave the running statistics alone.
+
+    Args:
+        module (nn.Module): Its batch norms are frozen within the context;
+            those in evaluation mode go on as they are.
+    """
+    norms = [
+        m for m in module.modules()
+        if isinstance(m, _NormBase) and m.track_running_stats
+    ]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+

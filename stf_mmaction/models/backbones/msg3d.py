@@ -1,0 +1,206 @@
+"""MS-G3D with channels last.
+
+Paper: Liu et al., "Disentangling and Unifying Graph Convolutions for
+Skeleton-Based Action Recognition", CVPR 2020,
+https://arxiv.org/abs/2003.14111. Original code:
+https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
+"""
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+import torch.nn.functional as F
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor, nn
+
+from mmaction.registry import MODELS
+from stf_mmaction.datasets.layouts import Layout
+
+from ..layers import G3D, MultiScaleGraphConv, TemporalUnit, layout_of
+
+WINDOWS = (3, 5)  # frames of the two G3D branches
+
+
+class Stages(NamedTuple):
+    """What :meth:`MSG3DBackbone.forward_stages` returns.
+
+    Attributes:
+        features (tuple[torch.Tensor]): After each part of each block, six
+            tensors of shape (N, M, C, T', V). Each is an ancestor of the
+            next, so that gradients can be taken with respect to it.
+        embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module that
+            is on, shape (N, M, T', V), in (0, 1).
+    """
+    features: Tuple[Tensor, ...]
+    embeddings: Tuple[Tensor, ...]
+
+
+class MSG3DBlock(BaseModule):
+    """MS-GCN and G3D pathways, summed, ReLU; then a temporal unit.
+
+    Args:
+        in_channels (int): C.
+        out_channels (int): D.
+        mid_channels (int): Channels of the MS-GCN.
+        g3d_channels (int): Channels within the G3D windows.
+        layout (Layout): The skeleton.
+        num_gcn_scales (int): K of the MS-GCN.
+        num_g3d_scales (int): K of the G3D.
+        stride (int): Over frames.
+        adjacency_norm (str): See :func:`adjacency_scales`.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, mid_channels: int,
+                 g3d_channels: int, layout: Layout, num_gcn_scales: int,
+                 num_g3d_scales: int, stride: int,
+                 adjacency_norm: str) -> None:
+        super().__init__()
+        self.gcn = MultiScaleGraphConv(
+            in_channels,
+            mid_channels,
+            layout,
+            num_gcn_scales,
+            adjacency_norm=adjacency_norm)
+        self.tcn1 = TemporalUnit(mid_channels, out_channels, stride)
+        self.tcn2 = TemporalUnit(out_channels, out_channels, activate=False)
+        self.g3d = ModuleList([
+            G3D(in_channels, g3d_channels, out_channels, layout,
+                num_g3d_scales, window, stride, adjacency_norm)
+            for window in WINDOWS
+        ])
+        self.tcn = TemporalUnit(out_channels, out_channels)
+
+    def spatial(self, x: Tensor, graph: Optional[Tensor] = None) -> Tensor:
+        """The two pathways: (B, T, V, C) -> (B, T', V, D).
+
+        Args:
+            x (torch.Tensor): Shape (B, T, V, C).
+            graph (torch.Tensor, optional): G_k for the nearest scales of the
+                MS-GCN, shape (B, 3, V, V). Defaults to None.
+        """
+        out = self.tcn2(self.tcn1(self.gcn(x, graph)))
+        for g3d in self.g3d:
+            out = out + g3d(x)
+        return F.relu_(out)
+
+
+@MODELS.register_module()
+class MSG3DBackbone(BaseModule):
+    """MS-G3D as published, for any layout, channels, persons and length.
+
+    Args:
+        graph_cfg (dict): ``dict(layout=...)``, a name or a layout dict.
+        in_channels (int): C of the input. Defaults to 3.
+        base_channels (int): Channels of the first block, a multiple of 6;
+            the second has 2 and the third 4 times as many. Defaults to 96.
+        num_gcn_scales (int): Scales of the MS-GCN. Defaults to 13.
+        num_g3d_scales (int): Scales of the G3D. Defaults to 6.
+        num_person (int): M. Defaults to 2.
+        adjacency_norm (str): ``'symmetric'`` as published or ``'column'``
+            as in MMAction2's MSG3D project. Defaults to ``'symmetric'``.
+        init_cfg (dict or list[dict], optional): Of MMEngine.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    def __init__(self,
+                 graph_cfg: Dict,
+                 in_channels: int = 3,
+                 base_channels: int = 96,
+                 num_gcn_scales: int = 13,
+                 num_g3d_scales: int = 6,
+                 num_person: int = 2,
+                 adjacency_norm: str = 'symmetric',
+                 init_cfg: Optional[Dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if base_channels < 6 or base_channels % 6:
+            raise ValueError(
+                f'base_channels={base_channels} does not split over the six '
+                'branches of a temporal unit: use a multiple of 6')
+        for name, value in (('in_channels', in_channels),
+                            ('num_gcn_scales', num_gcn_scales),
+                            ('num_g3d_scales', num_g3d_scales),
+                            ('num_person', num_person)):
+            if value < 1:
+                raise ValueError(f'{name}={value} must be at least 1')
+        self.layout = layout_of(graph_cfg)
+        self.in_channels = in_channels
+        self.num_person = num_person
+        self.adjacency_norm = adjacency_norm
+        widths = [base_channels * 2**b for b in range(3)]
+        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
+                                      in_channels)
+        blocks: List[MSG3DBlock] = []
+        for b, width in enumerate(widths):
+            before = widths[b - 1] if b else in_channels
+            # The first block widens at once, the others when they collapse.
+            inner = before if b else width
+            blocks.append(
+                MSG3DBlock(before, width, inner, inner, self.layout,
+                           num_gcn_scales, num_g3d_scales, 2 if b else 1,
+                           adjacency_norm))
+        self.blocks = ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of the last block.
+
+        Args:
+            x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
+
+        Returns:
+            torch.Tensor: Shape (N, M, 4 base_channels, ceil(T / 4), V).
+
+        Raises:
+            ValueError: If M, V or C is not what the network was built for.
+        """
+        features, _ = self._run(x, last_only=True)
+        return features[-1]
+
+    def forward_stages(self, x: Tensor) -> Stages:
+        """As :meth:`forward`, with all features and embeddings."""
+        return Stages(*self._run(x, last_only=False))
+
+    def _run(self, x: Tensor,
+             last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:
+        clips, persons = x.shape[:2]
+        x = self._normalize(x)
+        features, embeddings = [], []
+        for index in range(len(self.blocks)):
+            for part in (self._first_part, self._second_part):
+                x, embedding = part(index, x)
+                # A view and back, so that the view is on the way to the loss.
+                view = x.unflatten(0, (clips, persons)).permute(0, 1, 4, 2, 3)
+                x = view.permute(0, 1, 3, 4, 2).flatten(0, 1)
+                if last_only:
+                    features.clear()
+                elif embedding is not None:
+                    embeddings.append(
+                        embedding.unflatten(0, (clips, persons)))
+                features.append(view)
+        return tuple(features), tuple(embeddings)
+
+    def _first_part(self, index: int,
+                    x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        """The pathways of a block and the embedding of its STF module."""
+        return self.blocks[index].spatial(x), None
+
+    def _second_part(self, index: int,
+                     x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        """The temporal unit and the embedding of its STF module."""
+        return self.blocks[index].tcn(x), None
+
+    def _normalize(self, x: Tensor) -> Tensor:
+        """(N, M, T, V, C) -> batch norm per person, joint and channel."""
+        expected = (self.num_person, self.layout.num_node, self.in_channels)
+        if x.ndim != 5 or (x.shape[1], x.shape[3], x.shape[4]) != expected:
+            raise ValueError(
+                f'input of shape {tuple(x.shape)} does not fit a network for '
+                '{} persons, {} joints and {} channels: it takes (clips, '
+                'persons, frames, joints, channels); change num_person, '
+                'graph_cfg.layout or in_channels of the backbone, or the '
+                'pipeline'.format(*expected))
+        clips, persons, frames, joints, channels = x.shape
+        if frames < 1:
+            raise ValueError('input has no frame: a clip needs at least one')
+        x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
+        x = self.data_bn(x).view(clips * persons, joints, channels, frames)
+        return x.permute(0, 3, 1, 2).contiguous()

@@ -1,0 +1,97 @@
+"""STF-GCN: six STF modules in the three blocks of MS-G3D.
+
+Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
+Skeleton-Based Action Recognition", AAAI 2022. No code was published.
+"""
+from typing import Dict, Optional, Sequence, Tuple
+
+import torch
+from torch import Tensor
+
+from mmaction.registry import MODELS
+
+from ..layers import BottleneckSTF, InferredGraph
+from ..layers.stf_module import NUM_SCALES
+from .msg3d import MSG3DBackbone
+
+
+@MODELS.register_module()
+class STFGCN(MSG3DBackbone):
+    """MS-G3D with STF modules, equal to MS-G3D until they are trained.
+
+    Module 2b - 1 adds G_k (Eq. 1) to the three nearest scales of the MS-GCN
+    of block b; module 2b is a bottleneck added to the input of its temporal
+    unit.
+
+    Args:
+        graph_cfg (dict): As in :class:`MSG3DBackbone`, like all others but
+        stf_stages (Sequence[int]): Which of the six STF modules are on;
+            ``()`` is plain MS-G3D. Defaults to ``(1, 2, 3, 4, 5, 6)``.
+
+    Attributes:
+        stf_enabled (bool): Set to False to compute (and train) the MS-G3D
+            baseline inside; nothing else changes. Defaults to True.
+    """
+
+    def __init__(self,
+                 graph_cfg: Dict,
+                 in_channels: int = 3,
+                 base_channels: int = 96,
+                 num_gcn_scales: int = 13,
+                 num_g3d_scales: int = 6,
+                 num_person: int = 2,
+                 adjacency_norm: str = 'symmetric',
+                 stf_stages: Sequence[int] = (1, 2, 3, 4, 5, 6),
+                 init_cfg: Optional[Dict] = None) -> None:
+        super().__init__(graph_cfg, in_channels, base_channels,
+                         num_gcn_scales, num_g3d_scales, num_person,
+                         adjacency_norm, init_cfg)
+        unknown = sorted(set(stf_stages) - set(range(1, 7)))
+        if unknown:
+            raise ValueError(f'stf_stages={tuple(stf_stages)} names modules '
+                             f'{unknown}: the STF modules are 1 to 6')
+        if num_gcn_scales < NUM_SCALES and {1, 3, 5} & set(stf_stages):
+            raise ValueError(
+                f'num_gcn_scales={num_gcn_scales} is less than the '
+                f'{NUM_SCALES} scales of an STF module: use at least that '
+                'many, or leave 1, 3 and 5 out of stf_stages')
+        self.stf_enabled = True
+        for index, block in enumerate(self.blocks):
+            if 2 * index + 1 in stf_stages:
+                channels = block.gcn.weight.shape[2]
+                block.stf_graph = InferredGraph(channels,
+                                                self.layout.num_node)
+            if 2 * index + 2 in stf_stages:
+                channels = block.tcn.norm.num_features
+                block.stf_bottleneck = BottleneckSTF(channels, self.layout,
+                                                     self.adjacency_norm)
+
+    @property
+    def num_stf_modules(self) -> int:
+        """int: How many STF modules there are."""
+        return sum(
+            hasattr(block, name) for block in self.blocks
+            for name in ('stf_graph', 'stf_bottleneck'))
+
+    def stf_parameters(self) -> Dict[str, torch.nn.Parameter]:
+        """The parameters that plain MS-G3D does not have, by name."""
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters() if '.stf_' in name
+        }
+
+    def _first_part(self, index: int,
+                    x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        block = self.blocks[index]
+        if not self.stf_enabled or not hasattr(block, 'stf_graph'):
+            return block.spatial(x), None
+        graph, embedding = block.stf_graph(x)
+        return block.spatial(x, graph), embedding
+
+    def _second_part(self, index: int,
+                     x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        block = self.blocks[index]
+        if not self.stf_enabled or not hasattr(block, 'stf_bottleneck'):
+            return block.tcn(x), None
+        addition, embedding = block.stf_bottleneck(x)
+        return block.tcn(x + addition), embedding

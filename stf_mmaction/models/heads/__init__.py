@@ -1,0 +1,3 @@
+from .stf_head import FocusContext, STFHead
+
+__all__ = ['FocusContext', 'STFHead']

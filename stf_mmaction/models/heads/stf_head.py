@@ -1,0 +1,207 @@
+"""A GCN head whose losses also say where to look."""
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
+
+import torch
+from mmaction.models.heads import GCNHead
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from torch import Tensor
+
+from stf_mmaction.focus import (focus_map, last_gradient, last_weights,
+                                lower_weights)
+
+
+class FocusContext(NamedTuple):
+    """What an :class:`STFHead` needs of the recognizer beyond the features.
+
+    Attributes:
+        present (torch.Tensor): Persons that take part, boolean, (N, M).
+        lower (torch.Tensor, optional): Features of the module before the
+            last, on the way to the last, (N, M, C', T', V); for coherence.
+        last (torch.Tensor, optional): Features of the last module, where
+            they are not what the head reads; for coherence.
+        embeddings (tuple[torch.Tensor]): beta(X^l) of the STF modules, each
+            (N, M, T_l, V); for adjacency.
+        masked_scores (Callable, optional): From a focus (N, M, T', V) to the
+            scores (N, K) of the masked input; for exploration.
+    """
+    present: Tensor
+    lower: Optional[Tensor] = None
+    last: Optional[Tensor] = None
+    embeddings: Tuple[Tensor, ...] = ()
+    masked_scores: Optional[Callable[[Tensor], Tensor]] = None
+
+
+@MODELS.register_module()
+class STFHead(GCNHead):
+    """``GCNHead`` with the four STF losses, Eq. (3) to (6).
+
+    Without any of them it is a ``GCNHead``. Dropout is left out where the
+    focus is computed: it is the focus of the network that will be used.
+
+    Args:
+        num_classes (int): K.
+        in_channels (int): C of the features.
+        loss_exploration (dict, optional): ``dict(type='STFExplorationLoss')``.
+        loss_divergence (dict, optional): ``dict(type='STFDivergenceLoss')``.
+        loss_coherence (dict, optional): ``dict(type='STFCoherenceLoss')``.
+        loss_adjacency (dict, optional): ``dict(type='STFAdjacencyLoss')``.
+        second_order (bool): Whether gradients also pass through a_c, as the
+            equations say. False is cheaper. Defaults to True.
+        kwargs: Of ``GCNHead``: ``loss_cls``, ``dropout``, ``average_clips``,
+            ``label_smooth_eps``, ``topk``, ``init_cfg``.
+
+    Raises:
+        ValueError: If an STF loss cannot be computed for these settings.
+    """
+
+    def __init__(self,
+                 num_classes: int,
+                 in_channels: int,
+                 loss_exploration: Optional[Dict] = None,
+                 loss_divergence: Optional[Dict] = None,
+                 loss_coherence: Optional[Dict] = None,
+                 loss_adjacency: Optional[Dict] = None,
+                 second_order: bool = True,
+                 **kwargs) -> None:
+        super().__init__(num_classes, in_channels, **kwargs)
+        self.second_order = second_order
+        for name, cfg in (('loss_exploration', loss_exploration),
+                          ('loss_divergence', loss_divergence),
+                          ('loss_coherence', loss_coherence),
+                          ('loss_adjacency', loss_adjacency)):
+            setattr(self, name, None if cfg is None else MODELS.build(cfg))
+        if self.uses_focus and (num_classes < 2 or self.multi_class):
+            raise ValueError(
+                f'STF losses compare classes: num_classes={num_classes}, '
+                f'multi_class={self.multi_class} has no two that exclude '
+                'each other; use at least 2 and multi_class=False')
+
+    @property
+    def uses_focus(self) -> bool:
+        """bool: Whether any STF loss is on."""
+        return any(loss is not None
+                   for loss in (self.loss_exploration, self.loss_divergence,
+                                self.loss_coherence, self.loss_adjacency))
+
+    def focus(self,
+              features: Tensor,
+              present: Optional[Tensor] = None,
+              classes: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+        """Focus of the last module, in closed form.
+
+        Args:
+            features (torch.Tensor): What the head reads, (N, M, C, T', V).
+            present (torch.Tensor, optional): Boolean, shape (N, M).
+            classes (torch.Tensor, optional): Class indices y, shape (N, S).
+                Defaults to None, the two likeliest.
+
+        Returns:
+            tuple[torch.Tensor]: Q (N, S, M, T', V) and the classes (N, S).
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            return self._focus(features, self.scores(features), present,
+                               classes)
+
+    def _focus(self,
+               features: Tensor,
+               logits: Tensor,
+               present: Optional[Tensor],
+               classes: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+        if classes is None:
+            classes = logits.topk(2, 1).indices
+        weights = last_weights(logits, self._fc_weight(), classes)
+        return focus_map(features, self._maybe_detach(weights),
+                         present), classes
+
+    def loss(self,
+             feats: Tensor,
+             data_samples: SampleList,
+             context: Optional[FocusContext] = None,
+             **kwargs) -> Dict[str, Tensor]:
+        """Classification and STF losses, each weighted.
+
+        Args:
+            feats (torch.Tensor): Shape (N, M, C, T', V).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+            context (FocusContext, optional): From ``STFRecognizer``.
+
+        Returns:
+            dict[str, torch.Tensor]: ``loss_cls``, the STF losses that are
+            on, and the accuracies.
+
+        Raises:
+            ValueError: If a loss that is on lacks what it needs.
+        """
+        losses = super().loss(feats, data_samples, **kwargs)
+        if not self.uses_focus:
+            return losses
+        if context is None:
+            raise ValueError(
+                "STF losses of STFHead need type='STFRecognizer' around it, "
+                'which provides what they compare')
+        with torch.autocast(feats.device.type, enabled=False):
+            losses.update(self._stf_losses(feats, context))
+        return losses
+
+    def _stf_losses(self, feats: Tensor,
+                    context: FocusContext) -> Dict[str, Tensor]:
+        logits = self.scores(feats)
+        focus, classes = self._focus(feats, logits, context.present)
+        first, second = focus.unbind(1)
+        losses = {}
+        if self.loss_divergence is not None:
+            losses['loss_divergence'] = self.loss_divergence(first, second)
+        if self.loss_coherence is not None:
+            lower, last = self._module_focus(feats, first, context, logits,
+                                             classes[:, :1])
+            losses['loss_coherence'] = self.loss_coherence(lower, last)
+        if self.loss_adjacency is not None:
+            if not context.embeddings:
+                raise ValueError(
+                    'loss_adjacency needs STF modules, and this backbone has '
+                    "none: use backbone type='STFGCN' with stf_stages, or "
+                    'leave loss_adjacency out')
+            losses['loss_adjacency'] = self.loss_adjacency(
+                first, context.embeddings, context.present)
+        if self.loss_exploration is not None:
+            losses['loss_exploration'] = self.loss_exploration(
+                context.masked_scores(first), classes[:, 0])
+        return losses
+
+    def _module_focus(self, feats: Tensor, first: Tensor,
+                      context: FocusContext, logits: Tensor,
+                      classes: Tensor) -> List[Tensor]:
+        """Q of the module before the last, and of the last."""
+        if context.lower is None:
+            raise ValueError(
+                'loss_coherence compares two modules: name them in '
+                "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use "
+                "backbone type='STFGCN'")
+        seed = last_gradient(logits, self._fc_weight(), classes)
+        maps = []
+        for module in (context.lower, context.last):
+            if module is None:  # the head reads the last module itself
+                maps.append(first)
+                continue
+            weights = lower_weights(module, feats,
+                                    self._maybe_detach(seed)[:, 0],
+                                    self.second_order)
+            maps.append(
+                focus_map(module, self._maybe_detach(weights),
+                          context.present)[:, 0])
+        return maps
+
+    def scores(self, feats: Tensor) -> Tensor:
+        """Scores without dropout in float32 at least: (N, K)."""
+        weight = self._fc_weight()
+        pooled = feats.to(weight.dtype).mean((1, 3, 4))
+        return torch.nn.functional.linear(pooled, weight,
+                                          self.fc.bias.to(weight.dtype))
+
+    def _fc_weight(self) -> Tensor:
+        weight = self.fc.weight
+        return weight.to(torch.promote_types(weight.dtype, torch.float32))
+
+    def _maybe_detach(self, weights: Tensor) -> Tensor:
+        return weights if self.second_order else weights.detach()

@@ -1,0 +1,147 @@
+"""MS-GCN and G3D, the two spatial operators of MS-G3D.
+
+Paper: Liu et al., CVPR 2020, https://arxiv.org/abs/2003.14111, Eq. (3), (7).
+Original code: https://github.com/kenziyuliu/MS-G3D (MIT). Written anew:
+same functions and parameters, other order of the steps.
+"""
+from typing import Optional
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from stf_mmaction.datasets.layouts import Layout
+
+from .graph import adjacency_scales
+from .graph_conv import aggregate_first, graph_conv
+
+
+def channels_last_norm(norm: nn.Module, x: Tensor) -> Tensor:
+    """Apply a batch norm to (B, T, V, C), C being the channels."""
+    return norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class MultiScaleGraphConv(BaseModule):
+    """Sum over scales of W_k X (A_k + mask_k), then batch norm and ReLU.
+
+    Args:
+        in_channels (int): C.
+        out_channels (int): D.
+        layout (Layout): The skeleton.
+        num_scales (int): K.
+        window (int): Frames w of a spatio-temporal window; 1 is MS-GCN.
+        stride (int): Frames between windows. Defaults to 1.
+        adjacency_norm (str): See :func:`adjacency_scales`.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 out_channels: int,
+                 layout: Layout,
+                 num_scales: int,
+                 window: int = 1,
+                 stride: int = 1,
+                 adjacency_norm: str = 'symmetric') -> None:
+        super().__init__()
+        if window % 2 == 0:
+            raise ValueError(f'a window of {window} frames has no centre: '
+                             'use an odd number')
+        self.window = window
+        self.stride = stride
+        self.num_node = layout.num_node
+        fixed = adjacency_scales(layout, num_scales, window, adjacency_norm)
+        self.register_buffer('adjacency', fixed, persistent=False)
+        self.mask = nn.Parameter(torch.empty_like(fixed))
+        self.weight = nn.Parameter(
+            torch.empty(num_scales, out_channels, in_channels))
+        self.bias = nn.Parameter(torch.empty(out_channels))
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """As the original: a mask near zero, PyTorch's default for W_k."""
+        nn.init.uniform_(self.mask, -1e-6, 1e-6)
+        fan_in = self.weight.shape[0] * self.weight.shape[2]
+        nn.init.uniform_(self.weight, -fan_in**-0.5, fan_in**-0.5)
+        nn.init.uniform_(self.bias, -fan_in**-0.5, fan_in**-0.5)
+
+    def forward(self, x: Tensor, graph: Optional[Tensor] = None) -> Tensor:
+        """Convolve over joints, scales and the frames of a window.
+
+        Args:
+            x (torch.Tensor): Shape (B, T, V, C).
+            graph (torch.Tensor, optional): G_k of Eq. (1), added to the
+                nearest scales, shape (B, K' <= K, V, V). Defaults to None.
+
+        Returns:
+            torch.Tensor: Shape (B, T', V, w D), T' = ceil(T / stride).
+        """
+        out = self._product(x, self._matrix(graph))
+        out = channels_last_norm(self.norm, out + self.bias)
+        out = F.relu_(out)
+        return out.reshape(*out.shape[:2], self.num_node, -1)
+
+    def _matrix(self, graph: Optional[Tensor]) -> Tensor:
+        """A + mask + G with rows (u, i) and columns (j, v, k)."""
+        matrix = (self.adjacency + self.mask).unsqueeze(0)
+        scales, nodes = len(self.mask), self.num_node
+        if graph is not None:
+            near = graph.shape[1]
+            matrix = torch.cat([
+                matrix[:, :near] + graph,
+                matrix[:, near:].expand(len(graph), -1, -1, -1)
+            ], 1)
+        matrix = matrix.view(-1, scales, self.window, nodes, self.window,
+                             nodes)
+        matrix = matrix.permute(0, 3, 2, 4, 5, 1)
+        return matrix.reshape(
+            len(matrix), nodes * self.window, self.window * nodes * scales)
+
+    def _product(self, x: Tensor, matrix: Tensor) -> Tensor:
+        """The cheaper of the two orders of channels and joints."""
+        scales, out_channels, in_channels = self.weight.shape
+        joints = self.window * self.num_node
+        # Multiplications per window and scale.
+        channels_first = (self.stride * self.num_node * in_channels +
+                          joints**2) * out_channels
+        joints_first = (joints * out_channels + joints**2) * in_channels
+        product = (
+            aggregate_first
+            if joints_first < channels_first else graph_conv)
+        return product(x, self.weight, matrix, self.stride, self.window)
+
+
+class G3D(BaseModule):
+    """One window size of the G3D pathway: convolve, then collapse the window.
+
+    Args:
+        in_channels (int): C.
+        mid_channels (int): Channels of the graph convolution.
+        out_channels (int): D.
+        layout (Layout): The skeleton.
+        num_scales (int): K.
+        window (int): Frames w, odd.
+        stride (int): Frames between windows.
+        adjacency_norm (str): See :func:`adjacency_scales`.
+    """
+
+    def __init__(self,
+                 in_channels: int,
+                 mid_channels: int,
+                 out_channels: int,
+                 layout: Layout,
+                 num_scales: int,
+                 window: int,
+                 stride: int,
+                 adjacency_norm: str = 'symmetric') -> None:
+        super().__init__()
+        self.conv = MultiScaleGraphConv(in_channels, mid_channels, layout,
+                                        num_scales, window, stride,
+                                        adjacency_norm)
+        self.collapse = nn.Linear(window * mid_channels, out_channels)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) -> (B, T', V, D)."""
+        return channels_last_norm(self.norm, self.collapse(self.conv(x)))

@@ -1,0 +1,119 @@
+"""The STF module: an adjacency that the network infers from each clip.
+
+Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
+Skeleton-Based Action Recognition", AAAI 2022, Eq. (1). No code was published.
+"""
+from typing import Tuple
+
+import torch
+import torch.nn.functional as F
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from stf_mmaction.datasets.layouts import Layout
+
+from .ms_gcn import MultiScaleGraphConv, channels_last_norm
+
+NUM_SCALES = 3  # K of Eq. (1)
+TIME_BINS = 8  # alpha sees every clip at this length
+ALPHA_CHANNELS = 16
+
+
+class Beta(BaseModule):
+    """Three convolutions from features to an embedding in (0, 1).
+
+    Args:
+        in_channels (int): C.
+    """
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        width = max(in_channels // 8, 8)
+        self.reduce = nn.Linear(in_channels, width)
+        self.temporal = nn.Linear(3 * width, width)  # three frames
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, V, C) -> embedding E, shape (B, T, V)."""
+        x = F.relu(self.reduce(x))
+        padded = F.pad(x, (0, 0, 0, 0, 1, 1))
+        x = torch.cat([padded[:, :-2], x, padded[:, 2:]], -1)
+        x = F.relu(self.temporal(x))
+        return self.score(x).squeeze(-1).sigmoid()
+
+
+class Alpha(BaseModule):
+    """Two convolutions from an embedding to one matrix for each scale.
+
+    Args:
+        num_node (int): V.
+    """
+
+    def __init__(self, num_node: int) -> None:
+        super().__init__()
+        self.bins = nn.Linear(TIME_BINS, ALPHA_CHANNELS)
+        self.edges = nn.Linear(ALPHA_CHANNELS, NUM_SCALES * num_node)
+        # A fresh STF network is its MS-G3D baseline.
+        nn.init.zeros_(self.edges.weight)
+        nn.init.zeros_(self.edges.bias)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
+        joints = embedding.shape[2]
+        x = F.adaptive_avg_pool1d(embedding.transpose(1, 2), TIME_BINS)
+        x = self.edges(F.relu(self.bins(x)))  # (B, V in, 3 V out)
+        return x.view(-1, joints, NUM_SCALES, joints).permute(0, 2, 3, 1)
+
+
+class InferredGraph(BaseModule):
+    """G_k = alpha(beta(X)) of Eq. (1).
+
+    Args:
+        in_channels (int): C.
+        num_node (int): V.
+    """
+
+    def __init__(self, in_channels: int, num_node: int) -> None:
+        super().__init__()
+        self.beta = Beta(in_channels)
+        self.alpha = Alpha(num_node)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        """(B, T, V, C) -> G (B, 3, V, V) and the embedding (B, T, V)."""
+        embedding = self.beta(x)
+        return self.alpha(embedding), embedding
+
+
+class BottleneckSTF(BaseModule):
+    """An STF module of its own: C -> C / 4, Eq. (1) with K = 3, -> C.
+
+    Its last layer starts at zero, so that it adds nothing to a baseline.
+
+    Args:
+        channels (int): C.
+        layout (Layout): The skeleton.
+        adjacency_norm (str): See :func:`adjacency_scales`.
+    """
+
+    def __init__(self, channels: int, layout: Layout,
+                 adjacency_norm: str) -> None:
+        super().__init__()
+        width = channels // 4
+        self.reduce = nn.Linear(channels, width)
+        self.norm = nn.BatchNorm2d(width)
+        self.graph = InferredGraph(width, layout.num_node)
+        self.conv = MultiScaleGraphConv(
+            width,
+            width,
+            layout,
+            NUM_SCALES,
+            adjacency_norm=adjacency_norm)
+        self.expand = nn.Linear(width, channels)
+        nn.init.zeros_(self.expand.weight)
+        nn.init.zeros_(self.expand.bias)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
+        """(B, T, V, C) -> what to add to it, and the embedding (B, T, V)."""
+        h = F.relu_(channels_last_norm(self.norm, self.reduce(x)))
+        graph, embedding = self.graph(h)
+        return self.expand(self.conv(h, graph)), embedding

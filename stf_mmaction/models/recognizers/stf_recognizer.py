@@ -1,0 +1,243 @@
+"""A GCN recognizer that is told where to look."""
+from contextlib import contextmanager
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from mmaction.models.recognizers import RecognizerGCN
+from mmaction.registry import MODELS
+from mmaction.utils import SampleList
+from torch import Tensor, nn
+
+from stf_mmaction.focus import (frozen_running_stats, mask_inputs,
+                                present_persons, resize_focus)
+
+from ..heads import FocusContext, STFHead
+
+
+def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
+    """Build a data preprocessor outside of a Runner, too.
+
+    MMEngine looks it up in the default scope, which only a Runner sets.
+
+    Args:
+        cfg (dict, optional): None is MMAction2's ActionDataPreprocessor.
+    """
+    cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
+    return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
+
+
+@MODELS.register_module()
+class STFRecognizer(RecognizerGCN):
+    """``RecognizerGCN`` that serves the STF losses of an ``STFHead``.
+
+    Works with any backbone from (N, M, T, V, C) to (N, M, C, T', V). With a
+    ``GCNHead`` it is the plain baseline.
+
+    Args:
+        backbone (dict): Config of the backbone.
+        cls_head (dict): Config of the head.
+        focus_layers (Sequence[str], optional): Names within the backbone of
+            the lower and the last module, for coherence. Backbones of this
+            package know theirs. Defaults to None.
+        data_preprocessor (dict, optional): Defaults to None, which is
+            ``dict(type='ActionDataPreprocessor')``.
+        kwargs: Of ``RecognizerGCN``.
+
+    Attributes:
+        baseline (bool): While True the model is its own baseline: STF
+            modules are off and the classification loss is the only one.
+            Defaults to False.
+
+    Raises:
+        ValueError: If ``focus_layers`` does not name two modules.
+    """
+
+    def __init__(self,
+                 backbone: Dict,
+                 cls_head: Dict,
+                 focus_layers: Optional[Sequence[str]] = None,
+                 data_preprocessor: Optional[Dict] = None,
+                 **kwargs) -> None:
+        super().__init__(
+            backbone=backbone,
+            cls_head=cls_head,
+            data_preprocessor=build_preprocessor(data_preprocessor),
+            **kwargs)
+        self.baseline = False
+        self._own_stages = hasattr(self.backbone, 'forward_stages')
+        self.focus_layers = self._check_layers(focus_layers)
+        self._check_losses()
+
+    def _check_layers(self,
+                      names: Optional[Sequence[str]]) -> Tuple[str, ...]:
+        if names is None:
+            return ()
+        kind = type(self.backbone).__name__
+        if self._own_stages:
+            raise ValueError(f'{kind} knows its last two modules: leave '
+                             f'focus_layers={tuple(names)} out')
+        modules = dict(self.backbone.named_modules())
+        unknown = [name for name in names if name not in modules]
+        if len(names) != 2 or unknown:
+            children = [n for n in modules if n and n.count('.') <= 1]
+            raise ValueError(
+                f'focus_layers={tuple(names)} must name two modules of '
+                f'{kind}, the lower one first; among them are '
+                f'{children[-8:]}')
+        return tuple(names)
+
+    def _check_losses(self) -> None:
+        head, kind = self.cls_head, type(self.backbone).__name__
+        if not isinstance(head, STFHead):
+            return
+        if head.loss_coherence is not None and not (self._own_stages
+                                                    or self.focus_layers):
+            raise ValueError(
+                'loss_coherence compares two modules of the backbone, and '
+                f'{kind} does not say which: add focus_layers=(lower, last), '
+                "for example ('gcn.8', 'gcn.9'), or leave it out")
+        modules = getattr(self.backbone, 'num_stf_modules', 0)
+        if head.loss_adjacency is not None and not modules:
+            raise ValueError(
+                f'loss_adjacency needs STF modules, and the backbone {kind} '
+                "has none: use type='STFGCN' with stf_stages, or leave "
+                'loss_adjacency out')
+
+    def set_baseline(self, baseline: bool) -> None:
+        """Switch between the baseline inside and the whole STF network.
+
+        Args:
+            baseline (bool): See the attribute of the same name.
+        """
+        self.baseline = baseline
+        if hasattr(self.backbone, 'stf_enabled'):
+            self.backbone.stf_enabled = not baseline
+
+    def unused_parameters(self) -> List[nn.Parameter]:
+        """Parameters that the loss does not reach while ``baseline``."""
+        if not self.baseline or not hasattr(self.backbone, 'stf_parameters'):
+            return []
+        return list(self.backbone.stf_parameters().values())
+
+    def loss(self, inputs: Tensor, data_samples: SampleList,
+             **kwargs) -> Dict[str, Tensor]:
+        """Losses of a batch.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+
+        Returns:
+            dict[str, torch.Tensor]: Those of the head.
+
+        Raises:
+            ValueError: If a label is not a class.
+        """
+        self._check_labels(data_samples)
+        clips = inputs.flatten(0, 1)
+        samples = [s for s in data_samples for _ in range(inputs.shape[1])]
+        head = self.cls_head
+        if self.baseline or not getattr(head, 'uses_focus', False):
+            return head.loss_by_feat(head(self.backbone(clips)), samples)
+        feats, context = self._context(clips)
+        return head.loss(feats, samples, context)
+
+    def _context(self, clips: Tensor) -> Tuple[Tensor, FocusContext]:
+        lower = last = None
+        embeddings = ()
+        if self._own_stages:
+            stages = self.backbone.forward_stages(clips)
+            feats, embeddings = stages.features[-1], stages.embeddings
+            lower = stages.features[-2]
+        else:
+            with self._watch(clips.shape[:2]) as seen:
+                feats = self.backbone(clips)
+            if seen:
+                lower, last = (seen[name] for name in self.focus_layers)
+                if _same_memory(last, feats):
+                    last = None
+
+        # The head turns autocast off for the losses; the masked pass is one
+        # of the network, as the first.
+        device = clips.device.type
+        autocast = torch.autocast(
+            device,
+            dtype=torch.get_autocast_dtype(device),
+            enabled=torch.is_autocast_enabled(device))
+
+        def masked_scores(focus: Tensor) -> Tensor:
+            with frozen_running_stats(self.backbone), autocast:
+                masked = self.backbone(mask_inputs(clips, focus))
+            return self.cls_head.scores(masked)
+
+        return feats, FocusContext(
+            present_persons(clips), lower, last, embeddings, masked_scores)
+
+    @contextmanager
+    def _watch(self, lead: Sequence[int]) -> Iterator[Dict[str, Tensor]]:
+        """Outputs of the focus layers as (N, M, C, T', V)."""
+        seen: Dict[str, Tensor] = {}
+
+        def keep(name: str):
+
+            def hook(_, __, output):
+                # A view on the way to the loss, to be differentiated by.
+                seen[name] = output.unflatten(0, tuple(lead))
+                return seen[name].flatten(0, 1)
+
+            return hook
+
+        handles = [
+            self.backbone.get_submodule(name).register_forward_hook(keep(name))
+            for name in self.focus_layers
+        ]
+        try:
+            yield seen
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _check_labels(self, data_samples: SampleList) -> None:
+        for sample in data_samples:
+            label = sample.gt_label
+            if label.numel() != 1 or label.is_floating_point():
+                continue  # soft labels
+            if not 0 <= int(label) < self.cls_head.num_classes:
+                clip = sample.metainfo.get('frame_dir', 'of the batch')
+                raise ValueError(
+                    f'label {int(label)} of clip {clip} is not one of the '
+                    f'{self.cls_head.num_classes} classes 0 to '
+                    f'{self.cls_head.num_classes - 1} of the head: set '
+                    'cls_head.num_classes to the number of classes')
+
+    @torch.no_grad()
+    def focus(self,
+              inputs: Tensor,
+              classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
+        """Where the network looks, for each class.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, M, T, V, C).
+            classes (torch.Tensor, optional): Class indices, shape (N, S).
+                Defaults to None, the two likeliest.
+
+        Returns:
+            dict[str, torch.Tensor]: ``scores`` (N, K), probabilities;
+            ``classes`` (N, S); ``focus`` (N, S, M, T, V) in [0, 1].
+        """
+        if not isinstance(self.cls_head, STFHead):
+            raise ValueError(
+                f'{type(self.cls_head).__name__} does not know the focus: '
+                "use cls_head type='STFHead', its weights are the same")
+        feats = self.backbone(inputs)
+        maps, classes = self.cls_head.focus(feats, present_persons(inputs),
+                                            classes)
+        return dict(
+            scores=self.cls_head.scores(feats).softmax(1),
+            classes=classes,
+            focus=resize_focus(maps, inputs.shape[2]))
+
+
+def _same_memory(a: Tensor, b: Tensor) -> bool:
+    return (a.shape == b.shape and a.stride() == b.stride()
+            and a.data_ptr() == b.data_ptr())

@@ -1,0 +1,10 @@
+"""Shared by all tests."""
+import sys
+from pathlib import Path
+
+import stf_mmaction  # noqa: F401  (repairs upstream and registers)
+from mmengine.registry import init_default_scope
+
+sys.path.insert(0, str(Path(__file__).parent))
+# As a Runner does; stock recognizers cannot be built without it.
+init_default_scope('mmaction')
