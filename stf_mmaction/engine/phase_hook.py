@@ -1,8 +1,9 @@
 """From the baseline to the STF objectives, by the epoch alone."""
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+
+from .check_hooks import unwrapped
 
 
 @HOOKS.register_module()
@@ -31,7 +32,7 @@ class STFPhaseHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Check the model; keep idle weights out of the optimizer's hands."""
-        model = _unwrapped(runner)
+        model = unwrapped(runner)
         if not hasattr(model, 'set_baseline'):
             raise ValueError(
                 f'STFPhaseHook drives STFEnsemble and STFRecognizer, not '
@@ -43,7 +44,7 @@ class STFPhaseHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the phase; at the switch, forget the warm-up's momentum."""
-        model = _unwrapped(runner)
+        model = unwrapped(runner)
         model.set_baseline(runner.epoch < self.warmup_epochs)
         if runner.epoch == self.warmup_epochs and self.warmup_epochs:
             runner.optim_wrapper.optimizer.state.clear()
@@ -53,14 +54,9 @@ class STFPhaseHook(Hook):
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Give the warm-up's weights to all members."""
-        model = _unwrapped(runner)
+        model = unwrapped(runner)
         if model.baseline and hasattr(model, 'spread_first'):
             model.spread_first()
-
-
-def _unwrapped(runner: Runner):
-    model = runner.model
-    return model.module if is_model_wrapper(model) else model
 
 
 def _drop_gradients(model) -> None:

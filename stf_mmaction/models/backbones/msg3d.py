@@ -5,7 +5,7 @@ Skeleton-Based Action Recognition", CVPR 2020,
 https://arxiv.org/abs/2003.14111. Original code:
 https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
 """
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch.nn.functional as F
 from mmengine.model import BaseModule, ModuleList
@@ -188,19 +188,27 @@ class MSG3DBackbone(BaseModule):
         """The temporal unit and the embedding of its STF module."""
         return self.blocks[index].tcn(x), None
 
-    def _normalize(self, x: Tensor) -> Tensor:
-        """(N, M, T, V, C) -> batch norm per person, joint and channel."""
+    def check_input(self, shape: Sequence[int]) -> None:
+        """Raise a ValueError if data of a shape does not fit the network.
+
+        Args:
+            shape (Sequence[int]): (clips, M, T, V, C).
+        """
         expected = (self.num_person, self.layout.num_node, self.in_channels)
-        if x.ndim != 5 or (x.shape[1], x.shape[3], x.shape[4]) != expected:
+        if len(shape) != 5 or (shape[1], shape[3], shape[4]) != expected:
             raise ValueError(
-                f'input of shape {tuple(x.shape)} does not fit a network for '
-                '{} persons, {} joints and {} channels: it takes (clips, '
+                f'input of shape {tuple(shape)} does not fit a network for '
+                '{} person(s), {} joints and {} channels: it takes (clips, '
                 'persons, frames, joints, channels); change num_person, '
                 'graph_cfg.layout or in_channels of the backbone, or the '
                 'pipeline'.format(*expected))
-        clips, persons, frames, joints, channels = x.shape
-        if frames < 1:
+        if shape[2] < 1:
             raise ValueError('input has no frame: a clip needs at least one')
+
+    def _normalize(self, x: Tensor) -> Tensor:
+        """(N, M, T, V, C) -> batch norm per person, joint and channel."""
+        self.check_input(x.shape)
+        clips, persons, frames, joints, channels = x.shape
         x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
         x = self.data_bn(x).view(clips * persons, joints, channels, frames)
         return x.permute(0, 3, 1, 2).contiguous()

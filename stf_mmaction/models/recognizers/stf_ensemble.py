@@ -64,7 +64,7 @@ class STFEnsemble(BaseModel):
                     "ensemble averages probabilities: use 'prob'")
         self.members = ModuleDict(built)
         self.baseline = False
-        self._register_load_state_dict_pre_hook(self._spread_baseline)
+        self._register_load_state_dict_pre_hook(self.spread_baseline)
 
     @property
     def first(self) -> STFRecognizer:
@@ -160,12 +160,41 @@ class STFEnsemble(BaseModel):
             sample.set_pred_label(mean.argmax(-1, keepdim=True))
         return data_samples
 
+    def focus(self,
+              inputs: Tensor,
+              classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
+        """Where the members look, on average.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, M, T, V, C).
+            classes (torch.Tensor, optional): Class indices, shape (N, S).
+                Defaults to None, the two likeliest of the ensemble.
+
+        Returns:
+            dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
+        """
+        members = self._active().values()
+        scores = torch.stack([m.focus(inputs)['scores'] for m in members])
+        scores = scores.mean(0)
+        if classes is None:
+            classes = scores.topk(2, 1).indices
+        maps = [m.focus(inputs, classes)['focus'] for m in members]
+        return dict(
+            scores=scores,
+            classes=classes,
+            focus=torch.stack(maps).mean(0))
+
     def _active(self) -> Dict[str, STFRecognizer]:
         members = dict(self.members.items())
         return dict(list(members.items())[:1]) if self.baseline else members
 
-    def _spread_baseline(self, state_dict: Dict, prefix: str, *_) -> None:
-        """Let a checkpoint of one network load into all members."""
+    def spread_baseline(self, state_dict: Dict, prefix: str, *_) -> None:
+        """Let the weights of one network load into all members.
+
+        Args:
+            state_dict (dict): Changed in place if it is of one network.
+            prefix (str): Of the names in it.
+        """
         if any(name.startswith(f'{prefix}members.') for name in state_dict):
             return
         for part in ('backbone.', 'cls_head.'):

@@ -1,0 +1,17 @@
+"""STF for MMAction2: supervise when and where a skeleton network looks.
+
+Importing it registers everything; in a config::
+
+    custom_imports = dict(imports=['stf_mmaction'],
+                          allow_failed_imports=False)
+"""
+from .upstream import repair
+from .version import __version__
+
+repair()
+
+from . import datasets, engine, models, visualization  # noqa: E402
+
+__all__ = [
+    '__version__', 'datasets', 'engine', 'models', 'repair', 'visualization'
+]

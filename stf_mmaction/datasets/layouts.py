@@ -1,0 +1,200 @@
+"""Skeleton layouts: the one source of graph, bones, normalisation, drawing."""
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple, Union
+
+Pairs = Tuple[Tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The joints of a skeleton and how they hang together.
+
+    Attributes:
+        num_node (int): V.
+        inward (tuple[tuple[int, int]]): (child, parent) of each bone.
+        center (int): The joint that normalisation moves to the origin.
+        names (tuple[str], optional): Of the joints, V of them.
+        height (tuple[int, int], optional): Two joints; body height is the
+            length of the path along the skeleton between them.
+        pairs (tuple[tuple[int, int]]): (left, right) joints.
+
+    Raises:
+        ValueError: If this is not a tree over all joints.
+    """
+    num_node: int
+    inward: Pairs
+    center: int
+    names: Optional[Tuple[str, ...]] = None
+    height: Optional[Tuple[int, int]] = None
+    pairs: Pairs = ()
+
+    def __post_init__(self) -> None:
+        joints = [j for pair in (*self.inward, *self.pairs, self.height or ())
+                  for j in (pair if isinstance(pair, tuple) else (pair, ))]
+        wrong = [j for j in (*joints, self.center)
+                 if not 0 <= j < self.num_node]
+        if wrong:
+            raise ValueError(f'joint {wrong[0]} of a layout with num_node='
+                             f'{self.num_node} does not exist: joints are '
+                             f'0 to {self.num_node - 1}')
+        children = [child for child, _ in self.inward]
+        twice = {c for c in children if children.count(c) > 1}
+        if twice:
+            raise ValueError(f'joint {min(twice)} of a layout has several '
+                             "parents: 'inward' names each child once")
+        reached = {self.root}
+        while True:
+            more = {c for c, p in self.inward if p in reached} - reached
+            if not more:
+                break
+            reached |= more
+        if len(reached) != self.num_node:
+            apart = min(set(range(self.num_node)) - reached)
+            raise ValueError(
+                f'joint {apart} of a layout is not connected to joint '
+                f"{self.root}: 'inward' must join all {self.num_node} joints")
+        if self.names is not None and len(self.names) != self.num_node:
+            raise ValueError(f'a layout has {len(self.names)} names for '
+                             f'{self.num_node} joints: give one for each')
+
+    @property
+    def root(self) -> int:
+        """int: The joint that has no parent."""
+        children = {child for child, _ in self.inward}
+        free = [j for j in range(self.num_node) if j not in children]
+        if not free:
+            raise ValueError("the bones of a layout form a circle: 'inward' "
+                             'must be a tree of (child, parent) pairs')
+        return free[0]
+
+    @property
+    def parents(self) -> Tuple[int, ...]:
+        """tuple[int]: The parent of each joint; the root is its own."""
+        parents = list(range(self.num_node))
+        for child, parent in self.inward:
+            parents[child] = parent
+        return tuple(parents)
+
+    def path(self, start: int, end: int) -> Tuple[int, ...]:
+        """Joints along the skeleton from ``start`` to ``end``."""
+        parents = self.parents
+
+        def ancestors(joint):
+            line = [joint]
+            while parents[joint] != joint:
+                joint = parents[joint]
+                line.append(joint)
+            return line
+
+        up, down = ancestors(start), ancestors(end)
+        meeting = next(joint for joint in up if joint in down)
+        return tuple(up[:up.index(meeting) + 1] +
+                     down[:down.index(meeting)][::-1])
+
+
+def _names(text: str) -> Tuple[str, ...]:
+    return tuple(text.split())
+
+
+_NTU_NAMES = _names(
+    'spine_base spine_mid neck head l_shoulder l_elbow l_wrist l_hand '
+    'r_shoulder r_elbow r_wrist r_hand l_hip l_knee l_ankle l_foot r_hip '
+    'r_knee r_ankle r_foot spine_shoulder l_hand_tip l_thumb r_hand_tip '
+    'r_thumb')
+_NTU_BODY = ((0, 1), (1, 20), (2, 20), (3, 2), (4, 20), (5, 4), (6, 5),
+             (7, 6), (8, 20), (9, 8), (10, 9), (11, 10), (12, 0), (13, 12),
+             (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18))
+_NTU = dict(
+    num_node=25,
+    center=20,
+    names=_NTU_NAMES,
+    height=(3, 15),
+    pairs=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18),
+           (15, 19), (21, 23), (22, 24)))
+
+LAYOUTS: Dict[str, Layout] = {
+    # As in MMAction2: finger tip and thumb both hang on the hand.
+    'nturgb+d':
+    Layout(inward=_NTU_BODY + ((21, 7), (22, 7), (23, 11), (24, 11)), **_NTU),
+    # As in the code of MS-G3D: the tip hangs on the thumb.
+    'nturgb+d_msg3d':
+    Layout(inward=_NTU_BODY + ((21, 22), (22, 7), (23, 24), (24, 11)), **_NTU),
+    'openpose':
+    Layout(
+        num_node=18,
+        inward=((4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9),
+                (9, 8), (11, 5), (8, 2), (5, 1), (2, 1), (0, 1), (15, 0),
+                (14, 0), (17, 15), (16, 14)),
+        center=1,
+        names=_names('nose neck r_shoulder r_elbow r_wrist l_shoulder '
+                     'l_elbow l_wrist r_hip r_knee r_ankle l_hip l_knee '
+                     'l_ankle r_eye l_eye r_ear l_ear'),
+        height=(1, 8),
+        pairs=((5, 2), (6, 3), (7, 4), (11, 8), (12, 9), (13, 10), (15, 14),
+               (17, 16))),
+    'coco':
+    Layout(
+        num_node=17,
+        inward=((15, 13), (13, 11), (16, 14), (14, 12), (11, 5), (12, 6),
+                (9, 7), (7, 5), (10, 8), (8, 6), (5, 0), (6, 0), (1, 0),
+                (3, 1), (2, 0), (4, 2)),
+        center=0,
+        names=_names('nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder '
+                     'l_elbow r_elbow l_wrist r_wrist l_hip r_hip l_knee '
+                     'r_knee l_ankle r_ankle'),
+        height=(5, 11),
+        pairs=tuple((left, left + 1) for left in range(1, 17, 2))),
+    # Kinect v1, 20 joints.
+    'kinect20':
+    Layout(
+        num_node=20,
+        inward=((0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6),
+                (8, 2), (9, 8), (10, 9), (11, 10), (12, 0), (13, 12),
+                (14, 13), (15, 14), (16, 0), (17, 16), (18, 17), (19, 18)),
+        center=2,
+        names=_names('hip_center spine shoulder_center head l_shoulder '
+                     'l_elbow l_wrist l_hand r_shoulder r_elbow r_wrist '
+                     'r_hand l_hip l_knee l_ankle l_foot r_hip r_knee '
+                     'r_ankle r_foot'),
+        height=(3, 15),
+        pairs=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17),
+               (14, 18), (15, 19)))
+}
+
+
+def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
+    """A layout by its name or from a dict.
+
+    Args:
+        layout (str or dict): A key of ``LAYOUTS``, or a dict as MMAction2's
+            ``Graph`` takes it (``num_node``, ``inward``, ``center``), with
+            ``names``, ``height`` and ``pairs`` if there are any.
+
+    Returns:
+        Layout: The layout.
+
+    Raises:
+        ValueError: If the name is unknown or the dict is no skeleton.
+    """
+    if isinstance(layout, Layout):
+        return layout
+    if isinstance(layout, str):
+        if layout not in LAYOUTS:
+            raise ValueError(f'layout {layout!r} is unknown: use one of '
+                             f'{sorted(LAYOUTS)} or a dict with num_node, '
+                             'inward and center')
+        return LAYOUTS[layout]
+    fields = dict(layout)
+    missing = {'num_node', 'inward', 'center'} - set(fields)
+    unknown = set(fields) - set(Layout.__dataclass_fields__)
+    if missing or unknown:
+        raise ValueError(
+            f'a layout dict lacks {sorted(missing)} and has unknown keys '
+            f'{sorted(unknown)}: it takes {list(Layout.__dataclass_fields__)}')
+    for key in ('inward', 'pairs'):
+        if key in fields:
+            fields[key] = tuple((int(a), int(b)) for a, b in fields[key])
+    for key in ('names', 'height'):
+        if fields.get(key) is not None:
+            fields[key] = tuple(fields[key])
+    return Layout(**fields)

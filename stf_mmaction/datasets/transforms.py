@@ -1,0 +1,172 @@
+"""The paper's preparation of skeletons, for any layout."""
+from typing import Dict, Optional, Tuple, Union
+
+import numpy as np
+from mmaction.registry import TRANSFORMS
+from mmcv.transforms import BaseTransform
+
+from .layouts import Layout, get_layout
+
+STREAMS = ('j', 'b', 'jm', 'bm')
+
+
+def _check_joints(results: Dict, layout: Layout) -> None:
+    shape = results['keypoint'].shape
+    if len(shape) != 4 or shape[2] != layout.num_node:
+        raise ValueError(
+            f"clip {results.get('frame_dir', '(no id)')} has keypoints of "
+            f'shape {shape}, but the layout has {layout.num_node} joints: '
+            '(persons, frames, joints, channels) is needed, and the layout '
+            'the data was recorded with')
+
+
+@TRANSFORMS.register_module()
+class PrepareSkeleton(BaseTransform):
+    """Joints minus the centre joint, divided by the body height.
+
+    The centre is that of the first person there is, frame by frame, so that
+    persons keep their places relative to one another. Body height is the
+    median over frames of the length of the way along the skeleton between
+    the two ``height`` joints of the layout, which does not change with the
+    pose. Joints that were not seen stay zero.
+
+    Required keys: keypoint, shape (M, T, V, 2 or 3); keypoint_score,
+    shape (M, T, V), optional.
+
+    Modified key: keypoint, float32, in body heights.
+
+    Added key: visibility, shape (M, T, V); the score where there is one,
+    else 1 for a joint that is not exactly zero.
+
+    Args:
+        layout (str or dict): See :func:`get_layout`.
+    """
+
+    def __init__(self, layout: Union[str, Dict]) -> None:
+        self.layout = get_layout(layout)
+        self.named = layout
+
+    def transform(self, results: Dict) -> Dict:
+        """Prepare one clip.
+
+        Raises:
+            ValueError: If the joints are not those of the layout.
+        """
+        _check_joints(results, self.layout)
+        keypoint = np.array(results['keypoint'], dtype=np.float32)
+        seen = (keypoint != 0).any(-1)
+        visibility = results.pop('keypoint_score', None)
+        visibility = (
+            seen.astype(np.float32) if visibility is None else np.array(
+                visibility, dtype=np.float32))
+        results['visibility'] = visibility
+        present = seen.any((1, 2))
+        if present.any():
+            first = int(np.argmax(present))
+            center = self._center(keypoint[first], seen[first])
+            height = self._height(keypoint[first], seen[first], center)
+            keypoint = (keypoint - center[None, :, None]) / height
+            keypoint[~seen] = 0
+        results['keypoint'] = keypoint
+        return results
+
+    def _center(self, person: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """Place of the centre in each frame, (T, C)."""
+        frames = np.flatnonzero(seen[:, self.layout.center])
+        if not len(frames):
+            mean = person[seen].mean(0)
+            return np.broadcast_to(mean, (len(person), len(mean)))
+        # Where it was lost, the nearest frame that has it.
+        every = np.arange(len(person))
+        nearest = frames[np.abs(every[:, None] - frames).argmin(1)]
+        return person[nearest, self.layout.center]
+
+    def _height(self, person: np.ndarray, seen: np.ndarray,
+                center: np.ndarray) -> float:
+        lengths = np.zeros(0)
+        if self.layout.height is not None:
+            path = list(self.layout.path(*self.layout.height))
+            whole = seen[:, path].all(1)
+            bones = np.diff(person[whole][:, path], axis=1)
+            lengths = np.linalg.norm(bones, axis=-1).sum(1)
+        if not len(lengths):
+            reach = np.linalg.norm(person - center[:, None], axis=-1)
+            lengths = np.where(seen, reach, 0).max(1)[seen.any(1)]
+        height = float(np.median(lengths))
+        return height if height > 0 else 1.
+
+    def __repr__(self) -> str:
+        return f'{self.__class__.__name__}(layout={self.named!r})'
+
+
+@TRANSFORMS.register_module()
+class SkeletonStream(BaseTransform):
+    """Joints, bones or their motion, with a visibility channel.
+
+    ``j`` joints; ``b`` bones, each joint minus its parent, zero at the root;
+    ``jm``, ``bm`` their motion, the next frame minus this one, zero in the
+    last. A bone or motion is as visible as its less visible end, and zero
+    where that is not visible.
+
+    Required keys: keypoint (M, T, V, C), visibility (M, T, V).
+
+    Modified key: keypoint, shape (M, T, V, C + 1).
+
+    Args:
+        layout (str or dict): See :func:`get_layout`.
+        stream (str, optional): Defaults to None, which is the ``stream`` of
+            the :class:`SkeletonDataset`, or joints.
+    """
+
+    def __init__(self,
+                 layout: Union[str, Dict],
+                 stream: Optional[str] = None) -> None:
+        self.layout = get_layout(layout)
+        self.named = layout
+        self.stream = stream
+        if stream is not None:
+            check_stream(stream)
+
+    def transform(self, results: Dict) -> Dict:
+        """Compute the stream of one clip.
+
+        Raises:
+            ValueError: If the joints are not those of the layout.
+        """
+        _check_joints(results, self.layout)
+        stream = self.stream or results.get('stream', 'j')
+        values, visible = results['keypoint'], results.pop('visibility')
+        if stream.startswith('b'):
+            values, visible = self._bones(values, visible)
+        if stream.endswith('m'):
+            values, visible = self._motion(values, visible)
+        results['keypoint'] = np.concatenate([values, visible[..., None]],
+                                             -1).astype(np.float32)
+        return results
+
+    def _bones(self, values: np.ndarray,
+               visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        parents = list(self.layout.parents)
+        visible = np.minimum(visible, visible[:, :, parents])
+        bones = values - values[:, :, parents]
+        return bones * (visible > 0)[..., None], visible
+
+    @staticmethod
+    def _motion(values: np.ndarray,
+                visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        following = np.minimum(np.arange(values.shape[1]) + 1,
+                               values.shape[1] - 1)
+        visible = np.minimum(visible, visible[:, following])
+        motion = values[:, following] - values
+        return motion * (visible > 0)[..., None], visible
+
+    def __repr__(self) -> str:
+        return (f'{self.__class__.__name__}(layout={self.named!r}, '
+                f'stream={self.stream!r})')
+
+
+def check_stream(stream: str) -> None:
+    """Raise a ValueError if there is no such stream."""
+    if stream not in STREAMS:
+        raise ValueError(f'stream {stream!r} is unknown: use one of '
+                         f'{STREAMS}')

@@ -1,0 +1,92 @@
+"""What tools/train.py and tools/test.py share."""
+import argparse
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Callable
+
+from mmaction.registry import RUNNERS
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+import stf_mmaction
+from stf_mmaction.upstream import use_cpu_launcher
+
+CHECKS = ('SkeletonCheckHook', 'CheckpointCheckHook')
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that both tools take, named as in MMAction2."""
+    parser.add_argument(
+        '--work-dir',
+        help='where logs and checkpoints go; defaults to the work_dir of the '
+        'config, or work_dirs/ and the name of the config')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='settings to override in the config, as key=value; nested keys '
+        'are joined by dots, lists are written key="[a,b]" or key=a,b')
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what started the processes of a distributed run')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def existing(path: str) -> str:
+    """An argparse type: a file that is there."""
+    if not Path(path).is_file():
+        raise argparse.ArgumentTypeError(f'file {path} does not exist')
+    return path
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Read the config and apply the common arguments.
+
+    Args:
+        args (argparse.Namespace): With ``config`` and what
+            :func:`add_common_arguments` adds.
+
+    Returns:
+        mmengine.Config: With ``work_dir``, ``launcher`` and our checks.
+    """
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = Config.fromfile(args.config)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    cfg.custom_hooks = [dict(type=kind) for kind in CHECKS
+                        ] + list(cfg.get('custom_hooks') or [])
+    return cfg
+
+
+def build_runner(cfg: Config) -> Runner:
+    """The Runner of a config, on GPUs or without."""
+    use_cpu_launcher(cfg)
+    if 'runner_type' in cfg:
+        return RUNNERS.build(cfg)
+    return Runner.from_cfg(cfg)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a tool; end in one sentence where a setting or a file is wrong.
+
+    Errors that this package raises say what to mend, so that their traceback
+    is left out. ``STF_TRACEBACK=1`` brings it back.
+    """
+    try:
+        main()
+    except (ValueError, FileNotFoundError, ImportError) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = Path(stf_mmaction.__file__).parent
+        raised_here = ours in Path(frames[-1].filename).parents
+        if os.environ.get('STF_TRACEBACK') or not raised_here:
+            raise
+        sys.exit(f'error: {error}')

@@ -1,0 +1,47 @@
+"""Accuracy of an ensemble and of each of its members."""
+from typing import Any, Dict, List, Sequence, Tuple
+
+from mmaction.evaluation import AccMetric
+from mmaction.registry import METRICS
+
+
+@METRICS.register_module()
+class MemberAccMetric(AccMetric):
+    """``AccMetric`` that adds ``<member>_top1`` and so on.
+
+    Where there is no member, as in the warm-up of an :class:`STFEnsemble`,
+    it is an ``AccMetric``.
+    """
+
+    def process(self, data_batch: Sequence[Tuple[Any, Dict]],
+                data_samples: Sequence[Dict]) -> None:
+        """Keep the scores of a batch.
+
+        Args:
+            data_batch (Sequence[dict]): Not used.
+            data_samples (Sequence[dict]): With ``pred_score``, ``gt_label``
+                and perhaps ``member_scores``.
+        """
+        first = len(self.results)
+        super().process(data_batch, data_samples)
+        for result, sample in zip(self.results[first:], data_samples):
+            members = sample.get('member_scores') or {}
+            result['members'] = {
+                name: score.cpu().numpy()
+                for name, score in members.items()
+            }
+
+    def compute_metrics(self, results: List[Dict]) -> Dict[str, float]:
+        """Accuracies over all results.
+
+        Args:
+            results (list[dict]): From :meth:`process`, of all processes.
+        """
+        metrics = super().compute_metrics(results)
+        labels = [result['label'] for result in results]
+        names = list(results[0]['members'])
+        for name in names if len(names) > 1 else ():
+            own = self.calculate([r['members'][name] for r in results],
+                                 labels)
+            metrics.update({f'{name}_{key}': v for key, v in own.items()})
+        return metrics

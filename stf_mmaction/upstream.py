@@ -1,0 +1,105 @@
+"""What has to be mended in other packages, all of it here.
+
+Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
+"""
+import collections
+import importlib.util
+import sys
+import types
+import warnings
+from pathlib import Path
+
+MMCV_HINT = ('mmcv is missing, which mmaction2 needs: run '
+             '"pip install mmcv-lite==2.1.0" (a full mmcv below 2.2.0 is as '
+             'good)')
+
+
+def repair() -> None:
+    """Make a plain ``pip install mmaction2==1.2.0`` work.
+
+    Raises:
+        ImportError: If mmcv or mmaction2 is missing.
+    """
+    if importlib.util.find_spec('mmcv') is None:
+        raise ImportError(MMCV_HINT)
+    if importlib.util.find_spec('mmaction') is None:
+        raise ImportError('mmaction2 is missing: run '
+                          '"pip install mmaction2==1.2.0"')
+    _quiet_lite_mmcv()
+    _supply_drn()
+    _allow_checkpoint_types()
+
+
+def _quiet_lite_mmcv() -> None:
+    """mmcv-lite warns of an operator that skeletons do not use."""
+    warnings.filterwarnings(
+        'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+
+
+def _supply_drn() -> None:
+    """The wheel of mmaction2 lacks one localizer that it imports."""
+    name = 'mmaction.models.localizers.drn'
+    root = Path(importlib.util.find_spec('mmaction').origin).parent
+    if (root / 'models/localizers/drn/drn.py').is_file() or name in (
+            sys.modules):
+        return
+
+    class DRN:
+        """Stands in for the localizer that the wheel lacks."""
+
+        def __init__(self, *_, **__) -> None:
+            raise ImportError(
+                'the DRN localizer is not part of the mmaction2 wheel: '
+                'install mmaction2 from its sources to use it')
+
+    package = types.ModuleType(name)
+    package.__path__ = []
+    module = types.ModuleType(f'{name}.drn')
+    module.DRN = DRN
+    sys.modules[name] = package
+    sys.modules[f'{name}.drn'] = module
+
+
+def _allow_checkpoint_types() -> None:
+    """What MMEngine keeps in a checkpoint, for torch's restricted reader.
+
+    They only hold numbers. Anything else is still refused.
+    """
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    core = getattr(np, '_core', None) or np.core
+    scalars = [np.dtype(kind).type for kind in '?bhilqBHILQefd']
+    allowed = [
+        HistoryBuffer, collections.deque, np.ndarray, np.dtype,
+        core.multiarray._reconstruct, core.multiarray.scalar,
+        *{type(np.dtype(scalar)) for scalar in scalars}
+    ]
+    # Checkpoints written with NumPy 1 name its modules otherwise.
+    allowed += [(core.multiarray._reconstruct,
+                 'numpy.core.multiarray._reconstruct'),
+                (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
+                (core.multiarray._reconstruct,
+                 'numpy._core.multiarray._reconstruct'),
+                (core.multiarray.scalar, 'numpy._core.multiarray.scalar')]
+    torch.serialization.add_safe_globals(allowed)
+
+
+def use_cpu_launcher(cfg) -> None:
+    """Let a distributed run start where there is no GPU.
+
+    MMEngine sets a CUDA device for every process and hands its number to
+    DDP. Here the process group is gloo and made before MMEngine asks.
+
+    Args:
+        cfg (mmengine.Config): Changed in place; ``launcher`` is read.
+    """
+    import torch
+    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
+        return
+    torch.distributed.init_process_group('gloo')
+    cfg.model_wrapper_cfg = dict(
+        type='MMDistributedDataParallel',
+        device_ids=None,
+        broadcast_buffers=False)
