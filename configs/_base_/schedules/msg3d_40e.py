@@ -1,0 +1,5 @@
+# The baseline on small data sets.
+_base_ = './sgd.py'
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=5)
+param_scheduler = [dict(type='MultiStepLR', milestones=[25, 35], gamma=0.1)]
