@@ -1,9 +1,11 @@
 _base_ = [
     '_base_/models/stf_kinect20.py', '_base_/data/ui_prmd_tiny.py',
-    '_base_/schedules/stf_20e_9e.py', '_base_/default_runtime.py'
+    '_base_/schedules/stf_demo.py', '_base_/default_runtime.py'
 ]
 
 model = dict(shared=dict(cls_head=dict(num_classes=10)))
+train_dataloader = dict(batch_size=8)
 default_hooks = dict(
-    checkpoint=dict(interval=5, save_best=None, max_keep_ckpts=-1),
-    logger=dict(interval=6))
+    # At the end of the baseline phase, and at the very end.
+    checkpoint=dict(interval=40, save_best=None),
+    logger=dict(interval=12))
