@@ -3,7 +3,10 @@ _base_ = [
     '_base_/schedules/stf_demo.py', '_base_/default_runtime.py'
 ]
 
-model = dict(shared=dict(cls_head=dict(num_classes=10)))
+model = dict(
+    shared=dict(
+        backbone=dict(base_channels=12),
+        cls_head=dict(num_classes=10, in_channels=48)))
 train_dataloader = dict(batch_size=8)
 default_hooks = dict(
     # At the end of the baseline phase, and at the very end.

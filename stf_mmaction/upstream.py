@@ -25,15 +25,18 @@ def repair() -> None:
     if importlib.util.find_spec('mmaction') is None:
         raise ImportError('mmaction2 is missing: run '
                           '"pip install mmaction2==1.2.0"')
-    _quiet_lite_mmcv()
+    _quiet()
     _supply_drn()
     _allow_checkpoint_types()
 
 
-def _quiet_lite_mmcv() -> None:
-    """mmcv-lite warns of an operator that skeletons do not use."""
+def _quiet() -> None:
+    """Leave out warnings of every run that a user can do nothing about."""
+    # mmcv-lite lacks an operator that skeletons do not use.
     warnings.filterwarnings(
         'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    # MMEngine needs it to find the configs of a package; setup.py pins it.
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
 
 def _supply_drn() -> None:
@@ -105,13 +108,28 @@ def use_cpu_launcher(cfg) -> None:
     DDP. Here the process group is gloo and made before MMEngine asks.
 
     Args:
-        cfg (mmengine.Config): Changed in place; ``launcher`` is read.
+        cfg (mmengine.Config): ``launcher``, ``env_cfg``,
+            ``model_wrapper_cfg`` and ``find_unused_parameters`` are read,
+            ``model_wrapper_cfg`` is replaced.
     """
     import torch
-    if cfg.get('launcher', 'none') == 'none' or torch.cuda.is_available():
+    from mmengine.dist import init_dist
+    from mmengine.utils.dl_utils import set_multi_processing
+    launcher = cfg.get('launcher', 'none')
+    if launcher == 'none' or torch.cuda.is_available():
         return
-    torch.distributed.init_process_group('gloo')
-    cfg.model_wrapper_cfg = dict(
-        type='MMDistributedDataParallel',
-        device_ids=None,
-        broadcast_buffers=False)
+    env = cfg.get('env_cfg') or {}
+    # As in the Runner: init_dist would choose another start method.
+    set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
+    set_device = torch.cuda.set_device
+    torch.cuda.set_device = lambda device: None
+    try:
+        init_dist(launcher, **{**env.get('dist_cfg', {}), 'backend': 'gloo'})
+    finally:
+        torch.cuda.set_device = set_device
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel',
+        'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+        **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None
+    }

@@ -1,38 +1,41 @@
-# Makes or reuses .venv beside the README; source it. Sets PYTHON.
-# The versions are a set that was seen to work together.
+# Makes or reuses .venv beside the README; source it. Sets ROOT and PYTHON.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PYTHON="$ROOT/.venv/bin/python"
 
+# A shim may be on the path and still not run, hence the try.
+_stf_python_fits() {
+    "$1" -c 'import sys, venv; sys.exit(
+        not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+}
+
 _stf_find_python() {
     local candidate
     for candidate in python3 python3.12 python3.11 python3.10 python; do
-        if "$candidate" -c 'import sys, venv; sys.exit(
-                not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; then
-            echo "$candidate"
-            return
-        fi
+        _stf_python_fits "$candidate" && echo "$candidate" && return 0
     done
     echo "error: no Python 3.10, 3.11 or 3.12 with venv was found: install one" >&2
     return 1
 }
 
 _stf_setup() {
-    local stamp wanted base
+    local stamp wanted base pins="$ROOT/requirements/constraints.txt"
     stamp="$ROOT/.venv/stf_ready"
-    wanted="$(cat "$ROOT/setup.py" "$ROOT/tools/setup_env.sh" | cksum) $ROOT"
+    wanted="$(cat "$ROOT/setup.py" "$pins" "$ROOT/tools/setup_env.sh" | cksum) $ROOT"
     [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
-    base="$(_stf_find_python)" || return 1
     echo "[setup 1/3] Python environment in $ROOT/.venv"
-    [ -x "$PYTHON" ] && "$PYTHON" -m pip --version >/dev/null 2>&1 ||
+    if ! { _stf_python_fits "$PYTHON" && "$PYTHON" -m pip --version >/dev/null 2>&1; }; then
+        base="$(_stf_find_python)" || return 1
         "$base" -m venv --clear "$ROOT/.venv" || return 1
+    fi
     echo '[setup 2/3] PyTorch (a large download, once)'
     # First and by itself, so that nothing else chooses its version.
-    "$PYTHON" -m pip install -q torch==2.13.0 || return 1
+    "$PYTHON" -m pip install -q -c "$pins" torch || return 1
     echo '[setup 3/3] MMAction2 and this package'
+    # A full mmcv that is there already stays.
     "$PYTHON" -c 'import mmcv' 2>/dev/null ||
-        "$PYTHON" -m pip install -q mmcv-lite==2.1.0 || return 1
-    "$PYTHON" -m pip install -q -e "$ROOT[test]" || return 1
+        "$PYTHON" -m pip install -q -c "$pins" mmcv-lite || return 1
+    "$PYTHON" -m pip install -q -c "$pins" -e "$ROOT[test]" || return 1
     echo "$wanted" > "$stamp"
 }
 

@@ -1,5 +1,6 @@
 """Train a recognizer; the arguments are those of MMAction2's tool."""
 import argparse
+from pathlib import Path
 
 from stf_mmaction.engine.cli import (add_common_arguments, build_runner,
                                      existing, load_config, run)
@@ -35,13 +36,14 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='use deterministic algorithms only')
     add_common_arguments(parser)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.resume not in (None, 'auto') and not Path(args.resume).is_file():
+        parser.error(f'argument --resume: file {args.resume} does not exist')
+    return args
 
 
 def main() -> None:
     args = parse_args()
-    if args.resume not in (None, 'auto'):
-        existing_checkpoint(args.resume)
     cfg = load_config(args)
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
@@ -56,22 +58,22 @@ def main() -> None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise SystemExit(
+                'error: --auto-scale-lr needs the batch size that the '
+                'learning rate is meant for: write '
+                'auto_scale_lr=dict(base_batch_size=...) in the config')
         cfg.auto_scale_lr.enable = True
-    randomness = dict(cfg.get('randomness') or {})
+    # An argument that is not given leaves the config's choice alone.
+    randomness = dict(cfg.get('randomness') or dict(seed=None))
     if args.seed is not None:
         randomness['seed'] = args.seed
-    randomness.setdefault('seed', None)
-    randomness['diff_rank_seed'] = args.diff_rank_seed
-    randomness['deterministic'] = args.deterministic
+    if args.diff_rank_seed:
+        randomness['diff_rank_seed'] = True
+    if args.deterministic:
+        randomness['deterministic'] = True
     cfg.randomness = randomness
     build_runner(cfg).train()
-
-
-def existing_checkpoint(path: str) -> None:
-    try:
-        existing(path)
-    except argparse.ArgumentTypeError as error:
-        raise SystemExit(f'error: --resume: {error}') from None
 
 
 if __name__ == '__main__':

@@ -1,10 +1,11 @@
 """What tools/train.py and tools/test.py share."""
 import argparse
 import os
+import pickle
 import sys
 import traceback
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
@@ -79,14 +80,32 @@ def run(main: Callable[[], None]) -> None:
     """Run a tool; end in one sentence where a setting or a file is wrong.
 
     Errors that this package raises say what to mend, so that their traceback
-    is left out. ``STF_TRACEBACK=1`` brings it back.
+    is left out, as it is for missing files, for names that no registry knows
+    and for checkpoints that cannot be read. ``STF_TRACEBACK=1`` brings it
+    back.
     """
     try:
         main()
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = Path(stf_mmaction.__file__).parent
-        raised_here = ours in Path(frames[-1].filename).parents
-        if os.environ.get('STF_TRACEBACK') or not raised_here:
+    except (ValueError, FileNotFoundError, ImportError, KeyError,
+            pickle.UnpicklingError) as error:
+        sentence = _sentence(error)
+        if os.environ.get('STF_TRACEBACK') or sentence is None:
             raise
-        sys.exit(f'error: {error}')
+        sys.exit(f'error: {sentence}')
+
+
+def _sentence(error: Exception) -> Optional[str]:
+    """What to tell the user; None where only a traceback helps."""
+    origin = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    if Path(stf_mmaction.__file__).parent in origin.parents:
+        return str(error)
+    if isinstance(error, FileNotFoundError):
+        return str(error)
+    if isinstance(error, pickle.UnpicklingError):
+        # torch's own text tells the user to switch the protection off.
+        return ('the checkpoint cannot be read: it is damaged, or it holds '
+                'more than weights and numbers, which could run code and is '
+                'refused')
+    if isinstance(error, KeyError) and 'registry' in origin.parts:
+        return error.args[0]  # str() of a KeyError adds quotes
+    return None

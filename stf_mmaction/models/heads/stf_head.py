@@ -144,6 +144,12 @@ class STFHead(GCNHead):
             losses.update(self._stf_losses(feats, context))
         return losses
 
+    def loss_by_feat(self, cls_scores: Tensor,
+                     data_samples: SampleList) -> Dict[str, Tensor]:
+        """As in ``BaseHead``, whose accuracy NumPy cannot take in bfloat16."""
+        dtype = torch.promote_types(cls_scores.dtype, torch.float32)
+        return super().loss_by_feat(cls_scores.to(dtype), data_samples)
+
     def _stf_losses(self, feats: Tensor,
                     context: FocusContext) -> Dict[str, Tensor]:
         logits = self.scores(feats)

@@ -1,0 +1,208 @@
+"""Members, their mean, and the phases of training."""
+import copy
+
+import pytest
+import torch
+from mmaction.registry import DATASETS, HOOKS, MODELS
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from networks import (backbone, batch, ensemble_cfg, recognizer_cfg, samples,
+                      total, wake)
+from torch.utils.data import Dataset
+
+
+def build(**shared):
+    torch.manual_seed(0)
+    return MODELS.build(ensemble_cfg(**shared))
+
+
+def test_members_learn_apart_and_predict_together():
+    model = build()
+    wake(model)
+    losses = model(*batch(), mode='loss')
+    keys = {k for k in losses if 'loss' in k}
+    assert keys == {
+        'focus.loss_cls', 'focus.loss_divergence', 'focus.loss_coherence',
+        'focus.loss_adjacency', 'explore.loss_cls', 'explore.loss_exploration'
+    }
+    total(losses).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    model.eval()
+    x, data = batch()
+    out = model(x, data, mode='predict')
+    each = [
+        m(x, samples([0, 1, 2]), mode='predict')
+        for m in model.members.values()
+    ]
+    for i, sample in enumerate(out):
+        mean = (each[0][i].pred_score + each[1][i].pred_score) / 2
+        torch.testing.assert_close(sample.pred_score, mean)
+        assert sample.pred_label == mean.argmax()
+        assert sample.member_scores['focus'].equal(each[0][i].pred_score)
+    assert model(x).shape == (3, 4)
+    assert model.focus(x[:, 0])['focus'].shape == (3, 2, 2, 7, 5)
+
+
+def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():
+    model = build()
+    model.set_baseline(True)
+    plain = MODELS.build(
+        dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
+    plain.load_state_dict({
+        k: v
+        for k, v in model.first.state_dict().items() if '.stf_' not in k
+    })
+    ours, theirs = (m(*batch(), mode='loss') for m in (model, plain))
+    assert ours.keys() == theirs.keys()
+    assert ours['loss_cls'].equal(theirs['loss_cls'])
+    total(ours).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    idle = {id(p) for p in model.unused_parameters()}
+    for parameter in model.parameters():
+        if id(parameter) in idle:
+            assert parameter.grad.eq(0).all()
+    assert len(idle) == len(list(model.parameters())) - len(
+        list(plain.parameters()))
+
+
+def test_a_baseline_checkpoint_loads_into_all_members():
+    torch.manual_seed(1)
+    plain = MODELS.build(
+        dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone'))).eval()
+    model = build().eval()
+    state = plain.state_dict()
+    missing, unexpected = model.load_state_dict(state, strict=False)
+    assert not unexpected and all('.stf_' in name for name in missing)
+    x, data = batch()
+    expected = plain(x, samples([0, 1, 2]), mode='predict')
+    for ours, theirs in zip(model(x, data, mode='predict'), expected):
+        torch.testing.assert_close(ours.pred_score, theirs.pred_score)
+
+
+@pytest.mark.parametrize('change,match', [
+    (dict(members=[]), 'has no network'),
+    (dict(members=[dict(name='a'), dict(name='a')]), "named 'a'"),
+    (dict(members=[dict(cls_head=dict(average_clips='score'))]),
+     'averages probabilities'),
+])
+def test_impossible_settings(change, match):
+    with pytest.raises(ValueError, match=match):
+        MODELS.build(dict(ensemble_cfg(), **change))
+
+
+@DATASETS.register_module()
+class EightClips(Dataset):
+    """Eight fixed clips."""
+
+    def __init__(self):
+        self.x, self.data = batch(8)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return dict(
+            inputs=self.x[index], data_samples=copy.deepcopy(self.data[index]))
+
+
+def run(work_dir, epochs, resume=False, model=None, hooks=()):
+    """Train for some epochs of a schedule of four; return the weights."""
+    cfg = Config(
+        dict(
+            model=model or ensemble_cfg(),
+            work_dir=str(work_dir),
+            default_scope='mmaction',
+            train_dataloader=dict(
+                batch_size=4,
+                num_workers=0,
+                dataset=dict(type='EightClips'),
+                collate_fn=dict(type='pseudo_collate'),
+                sampler=dict(type='DefaultSampler', shuffle=True)),
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            optim_wrapper=dict(
+                optimizer=dict(
+                    type='SGD', lr=0.05, momentum=0.9, weight_decay=0.1)),
+            param_scheduler=[
+                dict(type='MultiStepLR', milestones=[1], gamma=0.1),
+                dict(type='MultiStepLR', milestones=[2], gamma=2)
+            ],
+            custom_hooks=[dict(type='STFPhaseHook', warmup_epochs=2)],
+            default_hooks=dict(checkpoint=dict(
+                type='CheckpointHook', interval=1)),
+            randomness=dict(seed=0),
+            resume=resume,
+            experiment_name=f'{work_dir.name}_{epochs}_{resume}',
+            log_level='WARNING'))
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook, 'VERY_LOW')
+    runner.train()
+    return runner
+
+
+def weights(runner):
+    return {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+
+class Kill(Hook):
+    """Ends a run in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def after_train_iter(self, runner, *_, **__):
+        if runner.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_a_killed_run_resumes_to_the_same_result(tmp_path):
+    whole = weights(run(tmp_path / 'whole', 4))
+    for epoch in (1, 2, 3):
+        work_dir = tmp_path / f'killed{epoch}'
+        with pytest.raises(KeyboardInterrupt):
+            run(work_dir, 4, hooks=[Kill(epoch)])
+        again = weights(run(work_dir, 4, resume=True))
+        for name, value in whole.items():
+            assert value.equal(again[name]), (epoch, name)
+
+
+def test_warm_up_in_a_run(tmp_path):
+    """It trains as the baseline alone does; idle weights do not decay."""
+    members = [m.state_dict() for m in run(tmp_path / 'a', 2).model.members.
+               values()]
+    for name, value in members[0].items():
+        assert value.equal(members[1][name]), name
+    seen = {}
+
+    class Spy(Hook):
+
+        def before_train(self, runner):
+            seen.update(weights(runner))
+
+    alone = run(tmp_path / 'b', 2, model=recognizer_cfg(), hooks=[Spy()])
+    for name, value in weights(alone).items():
+        moved = not value.equal(seen[name])
+        assert moved == ('.stf_' not in name), name
+
+
+def test_momentum_starts_anew_when_the_stf_objectives_begin(tmp_path):
+    seen = {}
+
+    class Spy(Hook):
+
+        def before_train_epoch(self, runner):
+            seen[runner.epoch] = len(runner.optim_wrapper.optimizer.state)
+
+    run(tmp_path / 'run', 4, hooks=[Spy()])
+    assert seen[0] == 0 and seen[1] > 0 and seen[2] == 0 and seen[3] > 0
+
+
+def test_the_hook_refuses_other_models(tmp_path):
+    stock = dict(
+        type='RecognizerGCN', backbone=backbone(),
+        cls_head=dict(type='GCNHead', num_classes=4, in_channels=24))
+    with pytest.raises(ValueError, match='not RecognizerGCN'):
+        run(tmp_path, 1, model=stock)
+    with pytest.raises(ValueError, match='warmup_epochs=-1'):
+        HOOKS.build(dict(type='STFPhaseHook', warmup_epochs=-1))
