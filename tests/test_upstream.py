@@ -42,6 +42,7 @@ def toy_runner(folder, epochs, **kwargs):
         train_dataloader=dict(
             dataset=data,
             batch_size=2,
+            collate_fn=dict(type='default_collate'),
             sampler=dict(type='DefaultSampler', shuffle=False)),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
         optim_wrapper=dict(
@@ -213,3 +214,21 @@ def test_a_single_process_is_left_alone():
     upstream.use_cpu_launcher(cfg)
     assert not torch.distributed.is_initialized()
     assert 'model_wrapper_cfg' not in cfg
+
+
+class Reach:
+    """Asks getattr for what it must not give."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __reduce__(self):
+        return getattr, (HistoryBuffer, self.name)
+
+
+@pytest.mark.parametrize('name', ['__init__', '__subclasses__', 'update'])
+def test_getattr_reaches_nothing_else(tmp_path, name):
+    path = tmp_path / 'a.pth'
+    torch.save(Reach(name), path)
+    with pytest.raises(Exception, match='not to be trusted'):
+        torch.load(path, weights_only=True)

@@ -6,6 +6,8 @@ cd "$ROOT"
 config=configs/stf_msg3d_demo.py
 out=work_dirs/stf_msg3d_demo
 warmup=$(sed -n 's/.*warmup_epochs=\([0-9]*\).*/\1/p' configs/_base_/schedules/stf_demo.py)
+# The network is so small that threads would wait for each other.
+export OMP_NUM_THREADS=1
 mkdir -p "$out"
 rm -f "$out"/*.pth "$out"/*.png
 

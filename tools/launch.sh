@@ -8,10 +8,11 @@ PYTHON=python
 [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] || [ ! -x "$TOOLS/../.venv/bin/python" ] ||
     PYTHON="$TOOLS/../.venv/bin/python"
 
-# launch PROCESSES TOOL ARGUMENTS...: torchrun on this node.
+# launch PROCESSES TOOL CONFIG ARGUMENTS...: torchrun on this node.
 launch() {
     local processes="$1" tool="$2" rendezvous
     shift 2
+    [ -f "$1" ] || { echo "error: config $1 does not exist" >&2; exit 2; }
     # Processes share the cores of a machine without GPUs.
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(( ($(nproc) + processes - 1) / processes ))}"
     if [ "${NNODES:-1}" = 1 ] && [ -z "${PORT:-}" ]; then

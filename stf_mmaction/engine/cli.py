@@ -87,7 +87,7 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, FileNotFoundError, ImportError, KeyError,
-            pickle.UnpicklingError) as error:
+            RuntimeError, pickle.UnpicklingError) as error:
         sentence = _sentence(error)
         if os.environ.get('STF_TRACEBACK') or sentence is None:
             raise
@@ -101,7 +101,9 @@ def _sentence(error: Exception) -> Optional[str]:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return str(error)
-    if isinstance(error, pickle.UnpicklingError):
+    damaged = isinstance(error, RuntimeError) and (
+        origin.name == 'serialization.py')
+    if damaged or isinstance(error, pickle.UnpicklingError):
         # torch's own text tells the user to switch the protection off.
         return ('the checkpoint cannot be read: it is damaged, or it holds '
                 'more than weights and numbers, which could run code and is '

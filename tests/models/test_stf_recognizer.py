@@ -275,6 +275,7 @@ STF = dict(type='STFRecognizer')
      'must name two modules of STGCN'),
     (dict(focus_layers=('blocks.1', 'blocks.2')), 'leave focus_layers'),
     (dict(head=LOSSES, classes=1), 'num_classes=1'),
+    (dict(net=backbone(base_channels=12)), 'set cls_head.in_channels=48'),
     (dict(net=backbone(stf_stages=(1, 7))), r'names modules \[7\]'),
     (dict(net=backbone(base_channels=20)), 'multiple of 6'),
     (dict(net=backbone(num_gcn_scales=2)), 'num_gcn_scales=2'),

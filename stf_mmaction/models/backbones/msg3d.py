@@ -98,6 +98,9 @@ class MSG3DBackbone(BaseModule):
             as in MMAction2's MSG3D project. Defaults to ``'symmetric'``.
         init_cfg (dict or list[dict], optional): Of MMEngine.
 
+    Attributes:
+        out_channels (int): Channels of the features.
+
     Raises:
         ValueError: If a number is out of range.
     """
@@ -127,6 +130,7 @@ class MSG3DBackbone(BaseModule):
         self.num_person = num_person
         self.adjacency_norm = adjacency_norm
         widths = [base_channels * 2**b for b in range(3)]
+        self.out_channels = widths[-1]
         self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
                                       in_channels)
         blocks: List[MSG3DBlock] = []

@@ -66,7 +66,7 @@ class STFRecognizer(RecognizerGCN):
         self.baseline = False
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = self._check_layers(focus_layers)
-        self._check_losses()
+        self._check_head()
 
     def _check_layers(self,
                       names: Optional[Sequence[str]]) -> Tuple[str, ...]:
@@ -86,8 +86,13 @@ class STFRecognizer(RecognizerGCN):
                 f'{children[-8:]}')
         return tuple(names)
 
-    def _check_losses(self) -> None:
+    def _check_head(self) -> None:
         head, kind = self.cls_head, type(self.backbone).__name__
+        width = getattr(self.backbone, 'out_channels', head.in_channels)
+        if head.in_channels != width:
+            raise ValueError(
+                f'the head has in_channels={head.in_channels}, but {kind} '
+                f'gives {width} channels: set cls_head.in_channels={width}')
         if not isinstance(head, STFHead):
             return
         if head.loss_coherence is not None and not (self._own_stages

@@ -1,0 +1,57 @@
+"""Layouts: the same skeletons as MMAction2's, and clear refusals."""
+import pytest
+from mmaction.models.utils.graph import Graph
+from networks import STAR
+from stf_mmaction.datasets import LAYOUTS, get_layout
+
+
+@pytest.mark.parametrize('name', ['nturgb+d', 'openpose', 'coco'])
+def test_names_shared_with_mmaction2_mean_the_same(name):
+    ours, theirs = get_layout(name), Graph(name, mode='binary_adj')
+    assert ours.num_node == theirs.num_node
+    assert ours.center == theirs.center
+    assert set(ours.inward) == set(theirs.inward)
+
+
+@pytest.mark.parametrize('name', list(LAYOUTS))
+def test_each_layout_is_whole(name):
+    layout = get_layout(name)
+    assert len(layout.names) == len(set(layout.names)) == layout.num_node
+    for left, right in layout.pairs:
+        a, b = layout.names[left], layout.names[right]
+        assert a.startswith('l_') and b.startswith('r_') and a[2:] == b[2:]
+    bones = {frozenset(pair) for pair in layout.inward}
+    path = layout.path(*layout.height)
+    assert path[0], path[-1] == layout.height
+    assert all(frozenset(pair) in bones for pair in zip(path, path[1:]))
+
+
+def test_parents_and_paths():
+    layout = get_layout(STAR)
+    assert layout.root == 0
+    assert layout.parents == (0, 0, 1, 0, 0)
+    assert layout.path(2, 4) == (2, 1, 0, 4)
+    assert layout.path(2, 0) == (2, 1, 0)
+    assert layout.path(3, 3) == (3, )
+
+
+@pytest.mark.parametrize('change,match', [
+    (dict(inward=[(1, 0), (2, 1), (3, 0), (5, 0)]), 'joint 5'),
+    (dict(center=7), 'joint 7'),
+    (dict(height=(0, 9)), 'joint 9'),
+    (dict(inward=[(1, 0), (1, 2), (3, 0), (4, 0)]), 'joint 1 .* several'),
+    (dict(inward=[(1, 0), (2, 1), (3, 0)]), 'joint 4 .* not connected'),
+    (dict(inward=[(0, 1), (1, 2), (2, 0), (3, 0), (4, 0)]), 'circle'),
+    (dict(names=('a', )), '1 names for 5 joints'),
+    (dict(colour='red'), 'colour'),
+])
+def test_bad_layouts(change, match):
+    with pytest.raises(ValueError, match=match):
+        get_layout(dict(STAR, **change))
+
+
+def test_unknown_and_incomplete():
+    with pytest.raises(ValueError, match="'ntu' is unknown.*kinect20"):
+        get_layout('ntu')
+    with pytest.raises(ValueError, match="lacks .*'center'"):
+        get_layout(dict(num_node=2, inward=[(1, 0)]))

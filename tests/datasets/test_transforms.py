@@ -1,0 +1,176 @@
+"""The preparation of skeletons against loops over its definition."""
+import numpy as np
+import pytest
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+from networks import STAR
+from stf_mmaction.datasets import PrepareSkeleton, SkeletonStream, get_layout
+
+# Height: 2-1-0-4; centre: joint 0.
+LAYOUT = dict(STAR, height=(2, 4))
+
+
+@pytest.fixture
+def clip():
+    rng = np.random.default_rng(0)
+    keypoint = rng.normal(size=(2, 6, 5, 3)).astype(np.float32)
+    return dict(keypoint=keypoint, frame_dir='clip', total_frames=6)
+
+
+def prepare(clip, layout=LAYOUT):
+    return PrepareSkeleton(layout).transform(dict(clip))
+
+
+def test_centre_and_height(clip):
+    raw = clip['keypoint'].astype(np.float64)
+    before = raw.copy()
+    out = prepare(clip)
+    lengths = []
+    for t in range(6):
+        way = 0.
+        for a, b in ((2, 1), (1, 0), (0, 4)):
+            way += sum((raw[0, t, a, c] - raw[0, t, b, c])**2
+                       for c in range(3))**0.5
+        lengths.append(way)
+    height = np.median(lengths)
+    for m in range(2):
+        for t in range(6):
+            for v in range(5):
+                expected = (raw[m, t, v] - raw[0, t, 0]) / height
+                np.testing.assert_allclose(
+                    out['keypoint'][m, t, v], expected, rtol=1e-5, atol=1e-6)
+    assert (out['visibility'] == 1).all()
+    assert (clip['keypoint'] == before).all()
+
+
+def test_height_does_not_change_with_the_pose(clip):
+    """Folding a limb keeps its bones, and so the body height."""
+    straight = np.zeros((1, 1, 5, 3), np.float32)
+    straight[0, 0, :, 1] = [0.001, 1, 2, 0.5, -3]
+    folded = straight.copy()
+    folded[0, 0, 2] = [1, 1, 0]  # same length from joint 1
+    for keypoint in (straight, folded):
+        out = prepare(dict(keypoint=keypoint))
+        bone = out['keypoint'][0, 0, 2] - out['keypoint'][0, 0, 1]
+        np.testing.assert_allclose(np.linalg.norm(bone), 1 / 5, rtol=1e-2)
+
+
+def test_lost_joints_and_absent_persons_stay_zero(clip):
+    clip['keypoint'][0, 2, 3] = 0
+    clip['keypoint'][1] = 0
+    out = prepare(clip)
+    assert (out['keypoint'][0, 2, 3] == 0).all()
+    assert out['visibility'][0, 2, 3] == 0
+    assert (out['keypoint'][1] == 0).all() and (out['visibility'][1] == 0
+                                                ).all()
+    assert out['visibility'].sum() == 6 * 5 - 1
+
+
+def test_a_lost_centre_is_taken_from_the_nearest_frame(clip):
+    raw = clip['keypoint'].copy()
+    clip['keypoint'][0, 3:, 0] = 0
+    out = prepare(clip)['keypoint']
+    full = prepare(dict(keypoint=raw))['keypoint']
+    a = out[0, 5, 1] - out[0, 5, 2]
+    b = full[0, 5, 1] - full[0, 5, 2]
+    np.testing.assert_allclose(a / np.linalg.norm(a), b / np.linalg.norm(b),
+                               rtol=1e-4)
+    expected = raw[0, 5, 1] - raw[0, 2, 0]
+    np.testing.assert_allclose(out[0, 5, 1] / np.linalg.norm(out[0, 5, 1]),
+                               expected / np.linalg.norm(expected), rtol=1e-4)
+
+
+def test_the_first_person_may_be_the_absent_one(clip):
+    swapped = dict(clip, keypoint=clip['keypoint'][::-1].copy())
+    swapped['keypoint'][0] = 0
+    alone = prepare(dict(keypoint=clip['keypoint'][:1]))['keypoint']
+    np.testing.assert_allclose(prepare(swapped)['keypoint'][1], alone[0])
+
+
+@pytest.mark.parametrize('frames', [1, 2])
+def test_short_clips_no_height_and_no_size(frames):
+    keypoint = np.ones((1, frames, 5, 3), np.float32)
+    out = prepare(dict(keypoint=keypoint))['keypoint']
+    assert (out == 0).all()
+    keypoint[0, :, 3] = [1, 1, 5]
+    out = prepare(dict(keypoint=keypoint), STAR)['keypoint']
+    np.testing.assert_allclose(out[0, 0, 3], [0, 0, 1])
+    assert np.isfinite(prepare(dict(keypoint=0 * keypoint))['keypoint']).all()
+
+
+def test_scores_are_the_visibility():
+    rng = np.random.default_rng(0)
+    keypoint = rng.normal(size=(1, 4, 17, 2)).astype(np.float16)
+    score = rng.random((1, 4, 17)).astype(np.float16)
+    out = PrepareSkeleton('coco').transform(
+        dict(keypoint=keypoint, keypoint_score=score))
+    np.testing.assert_allclose(out['visibility'], score.astype(np.float32))
+    assert 'keypoint_score' not in out
+    out = SkeletonStream('coco').transform(out)
+    assert out['keypoint'].shape == (1, 4, 17, 3)
+    np.testing.assert_allclose(out['keypoint'][..., 2],
+                               score.astype(np.float32))
+
+
+@pytest.mark.parametrize('stream', ['j', 'b', 'jm', 'bm'])
+def test_streams_are_the_loop(clip, stream):
+    clip['keypoint'][0, 2, 1] = 0
+    ready = prepare(clip)
+    joints, seen = ready['keypoint'].copy(), ready['visibility'].copy()
+    parents = get_layout(LAYOUT).parents
+    out = SkeletonStream(LAYOUT, stream).transform(dict(ready))['keypoint']
+    assert out.shape == (2, 6, 5, 4) and out.dtype == np.float32
+
+    def bone(m, t, v):
+        p = parents[v]
+        visible = min(seen[m, t, v], seen[m, t, p])
+        return (joints[m, t, v] - joints[m, t, p]) * (visible > 0), visible
+
+    def value(m, t, v):
+        if stream[0] == 'b':
+            return bone(m, t, v)
+        return joints[m, t, v], seen[m, t, v]
+
+    for m in range(2):
+        for t in range(6):
+            for v in range(5):
+                expected, visible = value(m, t, v)
+                if stream.endswith('m'):
+                    after, later = value(m, min(t + 1, 5), v)
+                    visible = min(visible, later)
+                    expected = (after - expected) * (visible > 0)
+                np.testing.assert_allclose(
+                    out[m, t, v, :3], expected, atol=1e-6)
+                assert out[m, t, v, 3] == visible
+
+
+def test_the_dataset_chooses_the_stream(clip):
+    ready = prepare(clip)
+    chosen = SkeletonStream(LAYOUT).transform(dict(ready, stream='bm'))
+    fixed = SkeletonStream(LAYOUT, 'bm').transform(dict(ready))
+    assert (chosen['keypoint'] == fixed['keypoint']).all()
+    with pytest.raises(ValueError, match="stream 'x'"):
+        SkeletonStream(LAYOUT, 'x')
+
+
+def test_a_whole_pipeline(clip):
+    clip['label'] = 2
+    kinds = [
+        dict(type='PrepareSkeleton', layout=LAYOUT),
+        dict(type='SkeletonStream', layout=LAYOUT),
+        dict(type='PadTo', length=300),
+        dict(type='PoseDecode'),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+    ]
+    out = Compose([TRANSFORMS.build(kind) for kind in kinds])(dict(clip))
+    assert out['inputs'].shape == (1, 2, 300, 5, 4)
+    assert out['inputs'][0, :, 6:12].equal(out['inputs'][0, :, :6])
+    assert out['data_samples'].frame_dir == 'clip'
+    assert out['data_samples'].gt_label == 2
+
+
+def test_another_skeleton_is_named(clip):
+    for kind in (PrepareSkeleton, SkeletonStream):
+        with pytest.raises(ValueError, match='clip clip .* 20 joints'):
+            kind('kinect20').transform(dict(clip))

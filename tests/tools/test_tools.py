@@ -1,0 +1,210 @@
+"""The tools as a user calls them, on the bundled skeletons."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from stf_mmaction.datasets import safe_load
+
+ROOT = Path(__file__).parents[2]
+DEMO = 'configs/stf_msg3d_demo.py'
+DATA = 'tools/demo_data/ui_prmd_tiny.pkl'
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+FEW = [f'{loader}.dataset.indices=12' for loader in LOADERS]
+
+
+def call(*command, env=()):
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
+                 **dict(env)))
+
+
+def tool(name, *arguments, **kwargs):
+    return call(sys.executable, f'tools/{name}', *arguments, **kwargs)
+
+
+def train(work_dir, *options, config=DEMO, extra=()):
+    return tool('train.py', config, '--work-dir', work_dir, '--seed', '0',
+                *extra, '--cfg-options', *FEW, *options)
+
+
+SHORT = ('train_cfg.max_epochs=2', 'custom_hooks.0.warmup_epochs=1',
+         'default_hooks.checkpoint.interval=1', 'default_hooks.logger.'
+         'interval=1')
+
+
+@pytest.fixture(scope='module')
+def trained(tmp_path_factory):
+    work_dir = tmp_path_factory.mktemp('trained')
+    out = train(work_dir, *SHORT)
+    assert out.returncode == 0, out.stderr[-2000:]
+    return work_dir, out.stdout + out.stderr
+
+
+def test_training_logs_every_loss(trained):
+    _, log = trained
+    for key in ('focus.loss_cls', 'focus.loss_divergence',
+                'focus.loss_coherence', 'focus.loss_adjacency',
+                'explore.loss_cls', 'explore.loss_exploration',
+                'acc/explore_top1', 'the warm-up is over'):
+        assert key in log, key
+
+
+def test_testing_dumps_ids_and_scores(trained, tmp_path):
+    work_dir, _ = trained
+    dump = tmp_path / 'scores.pkl'
+    out = tool('test.py', DEMO, work_dir / 'epoch_2.pth', '--work-dir',
+               tmp_path, '--dump', dump, '--show-dir', tmp_path / 'show',
+               '--interval', '6', '--cfg-options', *FEW)
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert re.search(r'acc/top1: 0\.\d+.*acc/focus_top1', out.stdout +
+                     out.stderr)
+    scores = safe_load(dump)
+    ids = [s['frame_dir'] for s in scores]
+    data = safe_load(ROOT / DATA)
+    wanted = set(data['split']['val'])
+    assert ids == [a['frame_dir'] for a in data['annotations']
+                   if a['frame_dir'] in wanted][:12]
+    for s in scores:
+        mean = (s['member_scores']['focus'] + s['member_scores']['explore'])
+        torch.testing.assert_close(s['pred_score'], mean / 2)
+    pictures = sorted((tmp_path / 'show').iterdir())
+    assert [p.name for p in pictures] == [f'{ids[0]}.png', f'{ids[6]}.png']
+    assert pictures[0].read_bytes()[:4] == b'\x89PNG'
+
+
+def test_a_run_goes_on_from_its_checkpoint(trained, tmp_path):
+    work_dir, _ = trained
+    out = train(tmp_path, *SHORT, extra=('--resume', work_dir /
+                                         'epoch_1.pth'))
+    assert out.returncode == 0, out.stderr[-2000:]
+    ours, whole = (torch.load(d / 'epoch_2.pth')['state_dict']
+                   for d in (tmp_path, work_dir))
+    for name, value in whole.items():
+        assert value.equal(ours[name]), name
+
+
+def test_two_processes_on_the_cpu(tmp_path):
+    out = call('bash', 'tools/dist_train.sh', DEMO, 2, '--work-dir', tmp_path,
+               '--seed', '0', '--cfg-options', *FEW, *SHORT,
+               env=dict(VIRTUAL_ENV=sys.prefix,
+                        PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}'
+                        ).items())
+    assert out.returncode == 0, out.stderr[-3000:]
+    log = out.stdout + out.stderr
+    assert 'GPU number: 2' in log or 'world_size' in log or '[3/3]' in log
+    assert (tmp_path / 'epoch_2.pth').is_file()
+    out = call('bash', 'tools/dist_test.sh', DEMO, tmp_path / 'epoch_2.pth',
+               2, '--work-dir', tmp_path / 'test', '--cfg-options', *FEW,
+               env=dict(VIRTUAL_ENV=sys.prefix,
+                        PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}'
+                        ).items())
+    assert out.returncode == 0, out.stderr[-3000:]
+    assert 'acc/top1' in out.stdout + out.stderr
+
+
+def test_focus_is_drawn(trained, tmp_path):
+    work_dir, _ = trained
+    picture = tmp_path / 'a/focus.png'
+    out = tool('visualize_focus.py', DEMO, work_dir / 'epoch_2.pth', '--out',
+               picture, '--num-clips', 1, '--class-names',
+               'tools/demo_data/classes.txt')
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert picture.read_bytes()[:4] == b'\x89PNG'
+    out = tool('visualize_focus.py', DEMO, work_dir / 'epoch_2.pth',
+               '--clips', 'nobody')
+    assert 'clip nobody is not in the test split' in out.stderr
+
+
+def test_flops_of_stf_are_at_most_a_tenth_more():
+    out = tool('get_flops.py', 'configs/msg3d_ntu60_xsub_j.py',
+               'configs/stf_msg3d_ntu60_xsub_j_focus.py')
+    assert out.returncode == 0, out.stderr[-2000:]
+    base, stf = out.stdout.splitlines()[-2:]
+    assert ' 3.195M ' in base
+    assert 1 < float(stf.split()[-1]) <= 1.10
+
+
+def test_the_readme_run_of_one_epoch_prints_all_losses(tmp_path):
+    data = [f'{loader}.dataset.ann_file={DATA}' for loader in LOADERS]
+    out = train(tmp_path, *data, 'train_cfg.max_epochs=1',
+                'custom_hooks.0.warmup_epochs=0', 'default_hooks.logger.'
+                'interval=1', config='configs/stf_msg3d_utd_mhad_j.py')
+    assert out.returncode == 0, out.stderr[-2000:]
+    for key in ('loss_cls', 'loss_divergence', 'loss_coherence',
+                'loss_adjacency', 'loss_exploration'):
+        assert key in out.stdout + out.stderr
+
+
+@pytest.mark.parametrize('options,sentence', [
+    (['train_dataloader.dataset.ann_file=no.pkl'], 'no.pkl does not exist'),
+    (['train_dataloader.dataset.split=test'], "no split 'test'"),
+    (['model.shared.cls_head.num_classes=5'], 'num_classes=5'),
+    (['model.shared.backbone.in_channels=3'], '3 channels'),
+    (['model.shared.backbone.num_person=2'], '2 person'),
+    (['model.shared.backbone.graph_cfg.layout=nturgb+d'], '25 joints'),
+    (['model.shared.backbone.graph_cfg.layout=ntu'], "'ntu' is unknown"),
+    (['model.shared.backbone.stf_stages=()'], 'needs STF modules'),
+    (['train_dataloader.dataset.pipeline.2.length=20'], '20 of PadTo'),
+])
+def test_wrong_settings_end_in_one_sentence(tmp_path, options, sentence):
+    out = train(tmp_path, *options, *SHORT)
+    assert out.returncode == 1
+    assert sentence in out.stderr
+    assert 'Traceback' not in out.stderr
+    assert not list(tmp_path.glob('*.pth'))
+
+
+def test_wrong_files_end_in_one_sentence(trained, tmp_path):
+    work_dir, _ = trained
+    checkpoint = work_dir / 'epoch_2.pth'
+    for arguments, sentence in (
+        (('train.py', 'configs/no.py'), 'configs/no.py does not exist'),
+        (('train.py', DEMO, '--resume', 'no.pth'), 'no.pth does not exist'),
+        (('test.py', DEMO, 'no.pth'), 'no.pth does not exist'),
+        (('test.py', DEMO, checkpoint, '--dump', 'a.txt'), 'must end in .pkl'),
+        (('test.py', DEMO, checkpoint, '--work-dir', tmp_path,
+          '--cfg-options', 'model.shared.backbone.base_channels=24',
+          'model.shared.cls_head.in_channels=96'), 'of shape'),
+        (('visualize_focus.py', DEMO, checkpoint, '--cfg-options',
+          'model.shared.backbone.num_gcn_scales=5'), 'of shape')):
+        out = tool(*arguments)
+        assert out.returncode in (1, 2), arguments
+        assert sentence in out.stderr, (arguments, out.stderr[-500:])
+        assert 'Traceback' not in out.stderr
+
+
+@pytest.mark.parametrize('name', ['train.py', 'test.py'])
+def test_arguments_are_those_of_mmaction2(name):
+    import mmaction
+    theirs = Path(mmaction.__file__).parent / f'.mim/tools/{name}'
+    wanted = set(re.findall(r"'(--[\w-]+)'", theirs.read_text()))
+    given = tool(name, '--help').stdout
+    assert [flag for flag in wanted if flag not in given] == []
+
+
+@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh',
+                                  'slurm_train.sh', 'slurm_test.sh'])
+def test_launchers_say_how_to_use_them(name):
+    out = call('bash', f'tools/{name}')
+    assert out.returncode == 2 and out.stderr.startswith('usage: ')
+
+
+def test_slurm_gets_what_it_asks_for(tmp_path):
+    """A stand-in for srun prints its arguments."""
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\necho "$@"\n')
+    srun.chmod(0o755)
+    out = call('bash', 'tools/slurm_train.sh', 'part', 'job', DEMO, '--amp',
+               env=dict(PATH=f'{tmp_path}:{os.environ["PATH"]}', GPUS='4',
+                        GPUS_PER_NODE='2').items())
+    for words in ('-p part', '--job-name=job', '--gres=gpu:2', '--ntasks=4',
+                  f'train.py {DEMO} --amp --launcher slurm'):
+        assert words in out.stdout, (words, out)
