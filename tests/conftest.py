@@ -6,7 +6,8 @@ import torch
 import stf_mmaction  # noqa: F401  (repairs upstream and registers)
 from mmengine.registry import init_default_scope
 
-sys.path.insert(0, str(Path(__file__).parent))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE / 'tools')]
 # Small networks are fastest, and steady, on one thread.
 torch.set_num_threads(1)
 # As a Runner does; stock recognizers cannot be built without it.

@@ -100,7 +100,6 @@ def _backward(x: Tensor, weight: Tensor, adjacency: Tensor, grad: Tensor,
     batch, frames, joints, in_channels = x.shape
     scales, channels, _ = weight.shape
     pad = (window - 1) // 2
-    out_frames = grad.shape[1]
     flat = weight.flatten(0, 1)
     grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
     grad_flat = torch.zeros_like(flat)
@@ -108,11 +107,8 @@ def _backward(x: Tensor, weight: Tensor, adjacency: Tensor, grad: Tensor,
     for n in range(batch):
         which = n % len(adjacency)
         if needs[2]:
-            y = _pad_frames(x[n], pad, pad) @ flat.t()
-            y = y.view(-1, joints * scales, channels)
-            grad_a[which].addbmm_(
-                grad[n],
-                _windows(y, out_frames, stride, window).transpose(1, 2))
+            grad_a[which] += _grad_adjacency(
+                _pad_frames(x[n], pad, pad), weight, grad[n], stride, window)
         if needs[0] or needs[1]:
             grad_y = _grad_frames(grad[n], adjacency[which], frames, stride,
                                   window)
@@ -122,6 +118,30 @@ def _backward(x: Tensor, weight: Tensor, adjacency: Tensor, grad: Tensor,
     return (grad_x if needs[0] else None,
             grad_flat.view_as(weight) if needs[1] else None,
             grad_a if needs[2] else None)
+
+
+def _grad_adjacency(x: Tensor, weight: Tensor, grad: Tensor, stride: int,
+                    window: int) -> Tensor:
+    """Gradient of A by one clip, from its padded frames: (V w, w V K).
+
+    Joints come before frames here, so that the sum over frames and channels
+    is the inner dimension of one product for each place in the window.
+    """
+    _, joints, in_channels = x.shape
+    scales, channels, _ = weight.shape
+    out_frames, rows, _ = grad.shape
+    left = grad.transpose(0, 1).reshape(rows, -1)
+    out = grad.new_empty(rows, window, joints, scales)
+    for phase in range(min(stride, window)):
+        part = x[phase::stride].transpose(0, 1).reshape(-1, in_channels)
+        y = torch.matmul(part, weight.transpose(1, 2))  # (K, V T, C)
+        y = y.view(scales * joints, -1)
+        for place in range(phase, window, stride):
+            start = place // stride * channels
+            right = y[:, start:start + out_frames * channels]
+            product = (left @ right.t()).view(rows, scales, joints)
+            out[:, place] = product.transpose(1, 2)
+    return out.view(rows, -1)
 
 
 def _grad_frames(grad: Tensor, matrix: Tensor, frames: int, stride: int,

@@ -1,0 +1,111 @@
+"""The commands of the README, run; its links and its example, checked."""
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from test_tools import DATA, FEW, LOADERS, ROOT, SHORT, call
+
+README = (ROOT / 'README.md').read_text()
+BLOCKS = re.findall(r'```(\w+)\n(.*?)```', README, re.S)
+COMMANDS = [
+    line.split('  #')[0].strip() for kind, block in BLOCKS if kind == 'bash'
+    for line in block.splitlines() if line.strip()
+]
+OWN_VENV = Path(sys.prefix) == ROOT / '.venv'
+
+
+def test_every_command_is_known():
+    """A new command in the README wants a test below."""
+    known = ('bash tools/demo.sh', 'bash tools/run_tests.sh', 'pip install',
+             'python tools/train.py', 'bash tools/dist_train.sh',
+             'python tools/test.py', 'python tools/visualize_focus.py',
+             'python tools/get_flops.py')
+    assert [c for c in COMMANDS if not c.startswith(known)] == []
+    assert len(COMMANDS) > 8
+
+
+@pytest.mark.skipif(not OWN_VENV, reason='makes .venv; run_tests.sh has it')
+def test_the_demo():
+    out = call('bash', 'tools/demo.sh')
+    assert out.returncode == 0, out.stderr[-2000:]
+    top1 = re.search(r'STF, their mean +(\d+) %', out.stdout)
+    assert int(top1.group(1)) >= 90, out.stdout
+    picture = ROOT / 'work_dirs/stf_msg3d_demo/focus.png'
+    assert picture.read_bytes()[:4] == b'\x89PNG'
+
+
+@pytest.mark.skipif(not OWN_VENV, reason='makes .venv; run_tests.sh has it')
+def test_the_test_command_passes_arguments_on():
+    out = call('bash', 'tools/run_tests.sh', '--collect-only', '-q',
+               'tests/losses')
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert 'test_losses.py' in out.stdout and 'README' not in out.stdout
+
+
+@pytest.fixture(scope='module')
+def work_dir(tmp_path_factory):
+    return tmp_path_factory.mktemp('readme')
+
+
+def shortened(command, work_dir):
+    """The command on twelve bundled clips, two epochs, in work_dir."""
+    words = shlex.split(command)
+    if words[0] == 'python':
+        words[0] = sys.executable
+    tool = Path(words[1]).name
+    if tool not in ('train.py', 'test.py', 'visualize_focus.py'):
+        return words
+    words = [
+        str(work_dir / Path(w).name) if w.startswith('work_dirs/') or w in
+        ('scores.pkl', 'focus.png') else w for w in words
+    ]
+    # The runs here stop early; what they wrote stands for the last epoch.
+    words = [w.replace('epoch_55.pth', 'epoch_2.pth') for w in words]
+    if '--cfg-options' not in words:
+        words.append('--cfg-options')
+        words += SHORT if tool == 'train.py' else ()
+    words += FEW
+    words += [f'{loader}.dataset.ann_file={DATA}' for loader in LOADERS]
+    if tool != 'visualize_focus.py':
+        words[3:3] = ['--work-dir', str(work_dir)] if tool == 'train.py' \
+            else []
+    return words
+
+
+PYTHON = [c for c in COMMANDS if c.startswith('python ')]
+
+
+@pytest.mark.parametrize('index', range(len(PYTHON)),
+                         ids=[c.split()[1] for c in PYTHON])
+def test_python_commands(index, work_dir):
+    """In the order of the README: the later ones need the first."""
+    out = call(*shortened(PYTHON[index], work_dir))
+    assert out.returncode == 0, (PYTHON[index], out.stderr[-2000:])
+
+
+def test_the_example_is_the_config():
+    example, = [b for kind, b in BLOCKS if kind == 'python']
+    name = 'configs/stf_stgcnpp_ntu60_xsub_j.py'
+    assert name in README
+
+    def code(text):
+        return [line.split('  #')[0] for line in text.splitlines()
+                if line.strip()]
+
+    assert code(example) == code((ROOT / name).read_text())
+    assert Config.fromfile(ROOT / name).model.backbone.type == 'STGCN'
+
+
+def test_links_lead_somewhere():
+    links = re.findall(r'\]\(([^)#]+)\)', README)
+    gone = [link for link in links
+            if '://' not in link and not (ROOT / link).exists()]
+    assert links and gone == []
+
+
+def test_configs_named_exist():
+    for name in re.findall(r'configs/[\w/]+\.py', README):
+        assert (ROOT / name).is_file(), name

@@ -1,0 +1,191 @@
+"""Time and memory of networks, side by side with the published formulation.
+
+All run in one process, interleaved, and the median of several rounds counts.
+The first row is the yardstick: MS-G3D as published, of the same size.
+"""
+import argparse
+import gc
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Callable, Dict, List
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import MODELS
+from mmaction.structures import ActionDataSample
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from published_msg3d import PublishedMSG3D
+
+from stf_mmaction.engine.cli import existing, run
+
+YARDSTICK = 'published'
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'configs', nargs='+', type=existing, help='config files; the first '
+        'also gives the size of the yardstick')
+    parser.add_argument(
+        '--batch', type=int, default=4, help='clips (default: %(default)s)')
+    parser.add_argument(
+        '--frames', type=int, default=100, help='(default: %(default)s)')
+    parser.add_argument(
+        '--rounds', type=int, default=5, help='(default: %(default)s)')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--memory-of', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def backbone_of(cfg: Config):
+    """The backbone of a network or of the members of an ensemble."""
+    return (cfg.model.get('shared') or cfg.model).backbone
+
+
+def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
+    """A network by the name of its config, or the yardstick."""
+    cfg = Config.fromfile(args.configs[0] if name == YARDSTICK else name)
+    init_default_scope('mmaction')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    if name == YARDSTICK:
+        net, head = backbone_of(cfg), (cfg.model.get('shared')
+                                       or cfg.model).cls_head
+        layout = getattr(model, 'first', model).backbone.layout
+        model = PublishedMSG3D(
+            layout.inward, layout.num_node, head.num_classes,
+            net.in_channels, net.base_channels, net.num_gcn_scales,
+            net.num_g3d_scales, net.num_person)
+    return model.to(args.device)
+
+
+def make_batch(args: argparse.Namespace):
+    """Random clips of the first config's shape, and labels."""
+    cfg = Config.fromfile(args.configs[0])
+    init_default_scope('mmaction')
+    model = MODELS.build(cfg.model)
+    backbone = getattr(model, 'first', model).backbone
+    shape = (args.batch, 1, backbone.num_person, args.frames,
+             backbone.layout.num_node, backbone.in_channels)
+    labels = torch.arange(args.batch) % 2
+    return torch.randn(shape).to(args.device), labels.to(args.device)
+
+
+def step(model: torch.nn.Module, x, labels) -> None:
+    """Loss and gradients, as in training."""
+    model.train()
+    if isinstance(model, PublishedMSG3D):
+        loss = F.cross_entropy(model(x[:, 0]), labels)
+    else:
+        samples = [
+            ActionDataSample().set_gt_label(y).to(x.device) for y in labels
+        ]
+        losses = model(x, samples, mode='loss')
+        loss = sum(v for k, v in losses.items() if 'loss' in k)
+    loss.backward()
+    model.zero_grad()
+
+
+def forward(model: torch.nn.Module, x, labels) -> None:
+    """Scores, as in testing."""
+    model.eval()
+    with torch.no_grad():
+        if isinstance(model, PublishedMSG3D):
+            model(x[:, 0])
+        elif hasattr(model, 'members'):
+            model(x, mode='tensor')
+        else:
+            model(x, mode='tensor', stage='head')
+
+
+def seconds(work: Callable[[], None], device: str) -> float:
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device != 'cpu':
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def measure(names: List[str], args: argparse.Namespace) -> Dict[str, Dict]:
+    """Median seconds of forward pass and step of each network."""
+    x, labels = make_batch(args)
+    models = {name: build(name, args) for name in names}
+    times = {name: dict(forward=[], step=[]) for name in names}
+    for turn in range(args.rounds + 1):
+        for name, model in models.items():
+            for kind, work in (('forward', forward), ('step', step)):
+                spent = seconds(lambda: work(model, x, labels), args.device)
+                if turn:  # the first is a warm-up
+                    times[name][kind].append(spent)
+    return {
+        name: dict(
+            {kind: statistics.median(v) for kind, v in kinds.items()},
+            params=sum(p.numel() for p in models[name].parameters()))
+        for name, kinds in times.items()
+    }
+
+
+def peak_memory(name: str, args: argparse.Namespace) -> float:
+    """MiB that two training steps need, beyond the network itself."""
+    x, labels = make_batch(args)
+    model = build(name, args)
+    if args.device != 'cpu':
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        for _ in range(2):
+            step(model, x, labels)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    gc.collect()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(2):
+        step(model, x, labels)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (after - before) / 2**10
+
+
+def memory_in_a_process_of_its_own(name: str) -> float:
+    """The peak of a process cannot be reset, so each network gets one."""
+    out = subprocess.run(
+        [sys.executable, __file__, *sys.argv[1:], '--memory-of', name],
+        check=True, capture_output=True, text=True,
+        # Give freed memory back, so that the peak is what is in use.
+        env=dict(os.environ, MALLOC_TRIM_THRESHOLD_='0'))
+    return float(out.stdout.split()[-1])
+
+
+def main() -> None:
+    args = parse_args()
+    if args.memory_of:
+        print(peak_memory(args.memory_of, args))
+        return
+    names = [YARDSTICK, *args.configs]
+    rows = measure(names, args)
+    for name in names:
+        rows[name]['memory'] = memory_in_a_process_of_its_own(name)
+    x, _ = make_batch(args)
+    first = rows[YARDSTICK]
+    print(f'\ninput {tuple(x.shape)}, {args.rounds} rounds, '
+          f'{torch.get_num_threads()} threads, torch {torch.__version__}\n')
+    print('| network | params | forward | speed-up | step | speed-up | '
+          'clips/s | peak memory | ratio |')
+    print('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+    for name, row in rows.items():
+        print(f'| {Path(name).stem} | {row["params"] / 1e6:.2f} M '
+              f'| {row["forward"]:.3f} s '
+              f'| {first["forward"] / row["forward"]:.2f} x '
+              f'| {row["step"]:.3f} s | {first["step"] / row["step"]:.2f} x '
+              f'| {args.batch / row["step"]:.2f} '
+              f'| {row["memory"]:.0f} MiB '
+              f'| {row["memory"] / first["memory"]:.2f} |')
+
+
+if __name__ == '__main__':
+    run(main)
