@@ -1,6 +1,7 @@
 """Skeleton layouts: the one source of graph, bones, normalisation, drawing."""
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple, Union
+from operator import index
+from typing import Any, Dict, Iterable, Optional, Tuple, Union
 
 Pairs = Tuple[Tuple[int, int], ...]
 
@@ -17,6 +18,7 @@ class Layout:
         height (tuple[int, int], optional): Two joints; body height is the
             length of the path along the skeleton between them.
         pairs (tuple[tuple[int, int]]): (left, right) joints.
+        name (str): Key of ``LAYOUTS``; empty for a custom layout.
 
     Raises:
         ValueError: If this is not a tree over all joints.
@@ -27,6 +29,7 @@ class Layout:
     names: Optional[Tuple[str, ...]] = None
     height: Optional[Tuple[int, int]] = None
     pairs: Pairs = ()
+    name: str = ''
 
     def __post_init__(self) -> None:
         joints = [j for pair in (*self.inward, *self.pairs, self.height or ())
@@ -68,6 +71,11 @@ class Layout:
         return free[0]
 
     @property
+    def edges(self) -> Pairs:
+        """tuple[tuple[int, int]]: The bones, (child, parent), in order."""
+        return self.inward
+
+    @property
     def parents(self) -> Tuple[int, ...]:
         """tuple[int]: The parent of each joint; the root is its own."""
         parents = list(range(self.num_node))
@@ -76,7 +84,15 @@ class Layout:
         return tuple(parents)
 
     def path(self, start: int, end: int) -> Tuple[int, ...]:
-        """Joints along the skeleton from ``start`` to ``end``."""
+        """Joints along the skeleton from ``start`` to ``end``.
+
+        Args:
+            start (int): The first joint.
+            end (int): The last joint.
+
+        Returns:
+            tuple[int]: The joints of the way, both ends among them.
+        """
         parents = self.parents
 
         def ancestors(joint):
@@ -115,12 +131,19 @@ _NTU = dict(
 LAYOUTS: Dict[str, Layout] = {
     # As in MMAction2: finger tip and thumb both hang on the hand.
     'nturgb+d':
-    Layout(inward=_NTU_BODY + ((21, 7), (22, 7), (23, 11), (24, 11)), **_NTU),
+    Layout(
+        name='nturgb+d',
+        inward=_NTU_BODY + ((21, 7), (22, 7), (23, 11), (24, 11)),
+        **_NTU),
     # As in the code of MS-G3D: the tip hangs on the thumb.
     'nturgb+d_msg3d':
-    Layout(inward=_NTU_BODY + ((21, 22), (22, 7), (23, 24), (24, 11)), **_NTU),
+    Layout(
+        name='nturgb+d_msg3d',
+        inward=_NTU_BODY + ((21, 22), (22, 7), (23, 24), (24, 11)),
+        **_NTU),
     'openpose':
     Layout(
+        name='openpose',
         num_node=18,
         inward=((4, 3), (3, 2), (7, 6), (6, 5), (13, 12), (12, 11), (10, 9),
                 (9, 8), (11, 5), (8, 2), (5, 1), (2, 1), (0, 1), (15, 0),
@@ -134,6 +157,7 @@ LAYOUTS: Dict[str, Layout] = {
                (17, 16))),
     'coco':
     Layout(
+        name='coco',
         num_node=17,
         inward=((15, 13), (13, 11), (16, 14), (14, 12), (11, 5), (12, 6),
                 (9, 7), (7, 5), (10, 8), (8, 6), (5, 0), (6, 0), (1, 0),
@@ -147,6 +171,7 @@ LAYOUTS: Dict[str, Layout] = {
     # Kinect v1, 20 joints.
     'kinect20':
     Layout(
+        name='kinect20',
         num_node=20,
         inward=((0, 1), (1, 2), (3, 2), (4, 2), (5, 4), (6, 5), (7, 6),
                 (8, 2), (9, 8), (10, 9), (11, 10), (12, 0), (13, 12),
@@ -184,17 +209,42 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
                              f'{sorted(LAYOUTS)} or a dict with num_node, '
                              'inward and center')
         return LAYOUTS[layout]
-    fields = dict(layout)
-    missing = {'num_node', 'inward', 'center'} - set(fields)
-    unknown = set(fields) - set(Layout.__dataclass_fields__)
-    if missing or unknown:
-        raise ValueError(
-            f'a layout dict lacks {sorted(missing)} and has unknown keys '
-            f'{sorted(unknown)}: it takes {list(Layout.__dataclass_fields__)}')
-    for key in ('inward', 'pairs'):
-        if key in fields:
-            fields[key] = tuple((int(a), int(b)) for a, b in fields[key])
-    for key in ('names', 'height'):
-        if fields.get(key) is not None:
-            fields[key] = tuple(fields[key])
-    return Layout(**fields)
+    if not isinstance(layout, dict):
+        raise ValueError(f'layout {layout!r} is neither a name nor a dict: '
+                         f'use one of {sorted(LAYOUTS)} or a dict with '
+                         'num_node, inward and center')
+    known = list(Layout.__dataclass_fields__)
+    missing = [k for k in ('num_node', 'inward', 'center') if k not in layout]
+    if missing:
+        raise ValueError(f'a layout dict lacks {missing}: add them')
+    unknown = [key for key in layout if key not in known]
+    if unknown:
+        raise ValueError(f'a layout dict has unknown keys {unknown}: it '
+                         f'takes {known}')
+    return Layout(**{key: _field(key, layout[key]) for key in layout})
+
+
+def _pairs(value: Iterable) -> Pairs:
+    return tuple((index(a), index(b)) for a, b in value)
+
+
+# What a config may write (lists) to what a layout holds (tuples).
+_FIELDS = dict(
+    num_node=(index, 'a whole number'),
+    center=(index, 'a whole number'),
+    inward=(_pairs, 'pairs of (child, parent) joints'),
+    pairs=(lambda value: _pairs(value or ()), 'pairs of (left, right) joints'),
+    height=(lambda value: None if value is None else _pairs([value])[0],
+            'two joints, or None'),
+    names=(lambda value: None if value is None else tuple(map(str, value)),
+           'a list of text, or None'),
+    name=(str, 'text'))
+
+
+def _field(key: str, value: Any) -> Any:
+    convert, needed = _FIELDS[key]
+    try:
+        return convert(value)
+    except (TypeError, ValueError):
+        raise ValueError(f'{key}={value!r} of a layout cannot be read: it '
+                         f'must be {needed}') from None

@@ -9,24 +9,30 @@ from typing import Any, Union
 import numpy as np
 import torch
 
+
+def _dtype(kind: str, align: bool = False, copy: bool = True) -> np.dtype:
+    # The state that follows in the file is set on what is returned here. It
+    # must be a copy, whatever the file asks for: a damaged one would
+    # otherwise change the float32 of the whole process.
+    return np.dtype(kind, align=align, copy=True)
+
+
 _SAFE = {
     ('collections', 'OrderedDict'): collections.OrderedDict,
     ('_codecs', 'encode'): codecs.encode,
     ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
+    ('numpy', 'dtype'): _dtype,
     ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,
     # A tensor in a pickle holds its storage as a file of torch.save.
     ('torch.storage', '_load_from_bytes'):
     lambda data: torch.load(io.BytesIO(data), weights_only=True),
 }
+_core = np._core if hasattr(np, '_core') else np.core
 for _module in ('numpy.core', 'numpy._core'):  # NumPy 1 and 2
     for _name in ('_reconstruct', 'scalar'):
         _SAFE[f'{_module}.multiarray', _name] = getattr(
-            np._core.multiarray if hasattr(np, '_core') else
-            np.core.multiarray, _name)
-    _SAFE[f'{_module}.numeric', '_frombuffer'] = getattr(
-        np._core.numeric if hasattr(np, '_core') else np.core.numeric,
-        '_frombuffer')
+            _core.multiarray, _name)
+    _SAFE[f'{_module}.numeric', '_frombuffer'] = _core.numeric._frombuffer
 
 
 class _Unpickler(pickle.Unpickler):
@@ -59,12 +65,12 @@ def safe_load(path: Union[str, Path]) -> Any:
                                 'the README for where each data set goes')
     if path.stat().st_size == 0:
         raise ValueError(f'file {path} is empty: copy or make it again')
-    try:
-        with path.open('rb') as file:
+    with path.open('rb') as file:
+        try:
             return _Unpickler(file).load()
-    except (pickle.UnpicklingError, EOFError, ValueError, TypeError,
-            AttributeError, IndexError, KeyError, ImportError,
-            RuntimeError, UnicodeDecodeError, MemoryError) as error:
-        raise ValueError(f'file {path} was not read as a pickle of arrays: '
-                         f'{error}; it is damaged or not to be trusted'
-                         ) from None
+        except OSError:  # The disk, not the file.
+            raise
+        except Exception as error:  # Damaged bytes raise anything at all.
+            raise ValueError(
+                f'file {path} was not read as a pickle of arrays: {error}; '
+                'it is damaged or not to be trusted') from None

@@ -1,4 +1,5 @@
 """MMAction2's PoseDataset, checked before training starts."""
+from numbers import Integral
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Union
 
@@ -28,6 +29,8 @@ class SkeletonDataset(PoseDataset):
 
     Attributes:
         max_label (int): The largest label.
+        num_joints (int): Of the layout of :class:`PrepareSkeleton`, else of
+            the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -42,53 +45,89 @@ class SkeletonDataset(PoseDataset):
                  **kwargs) -> None:
         check_stream(stream)
         self.stream = stream
-        steps = {
-            step['type']: step
-            for step in pipeline if isinstance(step, dict)
-        }
+        steps = {_kind(step): step for step in pipeline if isinstance(
+            step, dict)}
         layout = steps.get('PrepareSkeleton', {}).get('layout')
-        self._num_node = None if layout is None else get_layout(
-            layout).num_node
-        self._max_frames = steps.get('PadTo', {}).get('length')
+        self.num_joints = layout and get_layout(layout).num_node
+        self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
         super().__init__(ann_file, pipeline, split=split, **kwargs)
 
     def load_data_list(self) -> List[Dict]:
-        """Read the file and check its clips."""
+        """Read the file and check its clips.
+
+        Returns:
+            list[dict]: A clip each, with its ``stream``.
+        """
         clips = self._read_split()
-        problems = (
-            ('keypoints that are not (persons, frames, joints, channels)',
-             'see "Data" in the README', _not_an_array),
+        self._refuse(clips, "no 'label', or one that is not a whole number "
+                     'from 0 on', 'correct it', self._bad_label)
+        # MMAction2's switch to read each clip from a file of its own, when
+        # it is needed.
+        if 'skeleton' not in self.data_prefix:
+            self._check_keypoints(clips)
+        self.max_label = max(int(np.max(clip['label'])) for clip in clips)
+        for clip in clips:
+            clip['stream'] = self.stream
+        return clips
+
+    def get_data_info(self, idx: int) -> Dict:
+        """Get one clip."""
+        # Not PoseDataset's, which runs what a pickle asks for.
+        info = super(PoseDataset, self).get_data_info(idx)
+        if 'skeleton' in self.data_prefix:
+            folder = Path(self.data_prefix['skeleton'])
+            info.update(safe_load(folder / f'{_name(info)}.pkl'))
+        return info
+
+    def _check_keypoints(self, clips: List[Dict]) -> None:
+        self._refuse(clips, 'keypoints that are missing or not (persons, '
+                     'frames, joints, 2 or 3 channels)',
+                     'see "Data" in the README', _not_an_array)
+        source = 'layout'
+        if self.num_joints is None:
+            source = 'first clip'
+            self.num_joints = clips[0]['keypoint'].shape[2]
+        for what, mend, is_bad in (
             ('no frame', 'leave it out',
              lambda clip: clip['keypoint'].shape[1] == 0),
-            (f'another number of joints than the {self._num_node} of the '
-             'layout', 'name the layout the data was recorded with',
-             lambda clip: self._num_node is not None and clip['keypoint'].
-             shape[2] != self._num_node),
+            (f'another number of joints than the {self.num_joints} of the '
+             f'{source}', 'name the layout the data was recorded with',
+             lambda clip: clip['keypoint'].shape[2] != self.num_joints),
             ('NaN or infinite keypoints', 'repair it or leave it out',
              lambda clip: not np.isfinite(clip['keypoint']).all()),
             ('only zeros', 'nobody is in it; leave it out',
              lambda clip: not np.any(clip['keypoint'])),
+            ('a keypoint_score that is not one finite number for each joint',
+             'correct it or leave the entry out', _bad_score),
             ('a total_frames that is not its number of frames',
              'correct it or leave the entry out',
-             lambda clip: clip.get('total_frames', clip['keypoint'].shape[1]
-                                   ) != clip['keypoint'].shape[1]),
-            ('a label that is not a whole number from 0 on', 'correct it',
-             _bad_label),
+             lambda clip: clip.setdefault('total_frames', clip['keypoint'].
+                                          shape[1]
+                                          ) != clip['keypoint'].shape[1]),
             (f'more frames than the {self._max_frames} of PadTo',
              'use a larger length, or UniformSampleFrames in its place',
-             lambda clip: self._max_frames is not None and clip['keypoint'].
-             shape[1] > self._max_frames))
-        for what, mend, is_bad in problems:
-            bad = [clip for clip in clips if is_bad(clip)]
-            if bad:
-                raise ValueError(
-                    f'{self.ann_file}: {len(bad)} of {len(clips)} clips '
-                    f'have {what}, the first is {_name(bad[0])}; {mend}')
-        self.max_label = max(int(clip['label']) for clip in clips)
-        for clip in clips:
-            clip['stream'] = self.stream
-            clip.setdefault('total_frames', clip['keypoint'].shape[1])
-        return clips
+             lambda clip: clip['keypoint'].shape[1] > self._max_frames)):
+            self._refuse(clips, what, mend, is_bad)
+
+    def _refuse(self, clips: List[Dict], what: str, mend: str,
+                is_bad: Callable) -> None:
+        """Raise a ValueError that names the bad clips, if there are any."""
+        bad = [clip for clip in clips if is_bad(clip)]
+        if bad:
+            keypoint = bad[0].get('keypoint')
+            shape = getattr(keypoint, 'shape', type(keypoint).__name__)
+            raise ValueError(
+                f'{self.ann_file}: {len(bad)} of {len(clips)} clips '
+                f'have {what}, the first is {_name(bad[0])} (keypoint '
+                f"{shape}, label {bad[0].get('label')}, total_frames "
+                f"{bad[0].get('total_frames')}); {mend}")
+
+    def _bad_label(self, clip: Dict) -> bool:
+        labels = clip.get('label')
+        if not (self.multi_class and isinstance(labels, (list, tuple))):
+            labels = [labels]
+        return not labels or not all(
+            isinstance(label, Integral) and label >= 0 for label in labels)
 
     def _read_split(self) -> List[Dict]:
         path = Path(self.ann_file)
@@ -98,35 +137,46 @@ class SkeletonDataset(PoseDataset):
                 f'{path} holds no annotations: it must be a pickle of '
                 "dict(split={name: [frame_dir, ...]}, annotations=[...])")
         clips = data['annotations']
+        if not isinstance(clips, (list, tuple)) or not all(
+                isinstance(clip, dict) for clip in clips):
+            raise ValueError(f"{path} holds 'annotations' that are not a "
+                             'list of dicts: see "Data" in the README')
+        if not clips:
+            raise ValueError(f'{path} holds no clip: copy or make it again')
         if self.split is not None:
-            splits = data.get('split', {})
+            splits = data.get('split') or {}
             if self.split not in splits:
-                raise ValueError(f'{path} has no split {self.split!r}: it '
-                                 f'has {sorted(splits)}')
+                raise ValueError(f'{path} has no split {self.split!r}: use '
+                                 f'one of {sorted(splits)}')
             wanted = set(splits[self.split])
             clips = [clip for clip in clips if _name(clip) in wanted]
         if not clips:
-            raise ValueError(f'{path} has no clip of split {self.split!r}: '
-                             'copy or make it again')
-        lacking = [c for c in clips if 'keypoint' not in c or 'label' not in c]
-        if lacking:
             raise ValueError(
-                f'{path}: {len(lacking)} of {len(clips)} clips have no '
-                f"'keypoint' or no 'label', the first is {_name(lacking[0])}")
+                f'{path} has no clip of split {self.split!r}, which names '
+                f'{len(wanted)}: they must be frame_dir of annotations')
         return clips
 
 
+def _kind(step: Dict) -> str:
+    """Of ``PadTo``, ``'PadTo'`` and ``'mmaction.PadTo'`` the last part."""
+    kind = step['type']
+    return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
+
+
 def _name(clip: Dict) -> str:
-    return clip.get('frame_dir', clip.get('filename', '(no frame_dir)'))
+    # In the order of PoseDataset.
+    return clip.get('filename', clip.get('frame_dir', '(no frame_dir)'))
 
 
 def _not_an_array(clip: Dict) -> bool:
-    keypoint = clip['keypoint']
+    keypoint = clip.get('keypoint')
     return (not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4
             or keypoint.shape[3] not in (2, 3) or keypoint.shape[0] == 0
-            or keypoint.dtype.kind != 'f')
+            or keypoint.dtype.kind not in 'fiu')
 
 
-def _bad_label(clip: Dict) -> bool:
-    label = clip['label']
-    return not isinstance(label, (int, np.integer)) or label < 0
+def _bad_score(clip: Dict) -> bool:
+    score = clip.get('keypoint_score')
+    return score is not None and (
+        np.shape(score) != clip['keypoint'].shape[:3]
+        or not np.isfinite(score).all())

@@ -20,6 +20,19 @@ def _check_joints(results: Dict, layout: Layout) -> None:
             'the data was recorded with')
 
 
+def _visibility(results: Dict, seen: np.ndarray) -> np.ndarray:
+    """The score, or 1, of each joint that is there, (M, T, V)."""
+    score = results.pop('keypoint_score', None)
+    if score is None:
+        return seen.astype(np.float32)
+    if np.shape(score) != seen.shape:
+        raise ValueError(
+            f"clip {results.get('frame_dir', '(no id)')} has scores of shape "
+            f'{np.shape(score)} for keypoints of shape '
+            f"{results['keypoint'].shape}: one for each joint is needed")
+    return np.where(seen, score, 0).astype(np.float32)
+
+
 @TRANSFORMS.register_module()
 class PrepareSkeleton(BaseTransform):
     """Joints minus the centre joint, divided by the body height.
@@ -28,7 +41,8 @@ class PrepareSkeleton(BaseTransform):
     persons keep their places relative to one another. Body height is the
     median over frames of the length of the way along the skeleton between
     the two ``height`` joints of the layout, which does not change with the
-    pose. Joints that were not seen stay zero.
+    pose. A joint that was not seen, exactly zero or with score 0, gets zero
+    coordinates and visibility 0.
 
     Required keys: keypoint, shape (M, T, V, 2 or 3); keypoint_score,
     shape (M, T, V), optional.
@@ -50,15 +64,14 @@ class PrepareSkeleton(BaseTransform):
         """Prepare one clip.
 
         Raises:
-            ValueError: If the joints are not those of the layout.
+            ValueError: If the joints are not those of the layout, or the
+                scores not those of the joints.
         """
         _check_joints(results, self.layout)
         keypoint = np.array(results['keypoint'], dtype=np.float32)
         seen = (keypoint != 0).any(-1)
-        visibility = results.pop('keypoint_score', None)
-        visibility = (
-            seen.astype(np.float32) if visibility is None else np.array(
-                visibility, dtype=np.float32))
+        visibility = _visibility(results, seen)
+        seen = visibility > 0
         results['visibility'] = visibility
         present = seen.any((1, 2))
         if present.any():
@@ -66,7 +79,7 @@ class PrepareSkeleton(BaseTransform):
             center = self._center(keypoint[first], seen[first])
             height = self._height(keypoint[first], seen[first], center)
             keypoint = (keypoint - center[None, :, None]) / height
-            keypoint[~seen] = 0
+        keypoint[~seen] = 0
         results['keypoint'] = keypoint
         return results
 
@@ -78,11 +91,16 @@ class PrepareSkeleton(BaseTransform):
             return np.broadcast_to(mean, (len(person), len(mean)))
         # Where it was lost, the nearest frame that has it.
         every = np.arange(len(person))
-        nearest = frames[np.abs(every[:, None] - frames).argmin(1)]
+        after = np.searchsorted(frames, every).clip(max=len(frames) - 1)
+        before = (np.searchsorted(frames, every, 'right') - 1).clip(min=0)
+        earlier, later = frames[before], frames[after]
+        nearest = np.where(
+            abs(every - earlier) <= abs(later - every), earlier, later)
         return person[nearest, self.layout.center]
 
     def _height(self, person: np.ndarray, seen: np.ndarray,
                 center: np.ndarray) -> float:
+        """Of a person (T, V, C), in the unit of the file."""
         lengths = np.zeros(0)
         if self.layout.height is not None:
             path = list(self.layout.path(*self.layout.height))
@@ -131,10 +149,16 @@ class SkeletonStream(BaseTransform):
         """Compute the stream of one clip.
 
         Raises:
-            ValueError: If the joints are not those of the layout.
+            ValueError: If the joints are not those of the layout, the
+                stream is unknown or the clip was not prepared.
         """
         _check_joints(results, self.layout)
         stream = self.stream or results.get('stream', 'j')
+        check_stream(stream)
+        if 'visibility' not in results:
+            raise ValueError(
+                f"clip {results.get('frame_dir', '(no id)')} has no "
+                "'visibility': put PrepareSkeleton before SkeletonStream")
         values, visible = results['keypoint'], results.pop('visibility')
         if stream.startswith('b'):
             values, visible = self._bones(values, visible)

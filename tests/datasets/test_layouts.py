@@ -10,7 +10,8 @@ def test_names_shared_with_mmaction2_mean_the_same(name):
     ours, theirs = get_layout(name), Graph(name, mode='binary_adj')
     assert ours.num_node == theirs.num_node
     assert ours.center == theirs.center
-    assert set(ours.inward) == set(theirs.inward)
+    assert ours.inward == ours.edges == tuple(theirs.inward)
+    assert ours.name == name
 
 
 @pytest.mark.parametrize('name', list(LAYOUTS))
@@ -22,8 +23,30 @@ def test_each_layout_is_whole(name):
         assert a.startswith('l_') and b.startswith('r_') and a[2:] == b[2:]
     bones = {frozenset(pair) for pair in layout.inward}
     path = layout.path(*layout.height)
-    assert path[0], path[-1] == layout.height
+    assert (path[0], path[-1]) == layout.height and layout.pairs
     assert all(frozenset(pair) in bones for pair in zip(path, path[1:]))
+
+
+def test_the_fingers_of_ms_g3d():
+    ours, original = get_layout('nturgb+d'), get_layout('nturgb+d_msg3d')
+    assert ours.inward[:20] == original.inward[:20]
+    # One-based in the original: (22, 23), (23, 8), (24, 25), (25, 12).
+    assert [(a + 1, b + 1) for a, b in original.inward[20:]
+            ] == [(22, 23), (23, 8), (24, 25), (25, 12)]
+    assert original.path(21, 7) == (21, 22, 7)
+
+
+def test_a_dict_of_lists_and_a_layout():
+    layout = get_layout(
+        dict(STAR, names=list('abcde'), height=[2, 4], pairs=[[3, 4]],
+             name='star'))
+    assert layout.inward == ((1, 0), (2, 1), (3, 0), (4, 0))
+    assert layout.height == (2, 4) and layout.pairs == ((3, 4), )
+    assert layout.names == tuple('abcde') and layout.name == 'star'
+    assert get_layout(layout) is layout
+    # The root need not be the centre.
+    assert get_layout(dict(STAR, center=2)).root == 0
+    assert get_layout(dict(STAR, height=None, pairs=None)).pairs == ()
 
 
 def test_parents_and_paths():
@@ -43,7 +66,13 @@ def test_parents_and_paths():
     (dict(inward=[(1, 0), (2, 1), (3, 0)]), 'joint 4 .* not connected'),
     (dict(inward=[(0, 1), (1, 2), (2, 0), (3, 0), (4, 0)]), 'circle'),
     (dict(names=('a', )), '1 names for 5 joints'),
-    (dict(colour='red'), 'colour'),
+    (dict(colour='red'), "unknown keys .'colour'."),
+    (dict(pairs=[(3, 6)]), 'joint 6'),
+    (dict(inward=[(1, 0), (2, 1), (3, 4), (4, 3)]), 'joint 3 .* not conn'),
+    (dict(num_node='5'), "num_node='5' .* whole number"),
+    (dict(center=None), 'center=None .* whole number'),
+    (dict(inward=[(1, 0, 2)]), 'must be pairs'),
+    (dict(height=(1, )), 'must be two joints'),
 ])
 def test_bad_layouts(change, match):
     with pytest.raises(ValueError, match=match):
@@ -55,3 +84,5 @@ def test_unknown_and_incomplete():
         get_layout('ntu')
     with pytest.raises(ValueError, match="lacks .*'center'"):
         get_layout(dict(num_node=2, inward=[(1, 0)]))
+    with pytest.raises(ValueError, match='None is neither a name nor'):
+        get_layout(None)

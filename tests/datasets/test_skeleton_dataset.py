@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from mmaction.datasets.transforms import PadTo
 from mmaction.registry import DATASETS
 from networks import STAR
 from stf_mmaction.datasets import safe_load
@@ -43,7 +44,7 @@ def build(data, tmp_path, split='train', **kwargs):
             type='SkeletonDataset',
             ann_file=str(path),
             split=split,
-            pipeline=PIPELINE,
+            pipeline=kwargs.pop('pipeline', PIPELINE),
             **kwargs))
 
 
@@ -84,13 +85,64 @@ def spoil(key, value):
     (spoil('label', lambda y: -1), 'whole number'),
     (spoil('label', lambda y: 0.5), 'whole number'),
     (lambda data: data['annotations'][2].pop('label'), "no 'label'"),
-    (lambda data: data.update(annotations=[]), 'no clip of split'),
+    (spoil('keypoint', lambda k: k.tolist()), 'missing or not .persons'),
+    (lambda data: data['annotations'][2].pop('keypoint'), 'missing or not'),
+    (lambda data: data['annotations'][2].update(
+        keypoint_score=np.ones((1, 6, 4))), 'keypoint_score .*clip2'),
+    (lambda data: data['annotations'][2].update(
+        keypoint_score=np.full((1, 6, 5), np.nan)), 'keypoint_score .*clip2'),
+    (lambda data: data.update(annotations=['clip']), 'a list of dicts'),
+    (lambda data: data.update(annotations=[]), 'holds no clip'),
+    (lambda data: data.pop('split'), "no split 'train'"),
     (lambda data: data.pop('annotations'), 'holds no annotations'),
 ])
 def test_bad_clips_are_named_before_training(data, tmp_path, change, match):
     change(data)
     with pytest.raises(ValueError, match=match):
         build(data, tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['mmaction.PadTo', PadTo])
+def test_checks_know_a_transform_by_scope_and_class(data, tmp_path, kind):
+    with pytest.raises(ValueError, match='more frames than the 5 of PadTo'):
+        build(data, tmp_path, pipeline=[dict(type=kind, length=5)])
+
+
+def test_without_a_layout_all_clips_agree(data, tmp_path):
+    assert build(data, tmp_path).num_joints == 5
+    assert build(data, tmp_path, pipeline=[]).num_joints == 5
+    spoil('keypoint', lambda k: k[:, :, :4])(data)
+    with pytest.raises(ValueError, match='the 5 of the first clip'):
+        build(data, tmp_path, pipeline=[])
+
+
+def test_what_posedataset_can_do_still_works(data, tmp_path):
+    assert len(build(data, tmp_path, indices=2, serialize_data=False)) == 2
+    for i, clip in enumerate(data['annotations']):
+        clip.update(
+            filename=clip['frame_dir'],
+            frame_dir='elsewhere',
+            label=[0, i],
+            valid={0.5: i},
+            box_score=np.ones(i))
+    train = build(
+        data, tmp_path, multi_class=True, num_classes=4, valid_ratio=0.4,
+        pipeline=[])
+    assert [clip['filename'] for clip in train] == ['clip2', 'clip3']
+    assert train.max_label == 3
+    assert train[1]['label'].tolist() == [1, 0, 0, 1]
+
+
+def test_one_file_for_each_clip(data, tmp_path):
+    for clip in data['annotations']:
+        content = dict(keypoint=clip.pop('keypoint'))
+        (tmp_path / f"{clip['frame_dir']}.pkl").write_bytes(
+            pickle.dumps(content))
+    train = build(data, tmp_path, data_prefix=dict(skeleton=str(tmp_path)))
+    assert train[1]['keypoint'].shape == (1, 12, 5, 4)
+    (tmp_path / 'clip1.pkl').write_bytes(pickle.dumps(Attack()))
+    with pytest.raises(ValueError, match='clip1.pkl .*system, which arrays'):
+        train[1]
 
 
 def test_splits_and_streams(data, tmp_path):
@@ -123,6 +175,52 @@ def test_bad_files(tmp_path, content, match):
     assert not os.path.exists('/tmp/stf_mmaction_was_attacked')
     with pytest.raises(FileNotFoundError, match='does not exist'):
         safe_load(tmp_path / 'missing.pkl')
+
+
+@pytest.mark.parametrize('protocol,core', [(2, b'numpy.core.'),
+                                           (2, b'numpy._core.'), (4, b''),
+                                           (5, b'')])
+def test_arrays_of_numpy_1_and_2(tmp_path, protocol, core):
+    array = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float16)
+    content = pickle.dumps([array, array[0, 0]], protocol)
+    if core:  # A line of text in protocol 2, so that it may change length.
+        for name in (b'numpy.core.', b'numpy._core.'):
+            content = content.replace(name, core)
+        assert core in content
+    path = tmp_path / 'arrays.pkl'
+    path.write_bytes(content)
+    read, scalar = safe_load(path)
+    assert (read == array).all() and read.dtype == np.float16
+    assert scalar == array[0, 0]
+
+
+def test_no_damage_leaves_the_error_or_the_process(tmp_path):
+    """Whatever bytes are wrong: a ValueError, and NumPy is as it was."""
+    rng = np.random.default_rng(0)
+    good = pickle.dumps(dict(a=np.float32([1, 2]), b=np.int64(3), c=['x']))
+    path = tmp_path / 'bad.pkl'
+    refused = 0
+    before = np.dtype('f4').__reduce__()
+    for _ in range(400):
+        bad = bytearray(good)
+        bad[rng.integers(len(bad))] = rng.integers(32, 127)
+        path.write_bytes(bad)
+        try:
+            safe_load(path)
+        except ValueError:
+            refused += 1
+    assert refused > 100
+    assert np.dtype('f4').__reduce__() == before
+
+
+def test_a_file_cannot_change_a_dtype_of_the_process(tmp_path):
+    # numpy.dtype('f4', False, copy=False), then a state for it.
+    content = (b'\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x89\x87R'
+               b'(K\x03U\x01>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.')
+    path = tmp_path / 'dtype.pkl'
+    path.write_bytes(content)
+    assert safe_load(path) == np.dtype('>f4')
+    assert np.dtype('f4').byteorder == '='
 
 
 def test_dumped_scores_can_be_read(tmp_path):

@@ -112,6 +112,68 @@ def test_scores_are_the_visibility():
                                score.astype(np.float32))
 
 
+def test_a_joint_without_score_is_not_there(clip):
+    score = np.full((2, 6, 5), 0.5, np.float32)
+    score[0, 2, 3] = 0
+    clip['keypoint'][0, 4, 1] = 0  # whatever its score
+    out = prepare(dict(clip, keypoint_score=score))
+    for t, v in ((2, 3), (4, 1)):
+        assert (out['keypoint'][0, t, v] == 0).all()
+        assert out['visibility'][0, t, v] == 0
+    assert out['visibility'].sum() == 0.5 * (2 * 6 * 5 - 2)
+    with pytest.raises(ValueError, match='clip clip .*2, 6, 4.* one for each'):
+        prepare(dict(clip, keypoint_score=score[..., :4]))
+
+
+def test_height_uses_the_frames_that_show_the_whole_path(clip):
+    raw = clip['keypoint'].copy()
+    clip['keypoint'][0, :4, 1] = 0  # on the path: frames 4 and 5 are left
+    lengths = [
+        sum(np.linalg.norm(raw[0, t, a] - raw[0, t, b])
+            for a, b in ((2, 1), (1, 0), (0, 4))) for t in (4, 5)
+    ]
+    expected = (raw[0, 0, 3] - raw[0, 0, 0]) / np.mean(lengths)
+    np.testing.assert_allclose(
+        prepare(clip)['keypoint'][0, 0, 3], expected, rtol=1e-5)
+
+
+def test_without_a_whole_path_the_reach_is_the_height(clip):
+    raw = clip['keypoint'].astype(np.float64)
+    clip['keypoint'][0, :, 1] = 0
+    reach = [
+        max(np.linalg.norm(raw[0, t, v] - raw[0, t, 0]) for v in (2, 3, 4))
+        for t in range(6)
+    ]
+    expected = (raw[1, 3, 2] - raw[0, 3, 0]) / np.median(reach)
+    np.testing.assert_allclose(
+        prepare(clip)['keypoint'][1, 3, 2], expected, rtol=1e-5)
+
+
+def test_a_centre_never_seen_is_the_mean_of_the_person(clip):
+    clip['keypoint'][0, :, 0] = 0
+    raw = clip['keypoint'].astype(np.float64)
+    centre = np.mean([raw[0, t, v] for t in range(6) for v in (1, 2, 3, 4)], 0)
+    out = prepare(clip)['keypoint'].astype(np.float64)
+    for a, b in ((out[0, 1, 2], raw[0, 1, 2] - centre),
+                 (out[1, 1, 2], raw[1, 1, 2] - centre)):
+        np.testing.assert_allclose(
+            a / np.linalg.norm(a), b / np.linalg.norm(b), rtol=1e-4)
+
+
+def test_the_nearest_centre_in_every_frame(clip):
+    transform = PrepareSkeleton(LAYOUT)
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        person = rng.normal(size=(9, 5, 3))
+        seen = rng.random((9, 5)) < 0.4
+        seen[rng.integers(9), 0] = True
+        centre = transform._center(person, seen)
+        there = [t for t in range(9) if seen[t, 0]]
+        for t in range(9):
+            nearest = min(there, key=lambda other: abs(other - t))
+            assert (centre[t] == person[nearest, 0]).all()
+
+
 @pytest.mark.parametrize('stream', ['j', 'b', 'jm', 'bm'])
 def test_streams_are_the_loop(clip, stream):
     clip['keypoint'][0, 2, 1] = 0
@@ -151,10 +213,22 @@ def test_the_dataset_chooses_the_stream(clip):
     assert (chosen['keypoint'] == fixed['keypoint']).all()
     with pytest.raises(ValueError, match="stream 'x'"):
         SkeletonStream(LAYOUT, 'x')
+    with pytest.raises(ValueError, match="stream 'y'"):
+        SkeletonStream(LAYOUT).transform(dict(ready, stream='y'))
+    with pytest.raises(ValueError, match='put PrepareSkeleton before'):
+        SkeletonStream(LAYOUT).transform(dict(clip))
 
 
-def test_a_whole_pipeline(clip):
+def test_they_are_printed_with_their_arguments():
+    assert repr(PrepareSkeleton('coco')) == "PrepareSkeleton(layout='coco')"
+    assert repr(SkeletonStream(
+        'coco', 'b')) == "SkeletonStream(layout='coco', stream='b')"
+
+
+@pytest.mark.parametrize('persons', [1, 2])
+def test_a_whole_pipeline(clip, persons):
     clip['label'] = 2
+    clip['keypoint'] = clip['keypoint'][:persons]
     kinds = [
         dict(type='PrepareSkeleton', layout=LAYOUT),
         dict(type='SkeletonStream', layout=LAYOUT),
@@ -165,6 +239,7 @@ def test_a_whole_pipeline(clip):
     ]
     out = Compose([TRANSFORMS.build(kind) for kind in kinds])(dict(clip))
     assert out['inputs'].shape == (1, 2, 300, 5, 4)
+    assert (out['inputs'][0, persons:] == 0).all()
     assert out['inputs'][0, :, 6:12].equal(out['inputs'][0, :, :6])
     assert out['data_samples'].frame_dir == 'clip'
     assert out['data_samples'].gt_label == 2

@@ -246,21 +246,22 @@ def launched(tmp_path):
     return run
 
 
-def test_dist_scripts_use_torchrun(launched):
-    threads, words = launched('dist_train.sh', 'a config.py', '2', '--seed',
-                              '1')
+def test_dist_scripts_use_torchrun(launched, tmp_path):
+    config = tmp_path / 'a config.py'
+    config.touch()
+    threads, words = launched('dist_train.sh', config, '2', '--seed', '1')
     assert int(threads) >= 1
     assert words[:3] == ['-m', 'torch.distributed.run', '--standalone']
     tool = words.index(str(TOOLS / 'train.py'))
     assert words[tool + 1:] == [
-        'a config.py', '--seed', '1', '--launcher', 'pytorch'
+        str(config), '--seed', '1', '--launcher', 'pytorch'
     ]
     _, words = launched(
-        'dist_test.sh', 'c.py', 'w.pth', '4', PORT='1234', NNODES='2')
+        'dist_test.sh', config, 'w.pth', '4', PORT='1234', NNODES='2')
     assert words[words.index('--nproc_per_node') + 1] == '4'
     assert words[words.index('--master_port') + 1] == '1234'
     assert words[words.index('--nnodes') + 1] == '2'
-    assert words[-4:] == ['c.py', 'w.pth', '--launcher', 'pytorch']
+    assert words[-4:] == [str(config), 'w.pth', '--launcher', 'pytorch']
 
 
 def test_slurm_scripts_use_srun(launched):

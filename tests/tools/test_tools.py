@@ -179,32 +179,3 @@ def test_wrong_files_end_in_one_sentence(trained, tmp_path):
         assert out.returncode in (1, 2), arguments
         assert sentence in out.stderr, (arguments, out.stderr[-500:])
         assert 'Traceback' not in out.stderr
-
-
-@pytest.mark.parametrize('name', ['train.py', 'test.py'])
-def test_arguments_are_those_of_mmaction2(name):
-    import mmaction
-    theirs = Path(mmaction.__file__).parent / f'.mim/tools/{name}'
-    wanted = set(re.findall(r"'(--[\w-]+)'", theirs.read_text()))
-    given = tool(name, '--help').stdout
-    assert [flag for flag in wanted if flag not in given] == []
-
-
-@pytest.mark.parametrize('name', ['dist_train.sh', 'dist_test.sh',
-                                  'slurm_train.sh', 'slurm_test.sh'])
-def test_launchers_say_how_to_use_them(name):
-    out = call('bash', f'tools/{name}')
-    assert out.returncode == 2 and out.stderr.startswith('usage: ')
-
-
-def test_slurm_gets_what_it_asks_for(tmp_path):
-    """A stand-in for srun prints its arguments."""
-    srun = tmp_path / 'srun'
-    srun.write_text('#!/bin/sh\necho "$@"\n')
-    srun.chmod(0o755)
-    out = call('bash', 'tools/slurm_train.sh', 'part', 'job', DEMO, '--amp',
-               env=dict(PATH=f'{tmp_path}:{os.environ["PATH"]}', GPUS='4',
-                        GPUS_PER_NODE='2').items())
-    for words in ('-p part', '--job-name=job', '--gres=gpu:2', '--ntasks=4',
-                  f'train.py {DEMO} --amp --launcher slurm'):
-        assert words in out.stdout, (words, out)
