@@ -1,38 +1,80 @@
-"""Reading the pickles of skeletons and scores without running their code."""
+"""Reading the pickles of skeletons and scores without running their code.
+
+Refusing foreign functions is not enough: NumPy's own ``__setstate__`` takes
+the flags of a dtype from the file as they are, and one wrong byte ends the
+process. Here a file says only the kind, the shape and the bytes of an array,
+and the array is made from them with NumPy's checks.
+"""
 import codecs
 import collections
 import io
 import pickle
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Sequence, Union
 
 import numpy as np
 import torch
 
 
-def _dtype(kind: str, align: bool = False, copy: bool = True) -> np.dtype:
-    # The state that follows in the file is set on what is returned here. It
-    # must be a copy, whatever the file asks for: a damaged one would
-    # otherwise change the float32 of the whole process.
-    return np.dtype(kind, align=align, copy=True)
+class _Dtype:
+    """Stands in for a dtype while the file is read."""
+
+    def __init__(self, kind: str, align: bool = False, copy: bool = True):
+        self.value = np.dtype(kind)
+        if self.value.kind not in 'biufcSU':
+            raise pickle.UnpicklingError(
+                f'it holds an array of {kind!r}, not of numbers or text')
+
+    def __setstate__(self, state: Sequence) -> None:
+        # (version, byte order, ...): no number needs the rest.
+        self.value = self.value.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands in for an array, which a file describes after naming it."""
+
+    def __setstate__(self, state: Sequence) -> None:
+        _, shape, dtype, is_fortran, data = state
+        self.value = _array(shape, dtype, data, 'F' if is_fortran else 'C')
+
+
+def _array(shape: Sequence[int], dtype: _Dtype, data: Any,
+           order: str) -> np.ndarray:
+    return np.ndarray(shape, dtype.value, data, order=order).copy(order)
+
+
+def _plain(value: Any) -> Any:
+    """The same with each stand-in replaced by what it stands for."""
+    if isinstance(value, (_Array, _Dtype)):
+        return value.value
+    if isinstance(value, dict):
+        return type(value)((key, _plain(item)) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value
 
 
 _SAFE = {
     ('collections', 'OrderedDict'): collections.OrderedDict,
     ('_codecs', 'encode'): codecs.encode,
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): _dtype,
+    # How protocol 2 writes no bytes.
+    ('__builtin__', 'bytes'): lambda: b'',
+    ('numpy', 'ndarray'): _Array,
+    ('numpy', 'dtype'): _Dtype,
     ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,
     # A tensor in a pickle holds its storage as a file of torch.save.
     ('torch.storage', '_load_from_bytes'):
     lambda data: torch.load(io.BytesIO(data), weights_only=True),
 }
-_core = np._core if hasattr(np, '_core') else np.core
 for _module in ('numpy.core', 'numpy._core'):  # NumPy 1 and 2
-    for _name in ('_reconstruct', 'scalar'):
-        _SAFE[f'{_module}.multiarray', _name] = getattr(
-            _core.multiarray, _name)
-    _SAFE[f'{_module}.numeric', '_frombuffer'] = _core.numeric._frombuffer
+    _SAFE.update({
+        (f'{_module}.multiarray', '_reconstruct'):
+        lambda kind, shape, code: _Array(),
+        (f'{_module}.multiarray', 'scalar'):
+        lambda dtype, data: _array((), dtype, data, 'C')[()],
+        (f'{_module}.numeric', '_frombuffer'):
+        lambda data, dtype, shape, order: _array(shape, dtype, data, order)
+    })
 
 
 class _Unpickler(pickle.Unpickler):
@@ -67,7 +109,7 @@ def safe_load(path: Union[str, Path]) -> Any:
         raise ValueError(f'file {path} is empty: copy or make it again')
     with path.open('rb') as file:
         try:
-            return _Unpickler(file).load()
+            return _plain(_Unpickler(file).load())
         except OSError:  # The disk, not the file.
             raise
         except Exception as error:  # Damaged bytes raise anything at all.

@@ -1,7 +1,6 @@
 """What tools/train.py and tools/test.py share."""
 import argparse
 import os
-import pickle
 import sys
 import traceback
 from pathlib import Path
@@ -86,8 +85,7 @@ def run(main: Callable[[], None]) -> None:
     """
     try:
         main()
-    except (ValueError, FileNotFoundError, ImportError, KeyError,
-            RuntimeError, pickle.UnpicklingError) as error:
+    except Exception as error:
         sentence = _sentence(error)
         if os.environ.get('STF_TRACEBACK') or sentence is None:
             raise
@@ -96,18 +94,20 @@ def run(main: Callable[[], None]) -> None:
 
 def _sentence(error: Exception) -> Optional[str]:
     """What to tell the user; None where only a traceback helps."""
-    origin = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
-    if Path(stf_mmaction.__file__).parent in origin.parents:
+    files = [
+        Path(frame.filename)
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    if Path(stf_mmaction.__file__).parent in files[-1].parents:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return str(error)
-    damaged = isinstance(error, RuntimeError) and (
-        origin.name == 'serialization.py')
-    if damaged or isinstance(error, pickle.UnpicklingError):
+    reading = 'serialization.py' in [file.name for file in files]
+    if reading and not isinstance(error, (ImportError, KeyError)):
         # torch's own text tells the user to switch the protection off.
         return ('the checkpoint cannot be read: it is damaged, or it holds '
                 'more than weights and numbers, which could run code and is '
                 'refused')
-    if isinstance(error, KeyError) and 'registry' in origin.parts:
+    if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0]  # str() of a KeyError adds quotes
     return None

@@ -126,7 +126,7 @@ def test_what_posedataset_can_do_still_works(data, tmp_path):
             valid={0.5: i},
             box_score=np.ones(i))
     train = build(
-        data, tmp_path, multi_class=True, num_classes=4, valid_ratio=0.4,
+        data, tmp_path, multi_class=True, num_classes=4, valid_ratio=0.3,
         pipeline=[])
     assert [clip['filename'] for clip in train] == ['clip2', 'clip3']
     assert train.max_label == 3
@@ -191,7 +191,29 @@ def test_arrays_of_numpy_1_and_2(tmp_path, protocol, core):
     path.write_bytes(content)
     read, scalar = safe_load(path)
     assert (read == array).all() and read.dtype == np.float16
-    assert scalar == array[0, 0]
+    assert scalar == array[0, 0] and type(read) is np.ndarray
+    read += 1  # may be written to
+
+
+@pytest.mark.parametrize('value', [
+    np.arange(6).reshape(2, 3).T, np.zeros((0, 3)), np.array(3.),
+    np.array([1, 2], '>i4'), np.array(['a', 'bc']), np.array([True]),
+    np.float32(2), np.str_('abc'), np.asfortranarray(np.eye(3)[:2])
+])
+@pytest.mark.parametrize('protocol', [2, 4, 5])
+def test_arrays_of_all_kinds(tmp_path, value, protocol):
+    path = tmp_path / 'array.pkl'
+    path.write_bytes(pickle.dumps(dict(a=[(value, value)]), protocol))
+    for read in safe_load(path)['a'][0]:
+        assert type(read) is type(value) and read.dtype == value.dtype
+        np.testing.assert_array_equal(read, value)
+
+
+def test_an_array_of_objects_is_refused(tmp_path):
+    path = tmp_path / 'objects.pkl'
+    path.write_bytes(pickle.dumps(np.array([None, 'x'], dtype=object)))
+    with pytest.raises(ValueError, match="array of 'O8', not of numbers"):
+        safe_load(path)
 
 
 def test_no_damage_leaves_the_error_or_the_process(tmp_path):

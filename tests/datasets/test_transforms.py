@@ -125,6 +125,15 @@ def test_a_joint_without_score_is_not_there(clip):
         prepare(dict(clip, keypoint_score=score[..., :4]))
 
 
+def test_the_array_of_the_dataset_is_left_alone(clip):
+    for score in (0., 1.):
+        raw = clip['keypoint'].copy()
+        out = prepare(dict(clip, keypoint_score=np.full((2, 6, 5), score)))
+        SkeletonStream(LAYOUT, 'bm').transform(out)
+        assert (clip['keypoint'] == raw).all()
+        assert score or (out['keypoint'] == 0).all()
+
+
 def test_height_uses_the_frames_that_show_the_whole_path(clip):
     raw = clip['keypoint'].copy()
     clip['keypoint'][0, :4, 1] = 0  # on the path: frames 4 and 5 are left
@@ -138,6 +147,7 @@ def test_height_uses_the_frames_that_show_the_whole_path(clip):
 
 
 def test_without_a_whole_path_the_reach_is_the_height(clip):
+    clip['keypoint'] += 10  # a lost joint, at zero, would be far away
     raw = clip['keypoint'].astype(np.float64)
     clip['keypoint'][0, :, 1] = 0
     reach = [

@@ -2,9 +2,11 @@
 import pytest
 import torch
 from mmaction.registry import MODELS
+from mmengine.analysis import get_model_complexity_info
 from networks import (EXPLORE_LOSSES, FOCUS_LOSSES, LOSSES, STAR, backbone,
                       batch, recognizer, samples, settle, total)
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 WEIGHTS = dict(exploration=0.01, divergence=0.1, coherence=0.1,
                adjacency=0.01)
@@ -261,7 +263,32 @@ def test_focus_for_inference():
     assert not result['focus'].requires_grad
 
 
-STF = dict(type='STFRecognizer')
+class Scores(nn.Module):
+    """What is exported: skeletons to scores."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x):
+        return self.model.cls_head(self.model.backbone(x))
+
+
+@pytest.mark.filterwarnings('ignore')
+def test_tracing_and_counting_tools_see_plain_operators():
+    net = Scores(recognizer(LOSSES).eval())
+    x = batch()[0][:, 0]
+    traced = torch.jit.trace(net, x, check_trace=False)
+    with torch.no_grad():
+        torch.testing.assert_close(traced(x), net(x))
+        seen = FlopCounterMode(display=False)
+        with seen:
+            net(x)
+    counted = get_model_complexity_info(
+        net, inputs=(x, ), show_table=False, show_arch=False)
+    assert counted['flops'] == pytest.approx(
+        seen.get_total_flops() / 2, rel=0.35)
+
 
 
 @pytest.mark.parametrize('cfg,match', [

@@ -1,6 +1,7 @@
 """The tools as a user calls them, on the bundled skeletons."""
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -118,9 +119,6 @@ def test_focus_is_drawn(trained, tmp_path):
                'tools/demo_data/classes.txt')
     assert out.returncode == 0, out.stderr[-2000:]
     assert picture.read_bytes()[:4] == b'\x89PNG'
-    out = tool('visualize_focus.py', DEMO, work_dir / 'epoch_2.pth',
-               '--clips', 'nobody')
-    assert 'clip nobody is not in the test split' in out.stderr
 
 
 def test_flops_of_stf_are_at_most_a_tenth_more():
@@ -143,6 +141,22 @@ def test_the_readme_run_of_one_epoch_prints_all_losses(tmp_path):
         assert key in out.stdout + out.stderr
 
 
+@pytest.fixture
+def failing(monkeypatch, capsys):
+    """Run a tool in this process, which is faster; return how it ends."""
+
+    def run(name, *arguments):
+        monkeypatch.chdir(ROOT)
+        monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+        if end.value.code == 2:  # argparse has printed
+            return capsys.readouterr().err
+        return end.value.code
+
+    return run
+
+
 @pytest.mark.parametrize('options,sentence', [
     (['train_dataloader.dataset.ann_file=no.pkl'], 'no.pkl does not exist'),
     (['train_dataloader.dataset.split=test'], "no split 'test'"),
@@ -152,30 +166,33 @@ def test_the_readme_run_of_one_epoch_prints_all_losses(tmp_path):
     (['model.shared.backbone.graph_cfg.layout=nturgb+d'], '25 joints'),
     (['model.shared.backbone.graph_cfg.layout=ntu'], "'ntu' is unknown"),
     (['model.shared.backbone.stf_stages=()'], 'needs STF modules'),
+    (['model.shared.backbone.base_channels=24'], 'cls_head.in_channels=96'),
     (['train_dataloader.dataset.pipeline.2.length=20'], '20 of PadTo'),
 ])
-def test_wrong_settings_end_in_one_sentence(tmp_path, options, sentence):
-    out = train(tmp_path, *options, *SHORT)
-    assert out.returncode == 1
-    assert sentence in out.stderr
-    assert 'Traceback' not in out.stderr
+def test_wrong_settings_end_in_one_sentence(failing, tmp_path, options,
+                                            sentence):
+    message = failing('train.py', DEMO, '--work-dir', tmp_path,
+                      '--cfg-options', *FEW, *options, *SHORT)
+    assert message.startswith('error: ') and '\n' not in message
+    assert sentence in message
     assert not list(tmp_path.glob('*.pth'))
 
 
-def test_wrong_files_end_in_one_sentence(trained, tmp_path):
-    work_dir, _ = trained
-    checkpoint = work_dir / 'epoch_2.pth'
+def test_wrong_files_end_in_one_sentence(failing, trained, tmp_path):
+    checkpoint = trained[0] / 'epoch_2.pth'
+    cut = tmp_path / 'cut.pth'
+    cut.write_bytes(checkpoint.read_bytes()[:5000])
     for arguments, sentence in (
         (('train.py', 'configs/no.py'), 'configs/no.py does not exist'),
         (('train.py', DEMO, '--resume', 'no.pth'), 'no.pth does not exist'),
         (('test.py', DEMO, 'no.pth'), 'no.pth does not exist'),
         (('test.py', DEMO, checkpoint, '--dump', 'a.txt'), 'must end in .pkl'),
+        (('test.py', DEMO, cut, '--work-dir', tmp_path), 'is damaged'),
         (('test.py', DEMO, checkpoint, '--work-dir', tmp_path,
           '--cfg-options', 'model.shared.backbone.base_channels=24',
           'model.shared.cls_head.in_channels=96'), 'of shape'),
+        (('visualize_focus.py', DEMO, checkpoint, '--clips', 'nobody'),
+         'clip nobody is not in the test split'),
         (('visualize_focus.py', DEMO, checkpoint, '--cfg-options',
           'model.shared.backbone.num_gcn_scales=5'), 'of shape')):
-        out = tool(*arguments)
-        assert out.returncode in (1, 2), arguments
-        assert sentence in out.stderr, (arguments, out.stderr[-500:])
-        assert 'Traceback' not in out.stderr
+        assert sentence in failing(*arguments), arguments
