@@ -133,7 +133,8 @@ def test_what_posedataset_can_do_still_works(data, tmp_path):
     assert train[1]['label'].tolist() == [1, 0, 0, 1]
 
 
-def test_one_file_for_each_clip(data, tmp_path):
+def test_one_file_for_each_clip(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     for clip in data['annotations']:
         content = dict(keypoint=clip.pop('keypoint'))
         (tmp_path / f"{clip['frame_dir']}.pkl").write_bytes(
@@ -143,6 +144,7 @@ def test_one_file_for_each_clip(data, tmp_path):
     (tmp_path / 'clip1.pkl').write_bytes(pickle.dumps(Attack()))
     with pytest.raises(ValueError, match='clip1.pkl .*system, which arrays'):
         train[1]
+    assert not (tmp_path / 'attacked').exists()
 
 
 def test_splits_and_streams(data, tmp_path):
@@ -157,7 +159,8 @@ def test_splits_and_streams(data, tmp_path):
 class Attack:
 
     def __reduce__(self):
-        return os.system, ('touch /tmp/stf_mmaction_was_attacked', )
+        # Into the working directory, which is that of the test.
+        return os.system, ('touch attacked', )
 
 
 @pytest.mark.parametrize('content,match', [
@@ -166,13 +169,14 @@ class Attack:
     (b'no pickle at all', 'damaged'),
     (pickle.dumps(dict(a=Attack())), 'system, which arrays'),
 ])
-def test_bad_files(tmp_path, content, match):
+def test_bad_files(tmp_path, monkeypatch, content, match):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / 'bad.pkl'
     path.write_bytes(content)
     with pytest.raises(ValueError, match=match) as error:
         safe_load(path)
     assert str(path) in str(error.value)
-    assert not os.path.exists('/tmp/stf_mmaction_was_attacked')
+    assert not (tmp_path / 'attacked').exists()
     with pytest.raises(FileNotFoundError, match='does not exist'):
         safe_load(tmp_path / 'missing.pkl')
 
