@@ -6,7 +6,6 @@ The first row is the yardstick: MS-G3D as published, of the same size.
 import argparse
 import gc
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -144,11 +143,17 @@ def peak_memory(name: str, args: argparse.Namespace) -> float:
             step(model, x, labels)
         return (torch.cuda.max_memory_allocated() - before) / 2**20
     gc.collect()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
+    before = resident('VmRSS')
     for _ in range(2):
         step(model, x, labels)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (after - before) / 2**10
+    return resident('VmHWM') - before
+
+
+def resident(key: str) -> float:
+    """MiB of this process, now (VmRSS) or at most (VmHWM); Linux."""
+    status = Path('/proc/self/status').read_text()
+    return int(status.split(f'{key}:')[1].split()[0]) / 2**10
 
 
 def memory_in_a_process_of_its_own(name: str) -> float:

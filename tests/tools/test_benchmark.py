@@ -1,0 +1,35 @@
+"""The yardstick is the published network, and the benchmark runs."""
+import sys
+
+import pytest
+import torch
+from oracle import REFERENCE, build, inputs, published_state_dict
+from test_tools import DEMO, ROOT, tool
+
+sys.path.insert(0, str(ROOT / 'tools'))
+
+
+@pytest.mark.parametrize('case', ['ntu', 'kinetics'])
+def test_the_yardstick_is_the_published_network(case):
+    from published_msg3d import PublishedMSG3D
+    values = REFERENCE[case]
+    layout = build(case).backbone.layout
+    net = PublishedMSG3D(
+        layout.inward, layout.num_node, values['num_class'],
+        num_gcn_scales=values['num_gcn_scales'],
+        num_g3d_scales=values['num_g3d_scales'])
+    net.load_state_dict(published_state_dict(case))
+    with torch.no_grad():
+        scores = net.double().eval()(inputs(case))
+    torch.testing.assert_close(
+        scores, torch.tensor(values['eval_logits'], dtype=torch.float64),
+        rtol=1e-6, atol=1e-6)
+
+
+def test_the_benchmark_prints_a_row_for_each_network():
+    out = tool('benchmark.py', DEMO, '--batch', 2, '--frames', 8, '--rounds',
+               1)
+    assert out.returncode == 0, out.stderr[-2000:]
+    rows = [line for line in out.stdout.splitlines() if ' x |' in line]
+    assert [row.split()[1] for row in rows] == ['published', 'stf_msg3d_demo']
+    assert ' 1.00 x ' in rows[0]
