@@ -8,6 +8,8 @@ from mmengine.config import Config
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
+from stf_mmaction.focus import present_persons, resize_focus
+
 from .stf_recognizer import STFRecognizer, build_preprocessor
 
 
@@ -160,6 +162,7 @@ class STFEnsemble(BaseModel):
             sample.set_pred_label(mean.argmax(-1, keepdim=True))
         return data_samples
 
+    @torch.no_grad()
     def focus(self,
               inputs: Tensor,
               classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
@@ -173,16 +176,24 @@ class STFEnsemble(BaseModel):
         Returns:
             dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
         """
-        members = self._active().values()
-        scores = torch.stack([m.focus(inputs)['scores'] for m in members])
-        scores = scores.mean(0)
+        members = list(self._active().values())
+        features = [m.backbone(inputs) for m in members]
+        scores = torch.stack([
+            m.cls_head.scores(f).softmax(1)
+            for m, f in zip(members, features)
+        ]).mean(0)
         if classes is None:
             classes = scores.topk(2, 1).indices
-        maps = [m.focus(inputs, classes)['focus'] for m in members]
+        present = present_persons(inputs)
+        maps = [
+            m.cls_head.focus(f, present, classes)[0]
+            for m, f in zip(members, features)
+        ]
+        mean = resize_focus(torch.stack(maps).mean(0), inputs.shape[2])
         return dict(
             scores=scores,
             classes=classes,
-            focus=torch.stack(maps).mean(0))
+            focus=mean)
 
     def _active(self) -> Dict[str, STFRecognizer]:
         members = dict(self.members.items())
