@@ -1,13 +1,15 @@
 """The matrix products against loops over the equation, in float64."""
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
-from stf_mmaction.models.layers.graph_conv import (aggregate_first,
-                                                   graph_conv,
+from stf_mmaction.models.layers import clip_product as products
+from stf_mmaction.models.layers.branches import branches, branches_plain
+from stf_mmaction.models.layers.graph_conv import (graph_conv,
                                                    graph_conv_plain)
-from stf_mmaction.models.layers.temporal import (dilated_convs,
-                                                 dilated_convs_plain)
+from stf_mmaction.models.layers.window_conv import (window_conv,
+                                                    window_conv_plain)
 
 SHAPES = [  # clips, frames, stride, window, matrices
     (2, 5, 1, 1, 1), (2, 4, 1, 1, 2), (2, 6, 1, 3, 1), (2, 7, 2, 3, 1),
@@ -53,19 +55,46 @@ def loop_graph_conv(x, weight, adjacency, stride, window):
     return out
 
 
+ORDERS = ['ChannelsFirst', 'JointsFirst', 'FewChannels']
+
+
+@pytest.fixture(params=ORDERS + ['the cheapest'])
+def order(request, monkeypatch):
+    """Each order of the two steps, for all shapes that it can do."""
+    kind = getattr(products, request.param, None)
+    if kind is not None:
+
+        def choose(joints, weight, adjacency, stride, window, needs=()):
+            return kind(weight, adjacency, stride, window,
+                        needs or (False, ) * 3)
+
+        for name in ('graph_conv', 'window_conv'):
+            module = sys.modules[f'stf_mmaction.models.layers.{name}']
+            monkeypatch.setattr(module, 'clip_product', choose)
+    return request.param
+
+
+def skip_unless(order, shape):
+    if order == 'JointsFirst' and shape[2:4] != (1, 1):
+        pytest.skip('for windows of one frame')
+
+
 @pytest.mark.parametrize('shape', SHAPES)
-@pytest.mark.parametrize('operator',
-                         [graph_conv, graph_conv_plain, aggregate_first])
-def test_graph_conv_is_the_loop(operator, shape):
+def test_graph_conv_is_the_loop(shape, order, monkeypatch):
+    skip_unless(order, shape)
+    monkeypatch.setattr(products, 'CACHED', 25)  # two frames at a time
     x, weight, adjacency = make(*shape)
     args = shape[2:4]
-    torch.testing.assert_close(
-        operator(x, weight, adjacency, *args),
-        loop_graph_conv(x, weight, adjacency, *args))
+    expected = loop_graph_conv(x, weight, adjacency, *args)
+    for operator in (graph_conv, graph_conv_plain):
+        torch.testing.assert_close(
+            operator(x, weight, adjacency, *args), expected)
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_graph_conv_gradients(shape):
+def test_graph_conv_gradients(shape, order, monkeypatch):
+    skip_unless(order, shape)
+    monkeypatch.setattr(products, 'CACHED', 25)
     inputs = make(*shape)
 
     def operator(*tensors):
@@ -74,6 +103,17 @@ def test_graph_conv_gradients(shape):
     assert torch.autograd.gradcheck(operator, inputs)
     if shape[1] < 6:
         assert torch.autograd.gradgradcheck(operator, inputs)
+
+
+@pytest.mark.parametrize('channels,out_channels,stride,window,kind', [
+    (96, 96, 1, 1, 'JointsFirst'), (96, 96, 2, 3, 'ChannelsFirst'),
+    (4, 96, 1, 1, 'FewChannels'), (4, 96, 1, 5, 'FewChannels'),
+    (192, 192, 2, 5, 'ChannelsFirst')])
+def test_the_cheapest_order(channels, out_channels, stride, window, kind):
+    _, weight, adjacency = make(1, 4, stride, window, 1, joints=25, scales=6,
+                                c=channels, d=out_channels)
+    product = products.clip_product(25, weight, adjacency, stride, window)
+    assert type(product).__name__ == kind
 
 
 def test_graph_conv_without_gradients_of_some():
@@ -89,29 +129,93 @@ def test_graph_conv_without_gradients_of_some():
             torch.testing.assert_close(a, b)
 
 
+def window_inputs(shape):
+    x, weight, adjacency = make(*shape, c=2, d=2)
+    width = 2 * shape[3]
+    return x, weight, adjacency, *(
+        rand(*size)
+        for size in ((2, ), (2, ), (2, ), (3, width), (3, )))
+
+
+@pytest.mark.parametrize('shape', SHAPES)
+@pytest.mark.parametrize('by_batch', [True, False])
+def test_window_conv_is_its_steps(shape, by_batch):
+    inputs = window_inputs(shape)
+    stats = (None, None) if by_batch else (torch.randn(2).double(),
+                                           torch.rand(2).double() + 0.5)
+    args = (*stats, *shape[2:4], 1e-5)
+    out, mean, variance = window_conv(*inputs, *args)
+    expected = window_conv_plain(*inputs, *args)
+    torch.testing.assert_close(out, expected)
+    with torch.no_grad():
+        torch.testing.assert_close(window_conv(*inputs, *args)[0], expected)
+    z = loop_graph_conv(*inputs[:3], *shape[2:4]) + inputs[3]
+    if by_batch:
+        stats = z.mean((0, 1, 2)), z.var((0, 1, 2), unbiased=False)
+    torch.testing.assert_close((mean, variance), stats)
+    direction = torch.randn_like(out)
+    got = torch.autograd.grad(out, inputs, direction)
+    want = torch.autograd.grad(expected, inputs, direction)
+    torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize('by_batch', [True, False])
+def test_window_conv_gradients(by_batch):
+    shape = (2, 3, 2, 3, 1)
+    inputs = window_inputs(shape)
+    stats = (None, None) if by_batch else (torch.zeros(2).double(),
+                                           torch.ones(2).double())
+
+    def operator(*tensors):
+        return window_conv(*tensors, *stats, *shape[2:4], 1e-2)[0]
+
+    assert torch.autograd.gradcheck(operator, inputs)
+    assert torch.autograd.gradgradcheck(operator, inputs)
+
+
+def branch_inputs(frames, stride, width, joints=2):
+    count = (frames - 1) // stride + 1
+    return (rand(2, frames, joints, 5 * width), rand(2, count, joints, width),
+            rand(4, 3 * width, width), rand(4, width))
+
+
 CONVS = [(7, 1), (6, 2), (1, 1), (1, 2), (3, 2), (2, 1)]
 
 
 @pytest.mark.parametrize('frames,stride', CONVS)
-def test_dilated_convs_are_conv2d(frames, stride):
-    x, weight = rand(2, frames, 3, 10), rand(4, 6, 2)
-    out = dilated_convs(x, weight, stride)
+def test_branches_are_convolutions_and_a_pool(frames, stride):
+    h, point, weight, bias = inputs = branch_inputs(frames, stride, 2)
+    out = branches(*inputs, stride)
+    x = h.permute(0, 3, 1, 2)
+    expected = []
     for i, dilation in enumerate((1, 2, 3, 4)):
-        own = x[..., 2 * i:2 * i + 2].permute(0, 3, 1, 2)
         kernel = weight[i].view(3, 2, 2).permute(2, 1, 0).unsqueeze(-1)
-        expected = F.conv2d(
-            own, kernel, stride=(stride, 1), padding=(dilation, 0),
-            dilation=(dilation, 1))
-        torch.testing.assert_close(out[i], expected.permute(0, 2, 3, 1))
-    torch.testing.assert_close(dilated_convs_plain(x, weight, stride), out)
+        expected.append(
+            F.conv2d(
+                x[:, 2 * i:2 * i + 2], kernel, bias[i], stride=(stride, 1),
+                padding=(dilation, 0), dilation=(dilation, 1)))
+    expected.append(F.max_pool2d(x[:, 8:], (3, 1), (stride, 1), (1, 0)))
+    expected = torch.cat([*expected, point.permute(0, 3, 1, 2)], 1)
+    torch.testing.assert_close(out, expected.permute(0, 2, 3, 1))
+    torch.testing.assert_close(branches_plain(*inputs, stride), out)
 
 
 @pytest.mark.parametrize('frames,stride', CONVS)
-def test_dilated_convs_gradients(frames, stride):
-    inputs = rand(2, frames, 2, 6), rand(4, 3, 1)
+def test_branches_gradients(frames, stride):
+    inputs = branch_inputs(frames, stride, 1)
 
-    def operator(x, weight):
-        return dilated_convs(x, weight, stride)
+    def operator(*tensors):
+        return branches(*tensors, stride)
 
     assert torch.autograd.gradcheck(operator, inputs)
     assert torch.autograd.gradgradcheck(operator, inputs)
+
+
+def test_the_pool_gives_to_the_first_of_equal_frames():
+    """As max_pool2d does, so that ties do not count twice."""
+    h, point, weight, bias = branch_inputs(5, 1, 1)
+    h = h.detach().round().requires_grad_()
+    got, = torch.autograd.grad(branches(h, point, weight * 0, bias).sum(), h)
+    want, = torch.autograd.grad(
+        branches_plain(h, point, weight * 0, bias, 1).sum(), h)
+    torch.testing.assert_close(got, want)

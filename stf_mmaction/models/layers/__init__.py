@@ -1,11 +1,12 @@
 from .graph import adjacency_scales, layout_of
 from .graph_conv import graph_conv
-from .ms_gcn import G3D, MultiScaleGraphConv, channels_last_norm
+from .ms_gcn import G3D, MultiScaleGraphConv
+from .norm import channels_last_norm
 from .stf_module import BottleneckSTF, InferredGraph
-from .temporal import TemporalUnit, dilated_convs
+from .temporal import TemporalUnit
 
 __all__ = [
     'BottleneckSTF', 'G3D', 'InferredGraph', 'MultiScaleGraphConv',
-    'TemporalUnit', 'adjacency_scales', 'channels_last_norm',
-    'dilated_convs', 'graph_conv', 'layout_of'
+    'TemporalUnit', 'adjacency_scales', 'channels_last_norm', 'graph_conv',
+    'layout_of'
 ]

@@ -14,12 +14,10 @@ from torch import Tensor, nn
 from stf_mmaction.datasets.layouts import Layout
 
 from .graph import adjacency_scales
-from .graph_conv import aggregate_first, graph_conv
-
-
-def channels_last_norm(norm: nn.Module, x: Tensor) -> Tensor:
-    """Apply a batch norm to (B, T, V, C), C being the channels."""
-    return norm(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+from .graph_conv import graph_conv, needs_plain
+from .norm import (affine, channels_last_norm, fold, is_affine, linear_norm,
+                   norm_relu, update_running)
+from .window_conv import window_conv
 
 
 class MultiScaleGraphConv(BaseModule):
@@ -77,12 +75,17 @@ class MultiScaleGraphConv(BaseModule):
         Returns:
             torch.Tensor: Shape (B, T', V, w D), T' = ceil(T / stride).
         """
-        out = self._product(x, self._matrix(graph))
-        out = channels_last_norm(self.norm, out + self.bias)
-        out = F.relu_(out)
+        args = (self.matrix(graph), self.stride, self.window)
+        if is_affine(self.norm):
+            factor, shift = affine(self.norm)
+            out = graph_conv(x, self.weight * factor[:, None], *args)
+            out = F.relu_(out.add_(self.bias * factor + shift))
+        else:
+            out = graph_conv(x, self.weight, *args)
+            out = norm_relu(self.norm, out.add_(self.bias))
         return out.reshape(*out.shape[:2], self.num_node, -1)
 
-    def _matrix(self, graph: Optional[Tensor]) -> Tensor:
+    def matrix(self, graph: Optional[Tensor] = None) -> Tensor:
         """A + mask + G with rows (u, i) and columns (j, v, k)."""
         matrix = (self.adjacency + self.mask).unsqueeze(0)
         scales, nodes = len(self.mask), self.num_node
@@ -97,19 +100,6 @@ class MultiScaleGraphConv(BaseModule):
         matrix = matrix.permute(0, 3, 2, 4, 5, 1)
         return matrix.reshape(
             len(matrix), nodes * self.window, self.window * nodes * scales)
-
-    def _product(self, x: Tensor, matrix: Tensor) -> Tensor:
-        """The cheaper of the two orders of channels and joints."""
-        scales, out_channels, in_channels = self.weight.shape
-        joints = self.window * self.num_node
-        # Multiplications per window and scale.
-        channels_first = (self.stride * self.num_node * in_channels +
-                          joints**2) * out_channels
-        joints_first = (joints * out_channels + joints**2) * in_channels
-        product = (
-            aggregate_first
-            if joints_first < channels_first else graph_conv)
-        return product(x, self.weight, matrix, self.stride, self.window)
 
 
 class G3D(BaseModule):
@@ -144,4 +134,29 @@ class G3D(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) -> (B, T', V, D)."""
-        return channels_last_norm(self.norm, self.collapse(self.conv(x)))
+        if not self._is_plain_norm():
+            return linear_norm(self.collapse.weight, self.collapse.bias,
+                               self.norm, self.conv(x))
+        conv, norm, collapse = self.conv, self.conv.norm, self.collapse
+        weight, bias = collapse.weight, collapse.bias
+        if is_affine(self.norm):
+            weight, bias = fold(weight, bias, self.norm)
+        by_batch = norm.training
+        out, mean, variance = window_conv(
+            x, conv.weight, conv.matrix(), conv.bias, norm.weight, norm.bias,
+            weight, bias, None if by_batch else norm.running_mean,
+            None if by_batch else norm.running_var, conv.stride, conv.window,
+            norm.eps)
+        if by_batch and norm.track_running_stats:
+            rows = out[..., 0].numel() * conv.window
+            update_running(norm, mean, variance, rows)
+        if is_affine(self.norm):
+            return out
+        return channels_last_norm(self.norm, out)
+
+    def _is_plain_norm(self) -> bool:
+        """Whether the steps around the norm may be done as one."""
+        norm = self.conv.norm
+        return (type(norm) is nn.BatchNorm2d and norm.momentum is not None
+                and not needs_plain()
+                and not torch.is_autocast_enabled(self.norm.weight.device.type))

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from stf_mmaction.datasets.layouts import Layout
 
-from .ms_gcn import MultiScaleGraphConv, channels_last_norm
+from .ms_gcn import MultiScaleGraphConv
+from .norm import linear_norm
 
 NUM_SCALES = 3  # K of Eq. (1)
 TIME_BINS = 8  # alpha sees every clip at this length
@@ -114,6 +115,7 @@ class BottleneckSTF(BaseModule):
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         """(B, T, V, C) -> what to add to it, and the embedding (B, T, V)."""
-        h = F.relu_(channels_last_norm(self.norm, self.reduce(x)))
+        h = linear_norm(
+            self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
         return self.expand(self.conv(h, graph)), embedding
