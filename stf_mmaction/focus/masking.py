@@ -1,7 +1,4 @@
 """Hiding what a network looks at, and asking it again."""
-from contextlib import contextmanager
-from typing import Iterator
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -51,24 +48,27 @@ def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
     return inputs - focus.unsqueeze(-1) * inputs
 
 
-@contextmanager
-def frozen_running_stats(module: nn.Module) -> Iterator[None]:
+class frozen_running_stats:
     """Normalise by the batch, but leave the running statistics alone.
+
+    A context that can be entered again, as checkpointing does.
 
     Args:
         module (nn.Module): Its batch norms are frozen within the context;
             those in evaluation mode go on as they are.
     """
-    norms = [
-        m for m in module.modules()
-        if isinstance(m, _NormBase) and m.track_running_stats
-    ]
-    for norm in norms:
-        norm.track_running_stats = False
-    try:
-        yield
-    finally:
-        for norm in norms:
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __enter__(self) -> None:
+        self.norms = [
+            m for m in self.module.modules()
+            if isinstance(m, _NormBase) and m.track_running_stats
+        ]
+        for norm in self.norms:
+            norm.track_running_stats = False
+
+    def __exit__(self, *_) -> None:
+        for norm in self.norms:
             norm.track_running_stats = True
-
-

@@ -1,4 +1,5 @@
 """The matrix products against loops over the equation, in float64."""
+import copy
 import sys
 
 import pytest
@@ -8,6 +9,8 @@ from stf_mmaction.models.layers import clip_product as products
 from stf_mmaction.models.layers.branches import branches, branches_plain
 from stf_mmaction.models.layers.graph_conv import (graph_conv,
                                                    graph_conv_plain)
+from stf_mmaction.models.layers.norm import (_BatchNorm2d,
+                                              channels_last_norm)
 from stf_mmaction.models.layers.window_conv import (window_conv,
                                                     window_conv_plain)
 
@@ -219,3 +222,20 @@ def test_the_pool_gives_to_the_first_of_equal_frames():
     want, = torch.autograd.grad(
         branches_plain(h, point, weight * 0, bias, 1).sum(), h)
     torch.testing.assert_close(got, want)
+
+
+@pytest.mark.parametrize('relu', [False, True])
+def test_batch_norm_gradients(relu):
+    norm = torch.nn.BatchNorm2d(3).double()
+    other = copy.deepcopy(norm)
+    x, gamma, beta = rand(2, 2, 2, 3), rand(3), rand(3)
+
+    def operator(x, gamma, beta):
+        return _BatchNorm2d.apply(x, gamma, beta, None, None, 0.1, 1e-2, relu)
+
+    assert torch.autograd.gradcheck(operator, (x, gamma, beta))
+    assert torch.autograd.gradgradcheck(operator, (x, gamma, beta))
+    out = channels_last_norm(norm, x, relu)
+    expected = other(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+    torch.testing.assert_close(out, expected.relu() if relu else expected)
+    torch.testing.assert_close(norm.state_dict(), other.state_dict())

@@ -5,14 +5,19 @@ Skeleton-Based Action Recognition", CVPR 2020,
 https://arxiv.org/abs/2003.14111. Original code:
 https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
 """
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
+from contextlib import nullcontext
+from typing import (Callable, Dict, List, NamedTuple, Optional, Sequence,
+                    Tuple)
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmaction.registry import MODELS
 from stf_mmaction.datasets.layouts import Layout
+from stf_mmaction.focus import frozen_running_stats
 
 from ..layers import G3D, MultiScaleGraphConv, TemporalUnit, layout_of
 
@@ -96,6 +101,9 @@ class MSG3DBackbone(BaseModule):
         num_person (int): M. Defaults to 2.
         adjacency_norm (str): ``'symmetric'`` as published or ``'column'``
             as in MMAction2's MSG3D project. Defaults to ``'symmetric'``.
+        with_cp (bool): Keep only the ends of the parts of each block and
+            compute the rest again in the backward pass, which saves memory.
+            Defaults to False.
         init_cfg (dict or list[dict], optional): Of MMEngine.
 
     Attributes:
@@ -113,6 +121,7 @@ class MSG3DBackbone(BaseModule):
                  num_g3d_scales: int = 6,
                  num_person: int = 2,
                  adjacency_norm: str = 'symmetric',
+                 with_cp: bool = False,
                  init_cfg: Optional[Dict] = None) -> None:
         super().__init__(init_cfg=init_cfg)
         if base_channels < 6 or base_channels % 6:
@@ -129,6 +138,7 @@ class MSG3DBackbone(BaseModule):
         self.in_channels = in_channels
         self.num_person = num_person
         self.adjacency_norm = adjacency_norm
+        self.with_cp = with_cp
         widths = [base_channels * 2**b for b in range(3)]
         self.out_channels = widths[-1]
         self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
@@ -170,7 +180,7 @@ class MSG3DBackbone(BaseModule):
         features, embeddings = [], []
         for index in range(len(self.blocks)):
             for part in (self._first_part, self._second_part):
-                x, embedding = part(index, x)
+                x, embedding = self._checkpointed(part, index, x)
                 # A view and back, so that the view is on the way to the loss.
                 view = x.unflatten(0, (clips, persons)).permute(0, 1, 4, 2, 3)
                 x = view.permute(0, 1, 3, 4, 2).flatten(0, 1)
@@ -181,6 +191,20 @@ class MSG3DBackbone(BaseModule):
                         embedding.unflatten(0, (clips, persons)))
                 features.append(view)
         return tuple(features), tuple(embeddings)
+
+    def _checkpointed(self, part: Callable, index: int,
+                      x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+        if not (self.with_cp and torch.is_grad_enabled()):
+            return part(index, x)
+        block = self.blocks[index]
+        return checkpoint(
+            part,
+            index,
+            x,
+            use_reentrant=False,  # the focus takes gradients on the way
+            preserve_rng_state=False,  # nothing is random in here
+            # A step counts once in the running statistics.
+            context_fn=lambda: (nullcontext(), frozen_running_stats(block)))
 
     def _first_part(self, index: int,
                     x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:

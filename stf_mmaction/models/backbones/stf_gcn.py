@@ -41,11 +41,12 @@ class STFGCN(MSG3DBackbone):
                  num_g3d_scales: int = 6,
                  num_person: int = 2,
                  adjacency_norm: str = 'symmetric',
+                 with_cp: bool = False,
                  stf_stages: Sequence[int] = (1, 2, 3, 4, 5, 6),
                  init_cfg: Optional[Dict] = None) -> None:
         super().__init__(graph_cfg, in_channels, base_channels,
                          num_gcn_scales, num_g3d_scales, num_person,
-                         adjacency_norm, init_cfg)
+                         adjacency_norm, with_cp, init_cfg)
         unknown = sorted(set(stf_stages) - set(range(1, 7)))
         if unknown:
             raise ValueError(f'stf_stages={tuple(stf_stages)} names modules '

@@ -43,9 +43,8 @@ def branches_plain(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor,
             out = out + F.pad(own[:, frames] @ matrix,
                               (0, 0, 0, 0, inside.start, count - inside.stop))
         parts.append(out)
-    pool = F.max_pool2d(h[..., 4 * width:].permute(0, 3, 1, 2), (TAPS, 1),
-                        (stride, 1), (1, 0))
-    return torch.cat([*parts, pool.permute(0, 2, 3, 1), point], -1)
+    pool, _ = _pool(h[..., 4 * width:], stride)
+    return torch.cat([*parts, pool, point], -1)
 
 
 class _Clip:
@@ -73,15 +72,6 @@ class _Clip:
         own = out[..., :4 * self.width].flatten(0, 1)
         return own.unflatten(1, (4, self.width)).transpose(0, 1)
 
-    def pool(self, h: Tensor, out: Tensor) -> Tensor:
-        """Max over three frames of the fifth branch, into ``out``."""
-        (_, _, frames), = [t for t in self.taps[0] if t[0] == 1]
-        h = h[..., 4 * self.width:]
-        out.copy_(h[frames])
-        for _, inside, frames in self.taps[0]:
-            torch.maximum(out[inside], h[frames], out=out[inside])
-        return out
-
     def add_columns(self, grad_h: Tensor, grad: Tensor) -> None:
         """Backwards through :meth:`columns`."""
         grad = grad.view_as(self.memory)
@@ -90,15 +80,21 @@ class _Clip:
             for tap, inside, frames in taps:
                 own[frames] += grad[i, inside, :, tap]
 
-    def add_pool(self, grad_h: Tensor, grad: Tensor, h: Tensor) -> None:
-        """Backwards through :meth:`pool`, to the first of equal frames."""
-        largest = self.pool(h, torch.empty_like(grad))
-        h, own = h[..., 4 * self.width:], grad_h[..., 4 * self.width:]
-        grad = grad.clone()
-        for _, inside, frames in self.taps[0]:
-            hit = h[frames] == largest[inside]
-            own[frames] += grad[inside] * hit
-            grad[inside].masked_fill_(hit, 0)
+
+def _pool(h: Tensor, stride: int) -> Tuple[Tensor, Tensor]:
+    """Max over three frames, (B, T, V, W) -> (B, T', V, W), and indices."""
+    out, indices = F.max_pool2d(
+        h.permute(0, 3, 1, 2), (TAPS, 1), (stride, 1), (1, 0),
+        return_indices=True)
+    return out.permute(0, 2, 3, 1), indices
+
+
+def _pool_backward(h: Tensor, grad: Tensor, stride: int) -> Tensor:
+    _, indices = _pool(h, stride)
+    grad = torch.ops.aten.max_pool2d_with_indices_backward(
+        grad.permute(0, 3, 1, 2), h.permute(0, 3, 1, 2), [TAPS, 1],
+        [stride, 1], [1, 0], [1, 1], False, indices)
+    return grad.permute(0, 2, 3, 1)
 
 
 class _Branches(Function):
@@ -115,7 +111,7 @@ class _Branches(Function):
                 clip.columns(h[n]),
                 weight,
                 out=clip.convs(out[n]))
-            clip.pool(h[n], out[n, ..., 4 * width:5 * width])
+        out[..., 4 * width:5 * width] = _pool(h[..., 4 * width:], stride)[0]
         out[..., 5 * width:] = point
         ctx.save_for_backward(h, point, weight, bias)
         ctx.stride = stride
@@ -131,6 +127,8 @@ class _Branches(Function):
         width = weight.shape[2]
         grad = grad.contiguous()
         grad_h = torch.zeros_like(h)
+        grad_h[..., 4 * width:] = _pool_backward(
+            h[..., 4 * width:], grad[..., 4 * width:5 * width], ctx.stride)
         grad_weight = torch.zeros_like(weight)
         clip = _Clip(h, point, width, ctx.stride)
         for n in range(len(h)):
@@ -138,7 +136,6 @@ class _Branches(Function):
             columns = clip.columns(h[n])
             grad_weight.baddbmm_(columns.transpose(1, 2), own)
             clip.add_columns(grad_h[n], own @ weight.transpose(1, 2))
-            clip.add_pool(grad_h[n], grad[n, ..., 4 * width:5 * width], h[n])
         grad_bias = grad[..., :4 * width].sum((0, 1, 2)).view_as(bias)
         return grad_h, grad[..., 5 * width:], grad_weight, grad_bias, None
 

@@ -16,7 +16,7 @@ from stf_mmaction.datasets.layouts import Layout
 from .graph import adjacency_scales
 from .graph_conv import graph_conv, needs_plain
 from .norm import (affine, channels_last_norm, fold, is_affine, linear_norm,
-                   norm_relu, update_running)
+                   update_running)
 from .window_conv import window_conv
 
 
@@ -82,7 +82,7 @@ class MultiScaleGraphConv(BaseModule):
             out = F.relu_(out.add_(self.bias * factor + shift))
         else:
             out = graph_conv(x, self.weight, *args)
-            out = norm_relu(self.norm, out.add_(self.bias))
+            out = channels_last_norm(self.norm, out.add_(self.bias), relu=True)
         return out.reshape(*out.shape[:2], self.num_node, -1)
 
     def matrix(self, graph: Optional[Tensor] = None) -> Tensor:

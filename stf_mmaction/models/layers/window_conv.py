@@ -83,8 +83,8 @@ class _WindowConv(Function):
 
     @staticmethod
     def backward(ctx, grad, *_):
-        *inputs, mean, variance = ctx.saved_tensors[:10]
-        clips = ctx.saved_tensors[10:]
+        saved = ctx.saved_tensors
+        inputs, (mean, variance), clips = saved[:8], saved[8:10], saved[10:]
         needs = ctx.needs_input_grad
         x, weight, adjacency, bias, gamma, beta, collapse, _ = inputs
         stride, window, eps = ctx.args
