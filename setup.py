@@ -33,5 +33,6 @@ setup(
     # mmcv is left to the user: mmcv-lite would overwrite a full mmcv.
     extras_require={
         'lite': ['mmcv-lite==2.1.0'],
-        'test': ['pytest'],
+        'export': ['onnx', 'onnxruntime'],
+        'test': ['pytest', 'onnx', 'onnxruntime'],
     })

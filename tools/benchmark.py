@@ -1,7 +1,8 @@
 """Time and memory of networks, side by side with the published formulation.
 
 All run in one process, interleaved, and the median of several rounds counts.
-The first row is the yardstick: MS-G3D as published, of the same size.
+The first row is the yardstick: MS-G3D as published, of the same size. Peak
+memory is measured in a process of its own for each.
 """
 import argparse
 import gc
@@ -19,11 +20,13 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from torch.utils.flop_counter import FlopCounterMode
 from published_msg3d import PublishedMSG3D
 
 from stf_mmaction.engine.cli import existing, run
 
 YARDSTICK = 'published'
+VARIANTS = ('cp', 'compile', 'bf16')
 
 
 def parse_args() -> argparse.Namespace:
@@ -37,6 +40,17 @@ def parse_args() -> argparse.Namespace:
         '--frames', type=int, default=100, help='(default: %(default)s)')
     parser.add_argument(
         '--rounds', type=int, default=5, help='(default: %(default)s)')
+    parser.add_argument(
+        '--variants',
+        nargs='+',
+        default=(),
+        choices=VARIANTS,
+        help='the first config once more with with_cp=True, torch.compile or '
+        'bfloat16 autocast')
+    parser.add_argument(
+        '--no-yardstick',
+        action='store_true',
+        help='compare with the first config instead, for other networks')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -48,11 +62,21 @@ def backbone_of(cfg: Config):
 
 
 def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
-    """A network by the name of its config, or the yardstick."""
-    cfg = Config.fromfile(args.configs[0] if name == YARDSTICK else name)
+    """A network by the name of its config, or the yardstick.
+
+    Args:
+        name (str): A config file, perhaps with ``+`` and a variant.
+        args (argparse.Namespace): Of the command line.
+    """
+    file, _, variant = name.partition('+')
+    cfg = Config.fromfile(args.configs[0] if name == YARDSTICK else file)
     init_default_scope('mmaction')
+    if variant == 'cp':
+        backbone_of(cfg).with_cp = True
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
+    if variant == 'compile':
+        model.backbone = torch.compile(model.backbone)
     if name == YARDSTICK:
         net, head = backbone_of(cfg), (cfg.model.get('shared')
                                        or cfg.model).cls_head
@@ -61,6 +85,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
             layout.inward, layout.num_node, head.num_classes,
             net.in_channels, net.base_channels, net.num_gcn_scales,
             net.num_g3d_scales, net.num_person)
+    model.bf16 = variant == 'bf16'
     return model.to(args.device)
 
 
@@ -79,14 +104,15 @@ def make_batch(args: argparse.Namespace):
 def step(model: torch.nn.Module, x, labels) -> None:
     """Loss and gradients, as in training."""
     model.train()
-    if isinstance(model, PublishedMSG3D):
-        loss = F.cross_entropy(model(x[:, 0]), labels)
-    else:
-        samples = [
-            ActionDataSample().set_gt_label(y).to(x.device) for y in labels
-        ]
-        losses = model(x, samples, mode='loss')
-        loss = sum(v for k, v in losses.items() if 'loss' in k)
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16):
+        if isinstance(model, PublishedMSG3D):
+            loss = F.cross_entropy(model(x[:, 0]), labels)
+        else:
+            samples = [
+                ActionDataSample().set_gt_label(y).to(x.device) for y in labels
+            ]
+            losses = model(x, samples, mode='loss')
+            loss = sum(v for k, v in losses.items() if 'loss' in k)
     loss.backward()
     model.zero_grad()
 
@@ -94,7 +120,9 @@ def step(model: torch.nn.Module, x, labels) -> None:
 def forward(model: torch.nn.Module, x, labels) -> None:
     """Scores, as in testing."""
     model.eval()
-    with torch.no_grad():
+    autocast = torch.autocast(
+        x.device.type, torch.bfloat16, enabled=model.bf16)
+    with torch.no_grad(), autocast:
         if isinstance(model, PublishedMSG3D):
             model(x[:, 0])
         elif hasattr(model, 'members'):
@@ -124,12 +152,24 @@ def measure(names: List[str], args: argparse.Namespace) -> Dict[str, Dict]:
                 spent = seconds(lambda: work(model, x, labels), args.device)
                 if turn:  # the first is a warm-up
                     times[name][kind].append(spent)
-    return {
-        name: dict(
-            {kind: statistics.median(v) for kind, v in kinds.items()},
-            params=sum(p.numel() for p in models[name].parameters()))
-        for name, kinds in times.items()
-    }
+    rows = {}
+    for name, kinds in times.items():
+        rows[name] = {k: statistics.median(v) for k, v in kinds.items()}
+        rows[name]['params'] = sum(
+            p.numel() for p in models[name].parameters())
+        with FlopCounterMode(display=False) as counter:
+            forward(models[name], x, labels)
+        rows[name]['flops'] = counter.get_total_flops() / 2
+    return rows
+
+
+def gemm_rate(device: str) -> float:
+    """Multiply-adds per second of a large product: what cannot be passed."""
+    a, b, out = torch.randn(3, 2048, 2048).to(device)
+    times = [
+        seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)
+    ]
+    return 2048**3 / statistics.median(times)
 
 
 def peak_memory(name: str, args: argparse.Namespace) -> float:
@@ -171,25 +211,35 @@ def main() -> None:
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
-    names = [YARDSTICK, *args.configs]
+    names = [] if args.no_yardstick else [YARDSTICK]
+    names += args.configs
+    names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
     rows = measure(names, args)
     for name in names:
         rows[name]['memory'] = memory_in_a_process_of_its_own(name)
+    show(rows, args)
+
+
+def show(rows: Dict[str, Dict], args: argparse.Namespace) -> None:
+    """Print the table, with ratios to the first row."""
     x, _ = make_batch(args)
-    first = rows[YARDSTICK]
+    first = next(iter(rows.values()))
+    rate = gemm_rate(args.device)
     print(f'\ninput {tuple(x.shape)}, {args.rounds} rounds, '
-          f'{torch.get_num_threads()} threads, torch {torch.__version__}\n')
-    print('| network | params | forward | speed-up | step | speed-up | '
-          'clips/s | peak memory | ratio |')
-    print('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
+          f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
+          f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n')
+    print('| network | params | FLOPs | forward | | step | | clips/s | '
+          'peak memory | |')
+    print('|' + ' --- |' * 10)
     for name, row in rows.items():
-        print(f'| {Path(name).stem} | {row["params"] / 1e6:.2f} M '
+        print(f'| {Path(name).name.replace(".py", "")} '
+              f'| {row["params"] / 1e6:.2f} M | {row["flops"] / 1e9:.1f} G '
               f'| {row["forward"]:.3f} s '
               f'| {first["forward"] / row["forward"]:.2f} x '
               f'| {row["step"]:.3f} s | {first["step"] / row["step"]:.2f} x '
               f'| {args.batch / row["step"]:.2f} '
               f'| {row["memory"]:.0f} MiB '
-              f'| {row["memory"] / first["memory"]:.2f} |')
+              f'| {row["memory"] / first["memory"]:.2f} x |')
 
 
 if __name__ == '__main__':

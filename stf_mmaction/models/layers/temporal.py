@@ -84,8 +84,11 @@ class TemporalUnit(BaseModule):
         if factor is None:
             out = channels_last_norm(self.norm, out)
         else:
-            pool = out[..., 4 * width:5 * width]
-            pool.mul_(factor[4]).add_(shift[4])
+            # The norm of the pool, which is not linear, comes behind it.
+            pool = torch.arange(6, device=out.device).unsqueeze(1) == 4
+            factor = factor.where(pool, torch.ones_like(factor))
+            shift = shift.where(pool, torch.zeros_like(shift))
+            out = torch.addcmul(shift.flatten(), out, factor.flatten())
         if self.residual is None:
             out = out + x
         else:

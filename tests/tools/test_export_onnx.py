@@ -1,0 +1,40 @@
+"""Every shipped backbone computes the same in onnxruntime."""
+import runpy
+import sys
+
+import numpy as np
+import pytest
+import torch
+from mmaction.registry import MODELS
+from networks import (FOCUS_LOSSES, backbone, batch, ensemble_cfg,
+                      recognizer_cfg, settle, wake)
+from test_tools import DEMO, ROOT, tool
+
+export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
+
+
+@pytest.mark.parametrize('cfg', [
+    recognizer_cfg(net=dict(backbone('MSG3DBackbone'))),
+    recognizer_cfg(FOCUS_LOSSES),
+    ensemble_cfg()
+], ids=['msg3d', 'stf', 'ensemble'])
+def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
+    model = MODELS.build(cfg)
+    wake(model)
+    settle(model, batch(frames=9)[0])
+    file = tmp_path / 'model.onnx'
+    assert export(model.eval(), (2, 2, 9, 5, 4), str(file)) < 1e-5
+    import onnxruntime
+    session = onnxruntime.InferenceSession(
+        str(file), providers=['CPUExecutionProvider'])
+    scores = [
+        session.run(None, dict(keypoint=np.full(
+            (2, 2, 9, 5, 4), value, np.float32)))[0] for value in (0.1, 2)
+    ]
+    assert np.abs(scores[0] - scores[1]).max() > 1e-4  # not a constant
+    torch.testing.assert_close(scores[0].sum(1), np.ones(2, np.float32))
+
+
+def test_the_tool_refuses_a_missing_checkpoint(tmp_path):
+    out = tool('export_onnx.py', DEMO, tmp_path / 'none.pth')
+    assert out.returncode and 'none.pth' in out.stderr
