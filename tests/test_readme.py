@@ -33,7 +33,7 @@ def test_the_demo():
     assert out.returncode == 0, out.stderr[-2000:]
     top1 = re.search(r'STF, their mean +(\d+) %', out.stdout)
     assert int(top1.group(1)) >= 90, out.stdout
-    picture = ROOT / 'work_dirs/stf_msg3d_demo/focus.png'
+    picture = ROOT / 'work_dirs/stf_msg3d_demo_j/focus.png'
     assert picture.read_bytes()[:4] == b'\x89PNG'
 
 

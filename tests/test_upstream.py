@@ -58,7 +58,7 @@ def test_a_plain_install_can_be_imported_without_a_word():
             'from mmaction.registry import HOOKS, MODELS\n'
             'from mmengine.config import Config\n'
             'assert MODELS.get("STFHead") and HOOKS.get("STFPhaseHook")\n'
-            'Config.fromfile("configs/stf_msg3d_demo.py")\n')
+            'Config.fromfile("configs/stf_msg3d_demo_j.py")\n')
     done = subprocess.run([sys.executable, '-c', code],
                           cwd=ROOT,
                           capture_output=True,

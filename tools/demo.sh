@@ -3,8 +3,8 @@
 set -eu -o pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 cd "$ROOT"
-config=configs/stf_msg3d_demo.py
-out=work_dirs/stf_msg3d_demo
+config=configs/stf_msg3d_demo_j.py
+out=work_dirs/stf_msg3d_demo_j
 warmup=$(sed -n 's/.*warmup_epochs=\([0-9]*\).*/\1/p' configs/_base_/schedules/stf_demo.py)
 # The network is so small that threads would wait for each other.
 export OMP_NUM_THREADS=1

@@ -1,7 +1,7 @@
 """MMAction2's PoseDataset, checked before training starts."""
 from numbers import Integral
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 from mmaction.datasets import PoseDataset
@@ -23,8 +23,11 @@ class SkeletonDataset(PoseDataset):
         ann_file (str): Pickle of ``dict(split=..., annotations=[...])``.
         pipeline (list[dict | callable]): Transforms.
         split (str, optional): Name of the split. Defaults to None, all.
-        stream (str): What :class:`SkeletonStream` computes: ``'j'``,
-            ``'b'``, ``'jm'`` or ``'bm'``. Defaults to ``'j'``.
+        stream (str or Sequence[str]): What :class:`SkeletonStream`
+            computes: ``'j'``, ``'b'``, ``'jm'``, ``'bm'``, or several of
+            them side by side. Defaults to ``'j'``.
+        fraction (float): Share of the clips to use, chosen at random but the
+            same everywhere. Defaults to 1.
         kwargs: Of ``PoseDataset``.
 
     Attributes:
@@ -41,10 +44,15 @@ class SkeletonDataset(PoseDataset):
                  ann_file: str,
                  pipeline: List[Union[Dict, Callable]],
                  split: Optional[str] = None,
-                 stream: str = 'j',
+                 stream: Union[str, Sequence[str]] = 'j',
+                 fraction: float = 1.,
                  **kwargs) -> None:
         check_stream(stream)
         self.stream = stream
+        if not 0 < fraction <= 1:
+            raise ValueError(f'fraction={fraction} of the clips is not '
+                             'possible: use a number above 0, up to 1')
+        self.fraction = fraction
         steps = {_kind(step): step for step in pipeline if isinstance(
             step, dict)}
         layout = steps.get('PrepareSkeleton', {}).get('layout')
@@ -58,7 +66,7 @@ class SkeletonDataset(PoseDataset):
         Returns:
             list[dict]: A clip each, with its ``stream``.
         """
-        clips = self._read_split()
+        clips = self._some(self._read_split())
         self._refuse(clips, "no 'label', or one that is not a whole number "
                      'from 0 on', 'correct it', self._bad_label)
         # MMAction2's switch to read each clip from a file of its own, when
@@ -69,6 +77,16 @@ class SkeletonDataset(PoseDataset):
         for clip in clips:
             clip['stream'] = self.stream
         return clips
+
+    def _some(self, clips: List[Dict]) -> List[Dict]:
+        """The fraction of clips, which does not depend on their order."""
+        if self.fraction == 1:
+            return clips
+        names = sorted(_name(clip) for clip in clips)
+        count = max(1, round(self.fraction * len(names)))
+        chosen = np.random.RandomState(0).permutation(len(names))[:count]
+        wanted = {names[i] for i in chosen}
+        return [clip for clip in clips if _name(clip) in wanted]
 
     def get_data_info(self, idx: int) -> Dict:
         """Get one clip."""

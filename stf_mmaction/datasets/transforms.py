@@ -1,5 +1,5 @@
 """The paper's preparation of skeletons, for any layout."""
-from typing import Dict, Optional, Tuple, Union
+from typing import Dict, Sequence, Tuple, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
@@ -128,17 +128,18 @@ class SkeletonStream(BaseTransform):
 
     Required keys: keypoint (M, T, V, C), visibility (M, T, V).
 
-    Modified key: keypoint, shape (M, T, V, C + 1).
+    Modified key: keypoint, shape (M, T, V, C + 1), or as many channels for
+    each of several streams.
 
     Args:
         layout (str or dict): See :func:`get_layout`.
-        stream (str, optional): Defaults to None, which is the ``stream`` of
-            the :class:`SkeletonDataset`, or joints.
+        stream (str or Sequence[str], optional): Defaults to None, which is
+            the ``stream`` of the :class:`SkeletonDataset`, or joints.
     """
 
     def __init__(self,
                  layout: Union[str, Dict],
-                 stream: Optional[str] = None) -> None:
+                 stream: Union[str, Sequence[str], None] = None) -> None:
         self.layout = get_layout(layout)
         self.named = layout
         self.stream = stream
@@ -159,14 +160,20 @@ class SkeletonStream(BaseTransform):
             raise ValueError(
                 f"clip {results.get('frame_dir', '(no id)')} has no "
                 "'visibility': put PrepareSkeleton before SkeletonStream")
-        values, visible = results['keypoint'], results.pop('visibility')
+        joints, seen = results['keypoint'], results.pop('visibility')
+        streams = [stream] if isinstance(stream, str) else stream
+        parts = [self._stream(name, joints, seen) for name in streams]
+        results['keypoint'] = np.concatenate(parts, -1).astype(np.float32)
+        return results
+
+    def _stream(self, stream: str, values: np.ndarray,
+                visible: np.ndarray) -> np.ndarray:
+        """(M, T, V, C) and (M, T, V) -> (M, T, V, C + 1)."""
         if stream.startswith('b'):
             values, visible = self._bones(values, visible)
         if stream.endswith('m'):
             values, visible = self._motion(values, visible)
-        results['keypoint'] = np.concatenate([values, visible[..., None]],
-                                             -1).astype(np.float32)
-        return results
+        return np.concatenate([values, visible[..., None]], -1)
 
     def _bones(self, values: np.ndarray,
                visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
@@ -189,8 +196,10 @@ class SkeletonStream(BaseTransform):
                 f'stream={self.stream!r})')
 
 
-def check_stream(stream: str) -> None:
-    """Raise a ValueError if there is no such stream."""
-    if stream not in STREAMS:
+def check_stream(stream: Union[str, Sequence[str]]) -> None:
+    """Raise a ValueError if there is no such stream, or one of them."""
+    streams = [stream] if isinstance(stream, str) else stream
+    unknown = [name for name in streams if name not in STREAMS]
+    if unknown or not streams:
         raise ValueError(f'stream {stream!r} is unknown: use one of '
-                         f'{STREAMS}')
+                         f'{STREAMS}, or several of them')

@@ -4,7 +4,7 @@ from typing import Dict
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
 
@@ -36,17 +36,14 @@ class SkeletonCheckHook(Hook):
         while hasattr(dataset, 'dataset'):  # RepeatDataset and the like
             dataset = dataset.dataset
         model = unwrapped(runner)
-        model = getattr(model, 'first', model)  # of an ensemble
-        classes = model.cls_head.num_classes
+        classes = getattr(model, 'first', model).cls_head.num_classes
         label = getattr(dataset, 'max_label', 0)
         if label >= classes:
             raise ValueError(
                 f'{dataset.ann_file} has labels up to {label}, but the head '
                 f'has num_classes={classes}: set it to at least {label + 1}')
-        backbone = model.backbone
-        if not hasattr(backbone, 'check_input'):
-            return
-        backbone.check_input(dataset[0]['inputs'].shape)
+        if hasattr(model, 'check_input'):
+            model.check_input(dataset[0]['inputs'].shape)
 
 
 @HOOKS.register_module()
@@ -64,11 +61,18 @@ class CheckpointCheckHook(Hook):
         """Compare the weights of a checkpoint with those of the model."""
         state = checkpoint.get('state_dict', checkpoint)
         path = runner._load_from or 'the checkpoint'
-        check_weights(unwrapped(runner), state, str(path))
+        model = unwrapped(runner)
+        # A frozen backbone may learn other classes than it was trained with.
+        new_head = getattr(
+            getattr(model, 'first', None), 'frozen_backbone', False)
+        new_head = new_head and isinstance(runner._train_loop, BaseLoop)
+        check_weights(model, state, str(path), new_head)
 
 
-def check_weights(model: nn.Module, state: Dict[str, Tensor],
-                  path: str) -> None:
+def check_weights(model: nn.Module,
+                  state: Dict[str, Tensor],
+                  path: str,
+                  new_head: bool = False) -> None:
     """Raise if a state dict does not fill a model.
 
     STF modules may be missing, as in a baseline's; an ensemble also takes
@@ -78,6 +82,8 @@ def check_weights(model: nn.Module, state: Dict[str, Tensor],
         model (nn.Module): The model.
         state (dict[str, torch.Tensor]): Of a checkpoint.
         path (str): Named in the error.
+        new_head (bool): Whether the head may be another one.
+            Defaults to False.
 
     Raises:
         ValueError: If an entry is missing or has another shape.
@@ -97,6 +103,8 @@ def check_weights(model: nn.Module, state: Dict[str, Tensor],
             f'{path} lacks {len(missing)} of the {len(own)} entries of the '
             f'network, the first is {missing[0]}: {hint}')
     for name, value in model.state_dict().items():
+        if new_head and 'cls_head.' in name:
+            continue
         if name in state and state[name].shape != value.shape:
             raise ValueError(
                 f'{path} holds {name} of shape {tuple(state[name].shape)}, '

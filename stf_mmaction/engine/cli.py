@@ -86,19 +86,21 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = _sentence(error, Path(main.__code__.co_filename).parent)
         if os.environ.get('STF_TRACEBACK') or sentence is None:
             raise
         sys.exit(f'error: {sentence}')
 
 
-def _sentence(error: Exception) -> Optional[str]:
+def _sentence(error: Exception, tools: Path) -> Optional[str]:
     """What to tell the user; None where only a traceback helps."""
     files = [
         Path(frame.filename)
         for frame in traceback.extract_tb(error.__traceback__)
     ]
     if Path(stf_mmaction.__file__).parent in files[-1].parents:
+        return str(error)
+    if isinstance(error, ValueError) and tools in files[-1].parents:
         return str(error)
     if isinstance(error, FileNotFoundError):
         return str(error)

@@ -32,6 +32,6 @@ def test_the_benchmark_prints_a_row_for_each_network():
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
     assert [row.split()[1] for row in rows] == [
-        'published', 'stf_msg3d_demo', 'stf_msg3d_demo+cp'
+        'published', 'stf_msg3d_demo_j', 'stf_msg3d_demo_j+cp'
     ]
     assert ' 1.00 x ' in rows[0]

@@ -1,6 +1,5 @@
 """Every shipped backbone computes the same in onnxruntime."""
 import runpy
-import sys
 
 import numpy as np
 import pytest

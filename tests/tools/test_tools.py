@@ -11,7 +11,7 @@ import torch
 from stf_mmaction.datasets import safe_load
 
 ROOT = Path(__file__).parents[2]
-DEMO = 'configs/stf_msg3d_demo.py'
+DEMO = 'configs/stf_msg3d_demo_j.py'
 DATA = 'tools/demo_data/ui_prmd_tiny.pkl'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 FEW = [f'{loader}.dataset.indices=12' for loader in LOADERS]

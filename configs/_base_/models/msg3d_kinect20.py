@@ -1,11 +1,3 @@
-# A small network for small data sets and for CPUs.
-_base_ = './msg3d.py'
+_base_ = ['./msg3d.py', './kinect20.py']
 
-model = dict(
-    backbone=dict(
-        graph_cfg=dict(layout='kinect20'),
-        base_channels=24,
-        num_gcn_scales=8,
-        num_g3d_scales=4,
-        num_person=1),
-    cls_head=dict(in_channels=96))
+model = dict(backbone={{_base_.kinect20}}, cls_head=dict(in_channels=96))

@@ -1,18 +1,10 @@
 # The whole method: two networks, whose probabilities are averaged.
+_base_ = './stf_gcn.py'
+
 model = dict(
+    _delete_=True,
     type='STFEnsemble',
-    shared=dict(
-        type='STFRecognizer',
-        backbone=dict(
-            type='STFGCN',
-            graph_cfg=dict(layout='nturgb+d', mode='binary_adj'),
-            in_channels=4,  # x, y, z and visibility
-            base_channels=96,
-            num_gcn_scales=13,
-            num_g3d_scales=6,
-            num_person=2,
-            stf_stages=(1, 2, 3, 4, 5, 6)),
-        cls_head=dict(type='STFHead', num_classes=60, in_channels=384)),
+    shared={{_base_.model}},
     members=[
         dict(
             name='focus',

@@ -1,8 +1,8 @@
 # The demo: 40 epochs of the baseline objective, then 9 of the STF
 # objectives, three each at 1e-3, 5e-4 and 1e-4.
-_base_ = './sgd.py'
+_base_ = './msg3d_demo.py'
 
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=49, val_interval=50)
+train_cfg = dict(max_epochs=49)
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[26, 36], gamma=0.1),
     dict(type='MultiStepLR', milestones=[40], gamma=2),

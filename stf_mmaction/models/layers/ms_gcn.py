@@ -157,6 +157,7 @@ class G3D(BaseModule):
     def _is_plain_norm(self) -> bool:
         """Whether the steps around the norm may be done as one."""
         norm = self.conv.norm
+        device = norm.weight.device.type
         return (type(norm) is nn.BatchNorm2d and norm.momentum is not None
                 and not needs_plain()
-                and not torch.is_autocast_enabled(self.norm.weight.device.type))
+                and not torch.is_autocast_enabled(device))

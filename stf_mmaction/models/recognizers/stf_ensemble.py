@@ -22,12 +22,18 @@ class STFEnsemble(BaseModel):
     :class:`STFPhaseHook`) the first member alone learns, as a plain MS-G3D.
     A baseline's checkpoint loads into every member.
 
+    With several ``streams`` there are all members for each of them; they
+    read their part of the channels and start from a warm-up of their own.
+
     Args:
         members (Sequence[dict]): Configs of the members; each may have a
             ``name`` (default ``member0``, ...) and, with ``shared``, states
             only what differs from it.
         shared (dict, optional): What the members have in common.
             Defaults to None.
+        streams (Sequence[str], optional): Names of the streams that the
+            input holds side by side along its channels, as the ``stream`` of
+            :class:`SkeletonDataset`. Defaults to None, one without a name.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         init_cfg (dict, optional): Of MMEngine.
@@ -43,35 +49,73 @@ class STFEnsemble(BaseModel):
     def __init__(self,
                  members: Sequence[Dict],
                  shared: Optional[Dict] = None,
+                 streams: Optional[Sequence[str]] = None,
                  data_preprocessor: Optional[Dict] = None,
                  init_cfg: Optional[Dict] = None) -> None:
         super().__init__(build_preprocessor(data_preprocessor), init_cfg)
         if not members:
             raise ValueError('STFEnsemble(members=[]) has no network: give '
                              'at least one member')
+        self.streams = tuple(streams or ('', ))
+        self._part = {}  # of the input, for each member
         built = {}
-        for index, member in enumerate(members):
-            cfg = Config(dict(shared or {}))
-            cfg.merge_from_dict(dict(member))
-            cfg = cfg.to_dict()
-            name = cfg.pop('name', f'member{index}')
-            if name in built:
-                raise ValueError(f'two members of STFEnsemble are named '
-                                 f'{name!r}: give each a name of its own')
-            built[name] = MODELS.build(cfg)
-            kind = built[name].cls_head.average_clips
-            if kind != 'prob':
-                raise ValueError(
-                    f'member {name!r} has average_clips={kind!r}, but the '
-                    "ensemble averages probabilities: use 'prob'")
+        for part, stream in enumerate(self.streams):
+            for index, member in enumerate(members):
+                cfg = Config(dict(shared or {}))
+                cfg.merge_from_dict(dict(member))
+                cfg = cfg.to_dict()
+                name = cfg.pop('name', f'member{index}')
+                name = f'{name}_{stream}' if stream else name
+                if name in built:
+                    raise ValueError(
+                        f'two members of STFEnsemble are named {name!r}: '
+                        'give each a name of its own')
+                built[name] = self._build(name, cfg)
+                self._part[name] = part
         self.members = ModuleDict(built)
         self.baseline = False
         self._register_load_state_dict_pre_hook(self.spread_baseline)
 
+    @staticmethod
+    def _build(name: str, cfg: Dict) -> STFRecognizer:
+        member = MODELS.build(cfg)
+        kind = member.cls_head.average_clips
+        if kind != 'prob':
+            raise ValueError(
+                f'member {name!r} has average_clips={kind!r}, but the '
+                "ensemble averages probabilities: use 'prob'")
+        return member
+
     @property
     def first(self) -> STFRecognizer:
-        """STFRecognizer: The member that learns during the warm-up."""
+        """STFRecognizer: A member that learns during the warm-up."""
         return next(iter(self.members.values()))
+
+    @property
+    def leads(self) -> Dict[str, STFRecognizer]:
+        """dict[str, STFRecognizer]: The first member of each stream, which
+        learns during the warm-up."""
+        leads = {}
+        for name, member in self.members.items():
+            leads.setdefault(self._part[name], (name, member))
+        return dict(leads.values())
+
+    def check_input(self, shape: Sequence[int]) -> None:
+        """As that of the members, for all streams together.
+
+        Args:
+            shape (Sequence[int]): (clips, M, T, V, C).
+        """
+        channels, left = divmod(shape[-1], len(self.streams))
+        if left:
+            raise ValueError(
+                f'input of {shape[-1]} channels does not hold the streams '
+                f'{self.streams}: set stream={self.streams} in the data sets')
+        self.first.check_input((*shape[:-1], channels))
+
+    def _own(self, name: str, inputs: Tensor) -> Tensor:
+        """The stream of a member, of inputs (..., C)."""
+        return inputs.chunk(len(self.streams), -1)[self._part[name]]
 
     def set_baseline(self, baseline: bool) -> None:
         """Enter or leave the warm-up.
@@ -87,18 +131,21 @@ class STFEnsemble(BaseModel):
         """Parameters that the loss does not reach during the warm-up."""
         if not self.baseline:
             return []
-        first, *rest = self.members.values()
-        return first.unused_parameters() + [
-            p for member in rest for p in member.parameters()
+        leads = self.leads
+        return [
+            p for name, member in self.members.items()
+            for p in (member.unused_parameters()
+                      if name in leads else member.parameters())
         ]
 
     @torch.no_grad()
     def spread_first(self) -> None:
-        """Give every member the weights and buffers of the first."""
-        state = self.first.state_dict()
-        for member in self.members.values():
-            if member is not self.first:
-                member.load_state_dict(state)
+        """Give every member what the first one of its stream has."""
+        for name, member in self.members.items():
+            lead, = (lead for own, lead in self.leads.items()
+                     if self._part[own] == self._part[name])
+            if member is not lead:
+                member.load_state_dict(lead.state_dict())
 
     def forward(self,
                 inputs: Tensor,
@@ -117,8 +164,9 @@ class STFEnsemble(BaseModel):
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             scores = [
-                member(inputs, mode='tensor', stage='head').softmax(1)
-                for member in self._active().values()
+                member(self._own(name, inputs), mode='tensor',
+                       stage='head').softmax(1)
+                for name, member in self._active().items()
             ]
             return torch.stack(scores).mean(0)
         raise RuntimeError(f'Invalid mode {mode!r}: use loss, predict or '
@@ -128,20 +176,24 @@ class STFEnsemble(BaseModel):
              data_samples: SampleList) -> Dict[str, Tensor]:
         """Losses of all members, ``<name>.loss_cls`` and so on.
 
-        During the warm-up they are the first member's, without its name.
+        During the warm-up they are those of the first member of each stream,
+        and of a single one without its name.
         """
+        losses = {
+            f'{name}.{key}': value
+            for name, member in self._active().items()
+            for key, value in member.loss(
+                self._own(name, inputs), data_samples).items()
+        }
         if self.baseline:
-            losses = self.first.loss(inputs, data_samples)
+            if len(self.streams) == 1:
+                losses = {k.split('.', 1)[1]: v for k, v in losses.items()}
             # Keeps DDP content; :class:`STFPhaseHook` keeps the optimizer
             # from decaying them.
-            losses['loss_cls'] = losses['loss_cls'] + sum(
+            key = next(k for k in losses if k.endswith('loss_cls'))
+            losses[key] = losses[key] + sum(
                 p.sum() * 0 for p in self.unused_parameters())
-            return losses
-        return {
-            f'{name}.{key}': value
-            for name, member in self.members.items()
-            for key, value in member.loss(inputs, data_samples).items()
-        }
+        return losses
 
     def predict(self, inputs: Tensor,
                 data_samples: SampleList) -> SampleList:
@@ -152,7 +204,7 @@ class STFEnsemble(BaseModel):
         """
         scores = {}
         for name, member in self._active().items():
-            samples = member.predict(inputs, data_samples)
+            samples = member.predict(self._own(name, inputs), data_samples)
             scores[name] = [s.pred_score for s in samples]
         for index, sample in enumerate(data_samples):
             own = {name: scores[name][index] for name in scores}
@@ -176,18 +228,18 @@ class STFEnsemble(BaseModel):
         Returns:
             dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
         """
-        members = list(self._active().values())
-        features = [m.backbone(inputs) for m in members]
+        members = self._active()
+        own = [self._own(name, inputs) for name in members]
+        features = [m.backbone(x) for m, x in zip(members.values(), own)]
+        heads = [m.cls_head for m in members.values()]
         scores = torch.stack([
-            m.cls_head.scores(f).softmax(1)
-            for m, f in zip(members, features)
+            head.scores(f).softmax(1) for head, f in zip(heads, features)
         ]).mean(0)
         if classes is None:
             classes = scores.topk(2, 1).indices
-        present = present_persons(inputs)
         maps = [
-            m.cls_head.focus(f, present, classes)[0]
-            for m, f in zip(members, features)
+            head.focus(f, present_persons(x), classes)[0]
+            for head, f, x in zip(heads, features, own)
         ]
         mean = resize_focus(torch.stack(maps).mean(0), inputs.shape[2])
         return dict(
@@ -196,8 +248,7 @@ class STFEnsemble(BaseModel):
             focus=mean)
 
     def _active(self) -> Dict[str, STFRecognizer]:
-        members = dict(self.members.items())
-        return dict(list(members.items())[:1]) if self.baseline else members
+        return self.leads if self.baseline else dict(self.members.items())
 
     def spread_baseline(self, state_dict: Dict, prefix: str, *_) -> None:
         """Let the weights of one network load into all members.

@@ -39,6 +39,8 @@ class STFRecognizer(RecognizerGCN):
         focus_layers (Sequence[str], optional): Names within the backbone of
             the lower and the last module, for coherence. Backbones of this
             package know theirs. Defaults to None.
+        frozen_backbone (bool): Whether the head alone learns, on features
+            that stay as they are. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         kwargs: Of ``RecognizerGCN``.
@@ -56,6 +58,7 @@ class STFRecognizer(RecognizerGCN):
                  backbone: Dict,
                  cls_head: Dict,
                  focus_layers: Optional[Sequence[str]] = None,
+                 frozen_backbone: bool = False,
                  data_preprocessor: Optional[Dict] = None,
                  **kwargs) -> None:
         super().__init__(
@@ -67,6 +70,34 @@ class STFRecognizer(RecognizerGCN):
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = self._check_layers(focus_layers)
         self._check_head()
+        self.frozen_backbone = frozen_backbone
+        if frozen_backbone:
+            self.backbone.requires_grad_(False)
+            if getattr(self.cls_head, 'uses_focus', False):
+                raise ValueError(
+                    'frozen_backbone=True leaves nothing that STF losses '
+                    'could train: take them out of cls_head')
+
+    @property
+    def first(self) -> 'STFRecognizer':
+        """STFRecognizer: Itself, as the only network there is."""
+        return self
+
+    def check_input(self, shape: Sequence[int]) -> None:
+        """Raise a ValueError if data of a shape does not fit the network.
+
+        Args:
+            shape (Sequence[int]): (clips, M, T, V, C).
+        """
+        if hasattr(self.backbone, 'check_input'):
+            self.backbone.check_input(shape)
+
+    def train(self, mode: bool = True) -> 'STFRecognizer':
+        """As of a module; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.frozen_backbone:
+            self.backbone.eval()
+        return self
 
     def _check_layers(self,
                       names: Optional[Sequence[str]]) -> Tuple[str, ...]:

@@ -1,0 +1,3 @@
+_base_ = ['./stf_explore.py', './kinect20.py']
+
+model = dict(backbone={{_base_.kinect20}}, cls_head=dict(in_channels=96))

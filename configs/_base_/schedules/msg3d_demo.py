@@ -1,0 +1,5 @@
+# The baseline phase of the demo.
+_base_ = './sgd.py'
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=40, val_interval=50)
+param_scheduler = [dict(type='MultiStepLR', milestones=[26, 36], gamma=0.1)]

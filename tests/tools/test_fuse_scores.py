@@ -1,0 +1,119 @@
+"""Fused scores against a mean by hand."""
+import csv
+import pickle
+import re
+import runpy
+import sys
+
+import numpy as np
+import pytest
+import torch
+from test_tools import ROOT
+
+LABELS = [0, 1, 2, 1, 0, 3, 4, 5]
+
+
+def dump(path, seed, order=None, **changes):
+    rng = np.random.default_rng(seed)
+    scores = rng.dirichlet(np.ones(6), len(LABELS)).astype('f4')
+    samples = [
+        dict(pred_score=torch.tensor(score), gt_label=torch.tensor([label]),
+             frame_dir=f'clip{i}', **changes)
+        for i, (score, label) in enumerate(zip(scores, LABELS))
+    ]
+    samples = [samples[i] for i in order or range(len(LABELS))]
+    path.write_bytes(pickle.dumps(samples))
+    return scores.astype('f8'), samples
+
+
+def fuse(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, 'argv', ['fuse_scores.py', *map(str, arguments)])
+    try:
+        runpy.run_path(str(ROOT / 'tools/fuse_scores.py'),
+                       run_name='__main__')
+    except SystemExit as error:
+        return str(error) + capsys.readouterr().err
+    return capsys.readouterr().out
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    return lambda *arguments: fuse(monkeypatch, capsys, *arguments)
+
+
+def by_hand(scores):
+    """Top-1, top-5 and mean class accuracy in %, by loops."""
+    hits, top5, classes = 0, 0, {}
+    for score, label in zip(scores, LABELS):
+        order = sorted(range(6), key=lambda k: -score[k])
+        hits += order[0] == label
+        top5 += label in order[:5]
+        classes.setdefault(label, []).append(order[0] == label)
+    mean = np.mean([np.mean(v) for v in classes.values()])
+    return [100 * hits / 8, 100 * top5 / 8, 100 * mean]
+
+
+def test_fused_is_the_mean_by_hand_of_shuffled_dumps(tmp_path, call):
+    one, _ = dump(tmp_path / 'one.pkl', 1)
+    two, _ = dump(tmp_path / 'two.pkl', 2, order=[3, 1, 7, 0, 2, 6, 5, 4])
+    table = tmp_path / 'classes.csv'
+    out = call(tmp_path / 'one.pkl', tmp_path / 'two.pkl', '--per-class',
+               table)
+    weighted = call(tmp_path / 'one.pkl', tmp_path / 'two.pkl', '--weights',
+                    3, 1)
+    for text, name, scores in ((out, 'one.pkl', one), (out, 'two.pkl', two),
+                               (out, 'fused', (one + two) / 2),
+                               (weighted, 'fused', (3 * one + two) / 4)):
+        line, = re.findall(rf'^{name} .*$', text, re.M)
+        assert [float(v) for v in line.split()[1:]] == pytest.approx(
+            by_hand(scores), abs=0.006)
+    rows = list(csv.DictReader(table.open()))
+    assert [(int(r['class']), int(r['clips'])) for r in rows] == [
+        (0, 2), (1, 2), (2, 1), (3, 1), (4, 1), (5, 1)]
+    expected = 100. * ((one + two)[5].argmax() == 3)
+    assert float(rows[3]['top1']) == expected
+
+
+def change(samples, what):
+    if what == 'lacks 1 clips, the first is clip7':
+        return samples[:-1]
+    if what == 'adds 1 clips, the first is new':
+        return samples + [dict(samples[0], frame_dir='new')]
+    if what == 'holds clip clip0 twice':
+        return samples + samples[:1]
+    if what == 'labels clip clip0 as 5':
+        return [dict(samples[0], gt_label=torch.tensor([5])), *samples[1:]]
+    if what == 'has 7 classes':
+        return [dict(s, pred_score=torch.ones(7) / 7) for s in samples]
+    if what == 'clip clip0 are not probabilities':
+        return [dict(s, pred_score=s['pred_score'] * 2) for s in samples]
+    if what == "meta_keys=('frame_dir', )":
+        return [{k: v for k, v in s.items() if k != 'frame_dir'}
+                for s in samples]
+    if what == 'is not a file of tools/test.py --dump':
+        return dict(samples=samples)
+
+
+@pytest.mark.parametrize('what', [
+    'lacks 1 clips, the first is clip7', 'adds 1 clips, the first is new',
+    'holds clip clip0 twice', 'labels clip clip0 as 5', 'has 7 classes',
+    'clip clip0 are not probabilities', "meta_keys=('frame_dir', )",
+    'is not a file of tools/test.py --dump'
+])
+def test_what_does_not_fit_is_refused(what, tmp_path, call):
+    _, samples = dump(tmp_path / 'one.pkl', 1)
+    (tmp_path / 'two.pkl').write_bytes(pickle.dumps(change(samples, what)))
+    out = call(tmp_path / 'one.pkl', tmp_path / 'two.pkl')
+    assert out.startswith('error: ') and what in out and 'two.pkl' in out
+    assert len(out.splitlines()) == 1
+
+
+def test_nan_and_code_are_refused(tmp_path, call):
+    _, samples = dump(tmp_path / 'one.pkl', 1)
+    samples[0]['pred_score'] = torch.full((6, ), float('nan'))
+    (tmp_path / 'nan.pkl').write_bytes(pickle.dumps(samples))
+    assert 'not probabilities' in call(tmp_path / 'nan.pkl')
+    (tmp_path / 'evil.pkl').write_bytes(b'cos\nsystem\n(S"echo"\ntR.')
+    assert 'wants to run' in call(tmp_path / 'evil.pkl')
+    assert '--weights' in call(tmp_path / 'one.pkl', '--weights', 1, 2)
+    assert 'does not exist' in call(tmp_path / 'none.pkl')
