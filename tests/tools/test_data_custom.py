@@ -1,0 +1,206 @@
+"""Skeletons of one's own, as tables and as arrays."""
+import numpy as np
+import pytest
+from data_tools import run_tool, skipped, write_csv
+from mmaction.registry import DATASETS
+from networks import STAR
+from stf_mmaction.datasets import safe_load
+
+
+def skeletons(persons=2, frames=4, channels=3, seed=0):
+    """Random keypoints (M, T, 5, C) and scores (M, T, 5)."""
+    rng = np.random.default_rng(seed)
+    keypoint = rng.normal(size=(persons, frames, 5, channels))
+    return (keypoint.astype(np.float32),
+            rng.uniform(.1, 1, keypoint.shape[:3]).astype(np.float32))
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Converts ``clips`` with these labels; returns the pickle."""
+    (tmp_path / 'clips').mkdir()
+
+    def converts(labels):
+        (tmp_path / 'labels.csv').write_text(labels)
+        run_tool('custom.py', tmp_path / 'clips', tmp_path / 'labels.csv',
+                 tmp_path / 'o.pkl', '--joints', 5, '--workers', 1)
+        return safe_load(tmp_path / 'o.pkl')
+
+    return converts
+
+
+@pytest.mark.parametrize('channels', [2, 3])
+@pytest.mark.parametrize('scored', [False, True])
+@pytest.mark.parametrize('kind', ['csv', 'npz'])
+def test_clips_come_back(convert, tmp_path, channels, scored, kind):
+    clips = {}
+    for index, name in enumerate(['walk', 'far/run', 'jump']):
+        keypoint, score = skeletons(1 + index % 2, 4 + index, channels, index)
+        if kind == 'csv':
+            # Absent: a joint, the second person at first, one frame.
+            keypoint[0, 1, 3] = keypoint[1:, :2] = keypoint[:, 2] = 0
+            score[~keypoint.any(-1)] = 0
+            write_csv(tmp_path / f'clips/{name}.csv', keypoint,
+                      score if scored else None)
+        else:
+            path = tmp_path / f'clips/{name}.npz'
+            path.parent.mkdir(exist_ok=True)
+            arrays = dict(keypoint_score=score) if scored else {}
+            np.savez(path, keypoint=keypoint, **arrays)
+        clips[name] = (keypoint, score)
+    data = convert('clip,label,split\nwalk,0,train\nfar/run,1,train\n'
+                   'jump,2,val\n')
+    assert data['split'] == dict(train=['walk', 'far/run'], val=['jump'])
+    assert [clip['label'] for clip in data['annotations']] == [0, 1, 2]
+    for clip in data['annotations']:
+        keypoint, score = clips[clip['frame_dir']]
+        np.testing.assert_array_equal(clip['keypoint'], keypoint)
+        assert clip['total_frames'] == keypoint.shape[1]
+        assert ('keypoint_score' in clip) == scored
+        if scored:
+            np.testing.assert_array_equal(clip['keypoint_score'], score)
+    layout = dict(STAR)
+    dataset = DATASETS.build(
+        dict(
+            type='SkeletonDataset',
+            ann_file=str(tmp_path / 'o.pkl'),
+            split='train',
+            pipeline=[
+                dict(type='PrepareSkeleton', layout=layout),
+                dict(type='SkeletonStream', layout=layout),
+                dict(type='PadTo', length=8),
+                dict(type='PoseDecode'),
+                dict(type='FormatGCNInput', num_person=2),
+                dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+            ]))
+    assert dataset[1]['inputs'].shape == (1, 2, 8, 5, channels + 1)
+
+
+def test_columns_in_any_order_and_frames_from_any_number(convert, tmp_path):
+    """As a spreadsheet writes it, with a mark in front and spaces."""
+    (tmp_path / 'clips/a.csv').write_text(
+        '\ufeffjoint, y, x, person, frame\r\n'
+        '4, 1.5, 2.5, 17, 100\r\n0, 3, 4, 2, 101\r\n')
+    clip, = convert('\ufeffclip,label\r\na, 3\r\n')['annotations']
+    expected = np.zeros((2, 2, 5, 2))
+    expected[1, 0, 4] = 2.5, 1.5
+    expected[0, 1, 0] = 4, 3
+    np.testing.assert_array_equal(clip['keypoint'], expected)
+    assert clip['label'] == 3
+
+
+def test_without_splits_there_is_one(convert, tmp_path):
+    for name in 'ab':
+        write_csv(tmp_path / f'clips/{name}.csv', skeletons()[0])
+    assert convert('clip,label\na,0\nb,1\n')['split'] == dict(all=['a', 'b'])
+
+
+HEAD = 'frame,person,joint,x,y\n'
+BAD_CSV = dict(
+    empty=('', 'columns are not'),
+    semicolons=('frame;person;joint;x;y\n0;0;0;1;1\n', 'columns are not'),
+    typo=('frame,person,joint,x,y,scor\n0,0,0,1,1,1\n', 'columns are not'),
+    twice_named=('frame,person,joint,x,y,x\n0,0,0,1,1,1\n',
+                 'columns are not'),
+    rowless=(HEAD, 'no row'),
+    text=(HEAD + '0,0,0,1,a\n', "'a'"),
+    hole=(HEAD + '0,0,0,1,\n', 'could not convert'),
+    narrow=(HEAD + '0,0,0,1\n', 'rows have 4 columns, its heading has 5'),
+    ragged=(HEAD + '0,0,0,1,1\n0,0,1,1\n', 'number of columns changed'),
+    half=(HEAD + '0.5,0,0,1,1\n', 'whole numbers'),
+    nan_frame=(HEAD + 'nan,0,0,1,1\n', 'whole numbers'),
+    huge=(HEAD + '1e30,0,0,1,1\n', 'whole numbers'),
+    long=(HEAD + '0,0,0,1,1\n1000000000,0,0,1,1\n', '1000000001 frames'),
+    sixth=(HEAD + '0,0,5,1,1\n', '--joints 5 are 0 to 4'),
+    negative=(HEAD + '0,0,-1,1,1\n', '--joints 5 are 0 to 4'),
+    repeated=(HEAD + '0,0,0,1,1\n0,0,0,2,2\n', 'twice'),
+    nan=(HEAD + '0,0,0,nan,1\n', 'not finite'),
+    binary=('\x00\x01', 'columns are not'))
+
+
+def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
+    keypoint, score = skeletons()
+    for name, (text, _) in BAD_CSV.items():
+        (tmp_path / f'clips/{name}.csv').write_text(text)
+    for name in ('good', 'fine', 'more', 'both', 'unlabelled'):
+        write_csv(tmp_path / f'clips/{name}.csv', keypoint)
+    write_csv(tmp_path / 'clips/flat.csv', keypoint[..., :2])
+    write_csv(tmp_path / 'clips/scored.csv', keypoint, score)
+    write_csv(tmp_path / 'clips/empty_body.csv', keypoint)
+    np.savez(tmp_path / 'clips/both.npz', keypoint=keypoint)
+    (tmp_path / 'clips/zero.csv').write_text(HEAD + '0,0,0,0,0\n')
+    named = [*BAD_CSV, 'good', 'fine', 'more', 'both', 'flat', 'scored',
+             'zero', 'gone']
+    data = convert('clip,label,split\n' +
+                   ''.join(f'{name},0,train\n' for name in named))
+    names = [clip['frame_dir'] for clip in data['annotations']]
+    assert names == data['split']['train'] == ['good', 'fine', 'more', 'both']
+    why = dict(skipped(tmp_path / 'o.pkl'))
+    for name, (_, reason) in BAD_CSV.items():
+        assert why[name].startswith('malformed: '), name
+        assert reason in why[name], (name, why[name])
+    assert 'both.csv' in why['both'] and 'both.npz' in why['both']
+    assert why['flat'].startswith('of another kind: 5 joints, 2 channels')
+    assert 'with scores' in why['scored']
+    assert why['zero'] == 'nobody is in it'
+    assert why['gone'].startswith('its file is missing')
+    assert why['unlabelled'] == why['empty_body'] == 'it has no label'
+    assert len(why) == len(BAD_CSV) + 7
+
+
+def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
+    keypoint, score = skeletons()
+    nan = keypoint.copy()
+    nan[0, 0, 0, 0] = np.nan
+    bad = dict(
+        flat=(dict(keypoint=keypoint[0]), 'not (persons'),
+        joints=(dict(keypoint=keypoint[:, :, :4]), 'not (persons'),
+        channels=(dict(keypoint=keypoint[..., :1]), 'not (persons'),
+        named=(dict(pose=keypoint), "holds ['pose']"),
+        score=(dict(keypoint=keypoint, keypoint_score=score[:1]),
+               'keypoint_score of shape (1, 4, 5)'),
+        nan=(dict(keypoint=nan), 'not finite'),
+        # Would run code if it were unpickled.
+        pickled=(dict(keypoint=np.array([{}])), 'allow_pickle=False'),
+        text=(dict(keypoint=keypoint.astype(str)), 'malformed'),
+        complex=(dict(keypoint=keypoint + 1j), 'malformed'),
+        large=(dict(keypoint=keypoint.astype(float) * 1e300), 'not finite'),
+        none=(dict(keypoint=keypoint[:, :0]), 'nobody'))
+    for name, (arrays, _) in bad.items():
+        np.savez(tmp_path / f'clips/{name}.npz', **arrays)
+    np.savez(tmp_path / 'clips/good.npz', keypoint=keypoint)
+    whole = (tmp_path / 'clips/good.npz').read_bytes()
+    (tmp_path / 'clips/cut.npz').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'clips/empty.npz').write_bytes(b'')
+    data = convert('clip,label\n' + ''.join(
+        f'{name},0\n' for name in (*bad, 'cut', 'empty', 'good')))
+    assert [c['frame_dir'] for c in data['annotations']] == ['good']
+    why = dict(skipped(tmp_path / 'o.pkl'))
+    for name, (_, reason) in bad.items():
+        assert reason in why[name], (name, why[name])
+    assert why['cut'].startswith('malformed: ')
+    assert why['empty'].startswith('malformed: ')
+
+
+@pytest.mark.parametrize('labels, sentence', [
+    ('', 'must begin with the line'),
+    ('name,label\na,0\n', "not with 'name,label'"),
+    ('clip,label\n', 'labels no clip'),
+    ('clip,label\na,walk\n', "line 2 of"),
+    ('clip,label\n\na,-1\n', "line 3 of"),
+    ('clip,label\na\n', "line 2 of"),
+    ('clip,label\na,0\na,1\n', 'labels clip a 2 times'),
+    ('clip,label\nb,0\n', 'no clip could be used'),
+])
+def test_wrong_labels_end_in_one_sentence(convert, tmp_path, labels,
+                                          sentence):
+    write_csv(tmp_path / 'clips/a.csv', skeletons()[0])
+    with pytest.raises(SystemExit) as end:
+        convert(labels)
+    assert end.value.code.startswith('error: ')
+    assert sentence in end.value.code
+
+
+def test_an_empty_folder_ends_in_one_sentence(convert):
+    with pytest.raises(SystemExit, match='holds no .csv or .npz file'):
+        convert('clip,label\na,0\n')

@@ -1,0 +1,225 @@
+"""What the converters share: many clip files to one ``PoseDataset`` pickle."""
+import argparse
+import functools
+import hashlib
+import os
+import pickle
+import shutil
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
+from typing import Tuple, Union
+
+import numpy as np
+from mmengine.utils import ProgressBar
+
+from stf_mmaction.datasets import safe_load
+
+NOBODY = 'nobody is in it'
+
+
+class Clip(NamedTuple):
+    """A clip to convert.
+
+    Attributes:
+        frame_dir (str): Its id in the pickle.
+        label (int): Its class.
+        splits (tuple[str]): The splits that it belongs to.
+        source (Path): The file that it is read from.
+    """
+    frame_dir: str
+    label: int
+    splits: Tuple[str, ...]
+    source: Path
+
+
+def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments that every converter takes."""
+    parser.add_argument('out', type=_pickle_path, help='the pickle to write')
+    parser.add_argument(
+        '--workers',
+        type=positive,
+        default=os.cpu_count(),
+        help='processes that read files; defaults to one for each CPU')
+
+
+def existing_folder(path: str) -> Path:
+    """An argparse type: a folder that is there."""
+    if not Path(path).is_dir():
+        raise argparse.ArgumentTypeError(f'folder {path} does not exist')
+    return Path(path)
+
+
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} must be at least 1')
+    return int(text)
+
+
+def convert(clips: List[Clip],
+            read: Callable[[Clip], Dict[str, np.ndarray]],
+            out: Path,
+            workers: int,
+            skipped: List[Tuple[str, str]],
+            clip_dir: Optional[Path] = None) -> None:
+    """Read clips, leave out those that cannot be used, write one pickle.
+
+    Each clip is kept in ``<out>.parts`` as soon as it was read. A run that
+    was stopped goes on from there when it is started again, and writes the
+    same bytes as one that was not. The folder is deleted at the end.
+
+    Args:
+        clips (list[Clip]): In the order of the pickle.
+        read (callable): Gives ``keypoint`` (M, T, V, C) and, if there are
+            any, ``keypoint_score`` (M, T, V) of a clip. It is called in
+            other processes; what it raises says why the clip is skipped.
+        out (Path): The pickle to write.
+        workers (int): Number of processes.
+        skipped (list[tuple[str, str]]): Names of clips that were left out
+            before, with the reason. What comes before a colon in a reason
+            is what the summary counts.
+        clip_dir (Path, optional): Folder for a file with the keypoints of
+            each clip, which are then not in ``out``. Defaults to None.
+
+    Raises:
+        SystemExit: If there are no clips, or none of use.
+    """
+    clips, twice = _unique(clips)
+    skipped = skipped + twice
+    parts = out.with_name(f'{out.name}.parts')
+    parts.mkdir(parents=True, exist_ok=True)
+    usable = []
+    step = functools.partial(_read_once, read=read, parts=parts)
+    progress = ProgressBar(len(clips))
+    with closing(_each(step, clips, workers)) as results:
+        for clip, result in zip(clips, results):
+            progress.update()
+            if isinstance(result, Path):
+                usable.append((clip, result))
+            else:
+                skipped.append((clip.frame_dir, result))
+    print()
+    by_kind: Dict[str, List[Tuple[Clip, Dict]]] = {}
+    for clip, part in usable:
+        arrays = safe_load(part)
+        by_kind.setdefault(_kind(arrays), []).append(
+            (clip, _annotation(clip, arrays, clip_dir)))
+    most = max(by_kind, key=lambda kind: len(by_kind[kind]), default='')
+    kept = by_kind.pop(most, [])
+    skipped += [(clip.frame_dir, f'of another kind: {kind}, most have {most}')
+                for kind, others in by_kind.items() for clip, _ in others]
+    log = out.with_name(f'{out.name}.skipped.txt')
+    log.write_text(''.join(f'{name}\t{why}\n' for name, why in skipped))
+    counts = Counter(why.partition(':')[0] for _, why in skipped)
+    report = ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
+    if not kept:
+        shutil.rmtree(parts)
+        raise SystemExit(f'error: no clip could be used, {log} says why:'
+                         f'{report}')
+    split: Dict[str, List[str]] = {}
+    for clip, _ in kept:
+        for name in clip.splits:
+            split.setdefault(name, []).append(clip.frame_dir)
+    annotations = [annotation for _, annotation in kept]
+    _dump(dict(split=split, annotations=annotations), out)
+    shutil.rmtree(parts)
+    sizes = ', '.join(f'{name} {len(ids)}' for name, ids in split.items())
+    print(f'{out}: {len(annotations)} clips ({sizes}){report}')
+
+
+def _pickle_path(path: str) -> Path:
+    if not path.endswith('.pkl'):
+        raise argparse.ArgumentTypeError(f'{path} must end in .pkl')
+    return Path(path)
+
+
+def _unique(
+        clips: List[Clip]) -> Tuple[List[Clip], List[Tuple[str, str]]]:
+    first: Dict[str, Clip] = {}
+    twice = []
+    for clip in clips:
+        other = first.setdefault(clip.frame_dir, clip)
+        if other is not clip:
+            twice.append((clip.frame_dir, 'its name is taken: '
+                          f'{clip.source}, after {other.source}'))
+    return list(first.values()), twice
+
+
+def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
+    """Like ``map``, in several processes; in order."""
+    if workers == 1:
+        yield from map(step, clips)
+        return
+    pool = ProcessPoolExecutor(workers)
+    try:
+        yield from pool.map(step, clips, chunksize=8)
+    except BrokenProcessPool:
+        raise SystemExit(
+            '\nerror: a process was killed, perhaps for lack of memory: '
+            'start again with fewer --workers, it goes on from here') from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
+    """Read a clip into its part; return that, or why it is of no use."""
+    try:
+        part = _part(clip, read, parts)
+        if part.exists():
+            return part
+        arrays = read(clip)
+    except OSError as error:
+        return f'it cannot be read: {error}'
+    except ValueError as error:
+        return f'malformed: {_line(error)}'
+    except Exception as error:  # A damaged file raises anything at all.
+        return f'malformed: {type(error).__name__} {_line(error)}'
+    if not arrays['keypoint'].any():
+        return NOBODY
+    _dump(arrays, part)
+    return part
+
+
+def _part(clip: Clip, read: Callable, parts: Path) -> Path:
+    """Another one when the file, its label or an argument has changed."""
+    status = os.stat(clip.source)
+    key = (f'{clip} {clip.source.resolve()} {status.st_size} '
+           f"{status.st_mtime_ns} {getattr(read, 'keywords', {})}")
+    return parts / f'{hashlib.sha1(key.encode()).hexdigest()}.pkl'
+
+
+def _line(error: Exception) -> str:
+    return ' '.join(str(error).split())
+
+
+def _kind(arrays: Dict[str, np.ndarray]) -> str:
+    """What all clips of a pickle have in common."""
+    joints, channels = arrays['keypoint'].shape[2:]
+    scores = 'with' if 'keypoint_score' in arrays else 'without'
+    return f'{joints} joints, {channels} channels, {scores} scores'
+
+
+def _annotation(clip: Clip, arrays: Dict[str, np.ndarray],
+                clip_dir: Optional[Path]) -> Dict:
+    """What the pickle says of a clip; its arrays go there or to a file."""
+    annotation = dict(
+        frame_dir=clip.frame_dir,
+        label=clip.label,
+        total_frames=arrays['keypoint'].shape[1])
+    if clip_dir is None:
+        return dict(annotation, **arrays)
+    clip_dir.mkdir(parents=True, exist_ok=True)
+    _dump(arrays, clip_dir / f'{clip.frame_dir}.pkl')
+    return annotation
+
+
+def _dump(value: Any, path: Path) -> None:
+    """Write a pickle that is whole or not there."""
+    unfinished = path.with_name(f'{path.name}.unfinished')
+    with unfinished.open('wb') as file:
+        pickle.dump(value, file, protocol=4)
+    os.replace(unfinished, path)

@@ -1,0 +1,150 @@
+"""Convert Kinetics-Skeleton, as published with ST-GCN, to PoseDataset.
+
+The folder holds ``kinetics_train/<id>.json``, ``kinetics_val/<id>.json`` and
+a ``kinetics_<split>_label.json`` for each. In every frame the two persons
+with the highest sum of scores are kept, as in ST-GCN (of all that OpenPose
+found; ST-GCN looks at the first five). They may change places from frame to
+frame: the data set has no identities.
+
+Coordinates stay as they are: x and y from 0 to 1, in widths and heights of
+the picture, y down, zero for a joint with score 0. ``PrepareSkeleton``
+centres and scales them; the score becomes the visibility.
+"""
+import argparse
+import json
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+import numpy as np
+from conversion import (NOBODY, Clip, add_conversion_arguments, convert,
+                        existing_folder)
+
+from stf_mmaction.engine.cli import run
+
+NUM_JOINTS, NUM_PERSONS = 18, 2
+# Ten seconds have 300; an index beyond this is none.
+MAX_FRAMES = 10000
+MAX_VALUE = 2
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'source',
+        type=existing_folder,
+        help='folder with kinetics_train, kinetics_val and their labels')
+    add_conversion_arguments(parser)
+    parser.add_argument(
+        '--clip-dir',
+        type=Path,
+        help='write the keypoints of each clip to a file in this folder, to '
+        'be read when it is needed: for data_prefix=dict(skeleton=FOLDER)')
+    return parser.parse_args()
+
+
+def read(clip: Clip) -> Dict[str, np.ndarray]:
+    """Read a clip.
+
+    Returns:
+        dict: ``keypoint`` (2, T, 18, 2) and ``keypoint_score`` (2, T, 18),
+        float16, which is finer than the three decimals of the files. T goes
+        from the first to the last frame that is listed; the files count
+        from 1 or from 0.
+
+    Raises:
+        ValueError: If this is not such a file.
+    """
+    data = json.loads(clip.source.read_text())
+    if data['label_index'] != clip.label:
+        raise ValueError(f"its label_index {data['label_index']} is "
+                         f'{clip.label} in the list of labels')
+    index = np.array([frame['frame_index'] for frame in data['data']], int)
+    if not len(index):
+        index = np.zeros(1, int)
+    num_frames = np.ptp(index) + 1
+    if num_frames > MAX_FRAMES:
+        raise ValueError(f'frame_index goes from {index.min()} to '
+                         f'{index.max()}')
+    persons = [(at, person) for at, frame in zip(index, data['data'])
+               for person in frame['skeleton']]
+    values = np.zeros((NUM_PERSONS, num_frames, NUM_JOINTS, 3), np.float16)
+    if persons:
+        at = np.array([at for at, _ in persons]) - index.min()
+        joints = _joints([person for _, person in persons])
+        order = np.lexsort((-joints[..., 2].sum(1), at))
+        at, joints = at[order], joints[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        best = rank < NUM_PERSONS
+        values[rank[best], at[best]] = joints[best]
+    return dict(keypoint=values[..., :2], keypoint_score=values[..., 2])
+
+
+def _joints(persons: List[Dict]) -> np.ndarray:
+    """x, y and score, (persons, 18, 3); zero without a score."""
+    shape = len(persons), NUM_JOINTS
+    pose = np.array([person['pose'] for person in persons], float)
+    score = np.array([person['score'] for person in persons], float)
+    joints = np.concatenate(
+        [pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
+    # NaN too; the margin is for what is just outside the picture.
+    if not (abs(joints) < MAX_VALUE).all():
+        raise ValueError('it has an x, y or score that is not from 0 to 1')
+    joints[score <= 0] = 0
+    return joints
+
+
+def read_labels(path: Path) -> Dict[str, Dict]:
+    """Labels of a split: what is known of each clip by its id."""
+    try:
+        labels = json.loads(path.read_text())
+    except ValueError as error:
+        raise SystemExit(f'error: {path} is not JSON: {error}')
+    if not isinstance(labels, dict) or not labels or not all(
+            map(_is_label, labels.values())):
+        raise SystemExit(
+            f'error: {path} must be a dict of '
+            '{id: {"has_skeleton": true, "label_index": 0, ...}}')
+    return labels
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(
+        value.get('label_index'), int) and value['label_index'] >= 0
+
+
+def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
+    """The clips of a split, and those left out with the reason."""
+    folder = source / f'kinetics_{split}'
+    labels_path = source / f'kinetics_{split}_label.json'
+    for path in (folder, labels_path):
+        if not path.exists():
+            raise SystemExit(f'error: {path} does not exist: {source} must '
+                             'be the folder kinetics-skeleton of ST-GCN')
+    labels = read_labels(labels_path)
+    files = {path.stem: path for path in folder.glob('*.json')}
+    clips, skipped = [], []
+    for name in sorted(files.keys() | labels.keys()):
+        if name not in labels:
+            skipped.append((name, 'it has no label'))
+        elif not labels[name].get('has_skeleton', True):
+            skipped.append((name, NOBODY))
+        elif name not in files:
+            skipped.append((name, f'its file is missing: {folder}'))
+        else:
+            label = labels[name]['label_index']
+            clips.append(Clip(name, label, (split, ), files[name]))
+    return clips, skipped
+
+
+def main() -> None:
+    args = parse_args()
+    clips, skipped = [], []
+    for split in ('train', 'val'):
+        more, left_out = find_clips(args.source, split)
+        clips += more
+        skipped += left_out
+    convert(clips, read, args.out, args.workers, skipped, args.clip_dir)
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,222 @@
+"""Convert the raw skeletons of NTU RGB+D 60 or 120 to a PoseDataset pickle.
+
+A ``.skeleton`` file lists the bodies that a Kinect saw in each frame, in no
+useful order, together with furniture and reflections that it took for
+bodies. These rules choose at most two persons. They and their thresholds are
+those of pyskl's ``ntu_preproc.py``, from the author of the ``ntu60_3d.pkl``
+that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
+
+1. A body is what has the same id, in every frame that it is in.
+2. Of several bodies, those in 11 frames or fewer are noise, and so are those
+   that are wider than 0.8 of their height in 69.754 % of their frames or
+   more. A rule that would leave nobody is not applied.
+3. The motion of a body is the variance of x, y and z over its joints and
+   frames, summed; the frames in which it is too wide are left out if it is
+   less without them.
+4. From the most to the least motion, a body joins the first person (of two)
+   that is in none of its frames: a Kinect that loses someone gives a new id.
+   A body for which there is no place is dropped.
+5. Frames in which neither person is are cut out. Of the two, the one with
+   more motion is the first, unless it is not there yet in the first frame.
+
+MS-G3D's own preparation (and MMAction2's ``gen_ntu_rgbd_raw.py``) takes the
+n-th body of a frame for the same person throughout, and the two with the
+largest standard deviation. Unlike in pyskl, a body that was out of sight for
+a while keeps its place in time, and numbers have 32 bits, not 16.
+"""
+import argparse
+import re
+from pathlib import Path
+from typing import Dict, List, Set, Tuple
+
+import numpy as np
+from conversion import (Clip, add_conversion_arguments, convert,
+                        existing_folder)
+
+from stf_mmaction.engine.cli import existing, run
+
+NAME = r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})'
+NUM_JOINTS = 25
+# Words of a body: 10 of its own, the number of joints, 12 for each of them.
+BODY, JOINT = 10, 12
+# Of both benchmarks: those of NTU-60 are the first 20.
+TRAINING_SUBJECTS = {
+    1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38,
+    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81,
+    82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103
+}
+MIN_FRAMES, MAX_WIDTH, MAX_WIDE_FRAMES = 12, 0.8, 0.69754
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        'classes', type=int, choices=[60, 120], help='NTU-60 or NTU-120')
+    parser.add_argument(
+        'source',
+        type=existing_folder,
+        help='folder with the .skeleton files, in any folders below it')
+    add_conversion_arguments(parser)
+    parser.add_argument(
+        '--missing',
+        type=existing,
+        help='list of the clips to leave out, one name a line: that of '
+        'samples with missing skeletons from the authors of the data set')
+    return parser.parse_args()
+
+
+def read_bodies(path: Path) -> np.ndarray:
+    """Read a ``.skeleton`` file.
+
+    Args:
+        path (Path): The file.
+
+    Returns:
+        ndarray: Shape (bodies, T, 25, 3), in metres, zero where a body was
+        not seen.
+
+    Raises:
+        ValueError: If this is not such a file, or not a whole one.
+    """
+    words = path.read_text().split()
+    if not words:
+        raise ValueError('it is empty')
+    num_frames, at = int(words[0]), 1
+    # Ids are too long for a float: they stay text.
+    bodies: Dict[str, np.ndarray] = {}
+    for frame in range(num_frames):
+        cut = f'it ends in frame {frame + 1} of {num_frames}'
+        if at >= len(words):
+            raise ValueError(cut)
+        num_bodies, at = int(words[at]), at + 1
+        for _ in range(num_bodies):
+            first = at + BODY + 1
+            end = first + NUM_JOINTS * JOINT
+            if end > len(words):
+                raise ValueError(cut)
+            if int(words[at + BODY]) != NUM_JOINTS:
+                raise ValueError(f'frame {frame + 1} has a body of '
+                                 f'{words[at + BODY]} joints, not 25')
+            if words[at] not in bodies:
+                bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
+            joints = np.array([words[i:i + 3]
+                               for i in range(first, end, JOINT)], float)
+            # What is not a number was not seen.
+            bodies[words[at]][frame] = np.where(np.isfinite(joints), joints, 0)
+            at = end
+    if at < len(words):
+        raise ValueError(f'it goes on after its {num_frames} frames')
+    return np.stack(list(bodies.values())) if bodies else np.zeros(
+        (0, num_frames, NUM_JOINTS, 3))
+
+
+def choose_persons(bodies: np.ndarray) -> np.ndarray:
+    """Choose at most two persons by the rules above.
+
+    Args:
+        bodies (ndarray): Shape (bodies, T, V, 3), zero where there is none.
+
+    Returns:
+        ndarray: Shape (M, T', V, 3), M from 0 to 2, without the frames that
+        nobody is in.
+    """
+    seen = bodies.any((2, 3))
+    alive = [(body, where) for body, where in zip(bodies, seen)
+             if where.any()]
+    for is_noise in (_is_short, _is_wide):
+        alive = [(body, where) for body, where in alive
+                 if not is_noise(body[where])] or alive
+    alive.sort(key=lambda pair: -_motion(pair[0][pair[1]]))
+    persons = np.zeros((2, *bodies.shape[1:]))
+    taken = np.zeros((2, bodies.shape[1]), bool)
+    for body, where in alive:
+        for person, frames in zip(persons, taken):
+            if not (frames & where).any():
+                person[where] = body[where]
+                frames |= where
+                break
+    persons = persons[taken.any(1)][:, taken.any(0)]
+    is_late = len(persons) > 0 and not persons[0, 0].any()
+    return persons[::-1] if is_late else persons
+
+
+def _wide_frames(frames: np.ndarray) -> np.ndarray:
+    """Where (T, V, 3) joints are too wide for a body, (T,)."""
+    width, height, _ = np.moveaxis(np.ptp(frames, axis=1), -1, 0)
+    return width > MAX_WIDTH * height
+
+
+def _is_short(frames: np.ndarray) -> bool:
+    return len(frames) < MIN_FRAMES
+
+
+def _is_wide(frames: np.ndarray) -> bool:
+    return _wide_frames(frames).mean() >= MAX_WIDE_FRAMES
+
+
+def _motion(frames: np.ndarray) -> float:
+    narrow = frames[~_wide_frames(frames)]
+    return min(part.var((0, 1)).sum() for part in (frames, narrow)
+               if len(part))
+
+
+def read(clip: Clip) -> Dict[str, np.ndarray]:
+    """Read a clip: ``keypoint`` of shape (M, T, 25, 3), float32, metres."""
+    keypoint = choose_persons(read_bodies(clip.source))
+    return dict(keypoint=keypoint.astype(np.float32))
+
+
+def splits(setup: int, camera: int, subject: int,
+           classes: int) -> Tuple[str, str]:
+    """The official splits of a clip: x-sub, and x-view or x-set."""
+    if classes == 60:
+        second, is_training = 'xview', camera != 1
+    else:
+        second, is_training = 'xset', setup % 2 == 0
+    subjects = 'train' if subject in TRAINING_SUBJECTS else 'val'
+    return f'xsub_{subjects}', f"{second}_{'train' if is_training else 'val'}"
+
+
+def read_missing(path: str) -> Set[str]:
+    """Names in a list; lines that are not names, as its heading, are left."""
+    text = Path(path).read_text()
+    names = {match[0] for match in re.finditer(NAME, text)}
+    if not names:
+        raise SystemExit(f'error: {path} names no clip: it must hold names '
+                         'as S001C002P005R002A008, one a line')
+    return names
+
+
+def find_clips(source: Path, classes: int,
+               missing: Set[str]) -> Tuple[List[Clip], List]:
+    """The clips of a benchmark, and those left out with the reason."""
+    clips, skipped = [], []
+    for path in sorted(source.rglob('*.skeleton')):
+        match = re.fullmatch(NAME, path.stem)
+        if match is None:
+            skipped.append((path.name, 'its name is not that of an NTU clip'))
+            continue
+        setup, camera, subject, _, action = map(int, match.groups())
+        if not 1 <= action <= classes:
+            skipped.append((path.stem, f'not of NTU-{classes}'))
+        elif path.stem in missing:
+            skipped.append((path.stem, 'in the list of missing skeletons'))
+        else:
+            clips.append(
+                Clip(path.stem, action - 1,
+                     splits(setup, camera, subject, classes), path))
+    if not clips and not skipped:
+        raise SystemExit(f'error: {source} holds no .skeleton file: unpack '
+                         'the raw skeletons into it')
+    return clips, skipped
+
+
+def main() -> None:
+    args = parse_args()
+    missing = read_missing(args.missing) if args.missing else set()
+    clips, skipped = find_clips(args.source, args.classes, missing)
+    convert(clips, read, args.out, args.workers, skipped)
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# One row of the paper's tables: bash tools/reproduce.sh ntu60_xsub 4
+# trains and tests what is missing on 4 GPUs (0: on the CPU) and prints it.
+set -eu
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source tools/launch.sh
+exec "$PYTHON" tools/reproduce.py "$@"
