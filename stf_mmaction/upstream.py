@@ -28,6 +28,7 @@ def repair() -> None:
     _quiet()
     _supply_drn()
     _allow_checkpoint_types()
+    _check_downloads()
 
 
 def _quiet() -> None:
@@ -90,6 +91,31 @@ def _allow_checkpoint_types() -> None:
     # anything if it were allowed itself.
     allowed.append((_statistic, 'builtins.getattr'))
     torch.serialization.add_safe_globals(allowed)
+
+
+def _check_downloads() -> None:
+    from mmengine.runner import CheckpointLoader
+    CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url,
+                                     force=True)
+
+
+def _load_from_url(filename, map_location=None, model_dir=None,
+                   progress=False):
+    """As MMEngine's, which would run code from the file it downloads.
+
+    The eight digits in the name of a published checkpoint are checked.
+    """
+    import torch
+    from mmengine.dist import barrier, get_rank
+
+    def load():
+        return torch.hub.load_state_dict_from_url(
+            filename, model_dir, map_location, progress, check_hash=True,
+            weights_only=True)
+
+    checkpoint = load() if get_rank() == 0 else None  # downloads once
+    barrier()
+    return load() if checkpoint is None else checkpoint
 
 
 def _statistic(owner, name: str):

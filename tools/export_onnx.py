@@ -7,14 +7,15 @@ import torch
 from mmengine.config import DictAction
 from torch import Tensor, nn
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.cli import checkpoint, existing, run
 from stf_mmaction.engine.inference import load_model
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=existing, help='checkpoint file')
+    parser.add_argument(
+        'checkpoint', type=checkpoint, help='checkpoint file or URL')
     parser.add_argument(
         '--out', default='model.onnx', help='(default: %(default)s)')
     parser.add_argument(

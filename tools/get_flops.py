@@ -48,9 +48,10 @@ def measure(config: str, shape: Sequence[int]) -> Tuple[str, int, int]:
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     fit(cfg.model, shape)
     model = MODELS.build(cfg.model).eval()
-    clips, *rest = shape
+    clips, *rest, channels = shape
+    channels *= len(getattr(model, 'streams', ('', )))  # side by side
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.randn(clips, 1, *rest), mode='tensor', **(
+        model(torch.randn(clips, 1, *rest, channels), mode='tensor', **(
             {} if hasattr(model, 'members') else dict(stage='head')))
     parameters = sum(p.numel() for p in model.parameters())
     return config, parameters, counter.get_total_flops() // 2

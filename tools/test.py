@@ -2,13 +2,14 @@
 import argparse
 
 from stf_mmaction.engine.cli import (add_common_arguments, build_runner,
-                                     existing, load_config, run)
+                                     checkpoint, existing, load_config, run)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=existing, help='checkpoint file')
+    parser.add_argument(
+        'checkpoint', type=checkpoint, help='checkpoint file or URL')
     parser.add_argument(
         '--dump',
         help='pickle for the predictions: scores, labels and clip ids')

@@ -43,6 +43,11 @@ def existing(path: str) -> str:
     return path
 
 
+def checkpoint(path: str) -> str:
+    """An argparse type: a checkpoint file that is there, or a URL."""
+    return path if path.startswith(('http://', 'https://')) else existing(path)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments.
 

@@ -1,0 +1,58 @@
+"""Make a checkpoint ready to be published, as MMAction2's zoo has them.
+
+Only the weights and their meta data are kept, and the name ends in the first
+eight digits of the file's SHA-256, which is checked when it is downloaded.
+"""
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from mmengine.runner.checkpoint import _load_checkpoint
+
+from stf_mmaction.engine.cli import existing, run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('checkpoint', type=existing, help='of a training')
+    parser.add_argument(
+        'out', help='path of the new file, without the digits and .pth')
+    return parser.parse_args()
+
+
+def publish(source: str, out: str) -> Path:
+    """Write weights and meta data under a name with a hash.
+
+    Args:
+        source (str): A checkpoint of a training.
+        out (str): ``<folder>/<name>``.
+
+    Returns:
+        pathlib.Path: ``<folder>/<name>-<digits>.pth``.
+    """
+    loaded = _load_checkpoint(source, map_location='cpu')
+    if 'state_dict' not in loaded:
+        raise ValueError(f'{source} has no state_dict: give a checkpoint of '
+                         'tools/train.py')
+    # What a training needs to go on, a user does not.
+    kept = {k: loaded[k] for k in ('meta', 'state_dict') if k in loaded}
+    out = out[:-4] if out.endswith('.pth') else out
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(f'{out}.partial')
+    torch.save(kept, partial)
+    digits = hashlib.sha256(partial.read_bytes()).hexdigest()[:8]
+    final = Path(f'{out}-{digits}.pth')
+    os.replace(partial, final)
+    return final
+
+
+def main() -> None:
+    args = parse_args()
+    final = publish(args.checkpoint, args.out)
+    print(f'{final}: {final.stat().st_size / 2**20:.1f} MiB')
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,180 @@
+"""Write metafile.yml and the tables of configs/README.md from the configs.
+
+What the papers report comes from tools/paper.yml, what was measured here from
+tools/results.yml, FLOPs and parameters are counted.
+"""
+import argparse
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import yaml
+from get_flops import measure
+from mmengine.config import Config
+
+from stf_mmaction.datasets.layouts import get_layout
+from stf_mmaction.engine.cli import run
+
+ROOT = Path(__file__).resolve().parents[1]
+DATASETS = dict(
+    ntu60='NTU RGB+D 60', ntu120='NTU RGB+D 120', k400='Kinetics-Skeleton 400',
+    utd='UTD-MHAD', nw='NW-UCLA', demo='UI-PRMD (bundled)',
+    tiny='UI-PRMD (bundled)')
+STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion',
+               jb='joints and bones')
+NETWORKS = dict(STFGCN='STF-GCN', MSG3DBackbone='MS-G3D')
+COLUMNS = ('config', 'stream', 'frames', 'GPUs x batch', 'backbone', 'epochs',
+           'FLOPs', 'params', 'testing', 'top-1, paper', 'top-1, ours',
+           'seeds', 'ckpt', 'log')
+START = '<!-- tables: written by tools/zoo.py -->'
+_counted: Dict[str, Tuple[int, int]] = {}
+
+
+def names() -> List[str]:
+    """The flat configs, in the order of the tables."""
+    order = list(DATASETS)
+    return sorted(
+        (path.stem for path in (ROOT / 'configs').glob('*.py')),
+        key=lambda n: (order.index(_data(n)), _split(n), n.startswith('stf'),
+                       n))
+
+
+def _data(name: str) -> str:
+    return next(key for key in DATASETS if f'_{key}_' in name)
+
+
+def _split(name: str) -> str:
+    return next((s for s in ('xsub', 'xview', 'xset') if f'_{s}_' in name),
+                '')
+
+
+def stream(name: str) -> str:
+    """j, b, jm, bm or jb."""
+    return next(part for part in name.split('_') if part in STREAMS)
+
+
+def paper(name: str) -> str:
+    """The paper's top-1 for a config in %, or a dash."""
+    numbers = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
+    from reproduce import BENCHMARKS, TABLES, table_of
+    rows = [(b, b, b) for b in BENCHMARKS]
+    rows += [(f'{t} {b}', t, b) for t, bs in TABLES.items() for b in bs]
+    for title, row, bench in rows:
+        for setting, cells in table_of(row, bench).items():
+            for column, configs in cells.items():
+                own = numbers.get(title, {}).get(setting, {})
+                if configs == [name] and column in own:
+                    return f'{own[column]:.2f}'
+    return '-'
+
+
+def count(name: str, cfg: Config) -> Tuple[int, int, int]:
+    """Parameters, multiply-adds and frames of one clip."""
+    net = (cfg.model.get('shared') or cfg.model).backbone
+    joints = get_layout(net.graph_cfg.layout).num_node
+    data = cfg.test_dataloader.dataset
+    frames = next(
+        step.get('length') or step.get('clip_len') for step in data.pipeline
+        if step['type'] in ('PadTo', 'UniformSampleFrames'))
+    shape = (1, net.get('num_person', 2), frames, joints,
+             net.get('in_channels', 3))
+    key = f'{cfg.model}{shape}'
+    if key not in _counted:
+        _counted[key] = measure(str(ROOT / f'configs/{name}.py'), shape)[1:]
+    return (*_counted[key], frames)
+
+
+def describe(name: str, results: Dict) -> Dict:
+    """What the table and the metafile say about a config."""
+    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    loader = cfg.train_dataloader
+    base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    own = results.get(name, {})
+    params, flops, frames = count(name, cfg)
+    net = (cfg.model.get('shared') or cfg.model).backbone
+    clips = next((step.get('num_clips', 1)
+                  for step in cfg.test_dataloader.dataset.pipeline
+                  if step['type'] == 'UniformSampleFrames'), 1)
+    if _data(name) in ('ntu60', 'ntu120', 'k400'):
+        machine = f'{base // loader.batch_size} x {loader.batch_size}'
+    else:
+        machine = f'CPU x {loader.batch_size}'
+    return {
+        'config': f'[{name}]({name}.py)', 'stream': STREAMS[stream(name)],
+        'frames': frames, 'GPUs x batch': machine,
+        'backbone': NETWORKS.get(net.type, net.type),
+        'epochs': cfg.train_cfg.max_epochs * loader.dataset.get('times', 1),
+        'FLOPs': f'{flops / 1e9:.2f} G', 'params': f'{params / 1e6:.3f} M',
+        'testing': f'{clips} clip' + 's' * (clips > 1),
+        'top-1, paper': paper(name),
+        'top-1, ours': own.get('top1', 'not yet run'),
+        'seeds': own.get('seeds', '-'), 'ckpt': own.get('ckpt', '-'),
+        'log': own.get('log', '-')
+    }
+
+
+def tables(rows: Dict[str, Dict]) -> str:
+    """One Markdown table for each benchmark."""
+    text, title = [], None
+    for name, row in rows.items():
+        own = f'{DATASETS[_data(name)]} {_split(name)}'.strip()
+        if own != title:
+            title = own
+            text += ['', f'## {title}', '', '| ' + ' | '.join(COLUMNS) + ' |',
+                     '|' + ' --- |' * len(COLUMNS)]
+        text.append('| ' + ' | '.join(str(row[c]) for c in COLUMNS) + ' |')
+    return '\n'.join(text) + '\n'
+
+
+def metafile(rows: Dict[str, Dict]) -> str:
+    """The same in MMAction2's form."""
+    models = []
+    for name, row in rows.items():
+        metrics = {}
+        if row['top-1, ours'] != 'not yet run':
+            metrics['Top 1 Accuracy'] = row['top-1, ours']
+        models.append({
+            'Name': name, 'Config': f'configs/{name}.py',
+            'In Collection': 'STF' if name.startswith('stf') else 'MS-G3D',
+            'Metadata': {
+                'Architecture': row['backbone'],
+                'Batch Size': int(row['GPUs x batch'].split('x')[1]),
+                'Epochs': row['epochs'], 'FLOPs': row['FLOPs'],
+                'Parameters': row['params'],
+                'Training Data': DATASETS[_data(name)],
+                'Training Resources': row['GPUs x batch']
+            },
+            'Modality': f'skeleton, {row["stream"]}',
+            'Results': [{
+                'Dataset': f'{DATASETS[_data(name)]} {_split(name)}'.strip(),
+                'Task': 'Skeleton-based Action Recognition',
+                'Metrics': metrics or 'not yet run'
+            }]
+        })
+    readme = 'configs/README.md'
+    collections = [
+        dict(Name='STF', README=readme, Paper=dict(
+            Title='Towards To-a-T Spatio-Temporal Focus for Skeleton-Based '
+            'Action Recognition', URL='https://arxiv.org/abs/2202.02314')),
+        dict(Name='MS-G3D', README=readme, Paper=dict(
+            Title='Disentangling and Unifying Graph Convolutions for '
+            'Skeleton-Based Action Recognition',
+            URL='https://arxiv.org/abs/2003.14111'))
+    ]
+    return ('# Written by tools/zoo.py.\n' +
+            yaml.safe_dump(dict(Collections=collections, Models=models),
+                           sort_keys=False))
+
+
+def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__.splitlines()[0]).parse_args()
+    results = yaml.safe_load((ROOT / 'tools/results.yml').read_text()) or {}
+    rows = {name: describe(name, results) for name in names()}
+    page = ROOT / 'configs/README.md'
+    head = page.read_text().split(START)[0]
+    page.write_text(head + START + '\n' + tables(rows))
+    (ROOT / 'configs/metafile.yml').write_text(metafile(rows))
+
+
+if __name__ == '__main__':
+    run(main)
