@@ -11,7 +11,9 @@ from .version import __version__
 repair()
 
 from . import datasets, engine, models, visualization  # noqa: E402
+from .engine import STFInferencer  # noqa: E402
 
 __all__ = [
-    '__version__', 'datasets', 'engine', 'models', 'repair', 'visualization'
+    'STFInferencer', '__version__', 'datasets', 'engine', 'models', 'repair',
+    'visualization'
 ]

@@ -51,6 +51,8 @@ def parse_args() -> argparse.Namespace:
         '--no-yardstick',
         action='store_true',
         help='compare with the first config instead, for other networks')
+    parser.add_argument(
+        '--layout', help='of the skeleton, if not that of the configs')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -71,6 +73,8 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
     file, _, variant = name.partition('+')
     cfg = Config.fromfile(args.configs[0] if name == YARDSTICK else file)
     init_default_scope('mmaction')
+    if args.layout:
+        backbone_of(cfg).graph_cfg = dict(layout=args.layout)
     if variant == 'cp':
         backbone_of(cfg).with_cp = True
     torch.manual_seed(0)
@@ -80,7 +84,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
     if name == YARDSTICK:
         net, head = backbone_of(cfg), (cfg.model.get('shared')
                                        or cfg.model).cls_head
-        layout = getattr(model, 'first', model).backbone.layout
+        layout = model.first.backbone.layout
         model = PublishedMSG3D(
             layout.inward, layout.num_node, head.num_classes,
             net.in_channels, net.base_channels, net.num_gcn_scales,
@@ -91,10 +95,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
 
 def make_batch(args: argparse.Namespace):
     """Random clips of the first config's shape, and labels."""
-    cfg = Config.fromfile(args.configs[0])
-    init_default_scope('mmaction')
-    model = MODELS.build(cfg.model)
-    backbone = getattr(model, 'first', model).backbone
+    backbone = build(args.configs[0], args).first.backbone
     shape = (args.batch, 1, backbone.num_person, args.frames,
              backbone.layout.num_node, backbone.in_channels)
     labels = torch.arange(args.batch) % 2

@@ -5,15 +5,17 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import DictAction
 
-from stf_mmaction.engine.cli import existing, run
-from stf_mmaction.engine.inference import build_test_dataset, load_model
-from stf_mmaction.visualization import draw_focus, look_at
+from stf_mmaction.engine.cli import checkpoint, existing, run
+from stf_mmaction.engine.inference import (build_test_dataset, load_model,
+                                           look_at)
+from stf_mmaction.visualization import draw_focus
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=existing, help='checkpoint file')
+    parser.add_argument(
+        'checkpoint', type=checkpoint, help='checkpoint file or URL')
     parser.add_argument('--out', default='focus.png', help='the picture')
     parser.add_argument(
         '--clips', nargs='+', help='their ids (frame_dir); defaults to one '

@@ -1,6 +1,8 @@
 """Skeleton layouts: the one source of graph, bones, normalisation, drawing."""
+import json
 from dataclasses import dataclass
 from operator import index
+from pathlib import Path
 from typing import Any, Dict, Iterable, Optional, Tuple, Union
 
 Pairs = Tuple[Tuple[int, int], ...]
@@ -17,7 +19,8 @@ class Layout:
         names (tuple[str], optional): Of the joints, V of them.
         height (tuple[int, int], optional): Two joints; body height is the
             length of the path along the skeleton between them.
-        pairs (tuple[tuple[int, int]]): (left, right) joints.
+        pairs (tuple[tuple[int, int]]): (left, right) joints, as
+            ``left_kp, right_kp = zip(*pairs)`` for MMAction2's ``Flip``.
         name (str): Key of ``LAYOUTS``; empty for a custom layout.
 
     Raises:
@@ -69,11 +72,6 @@ class Layout:
             raise ValueError("the bones of a layout form a circle: 'inward' "
                              'must be a tree of (child, parent) pairs')
         return free[0]
-
-    @property
-    def edges(self) -> Pairs:
-        """tuple[tuple[int, int]]: The bones, (child, parent), in order."""
-        return self.inward
 
     @property
     def parents(self) -> Tuple[int, ...]:
@@ -187,27 +185,61 @@ LAYOUTS: Dict[str, Layout] = {
 }
 
 
+def _hand(root: int, wrist: int) -> Pairs:
+    """21 joints of a hand on a wrist: a root and five fingers of four."""
+    fingers = [(root + 4 * f + i, root + 4 * f + i - 1 if i > 1 else root)
+               for f in range(5) for i in range(1, 5)]
+    return ((root, wrist), *fingers)
+
+
+def _whole_body() -> Layout:
+    """COCO-WholeBody, 133 joints: body, feet, 68 points of a face, hands."""
+    body = LAYOUTS['coco']
+    feet = tuple((17 + i, 15 + i // 3) for i in range(6))
+    face = tuple((j, 0) for j in range(23, 91))  # all on the nose
+    toes = _names('l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel')
+    numbered = [f'{part}{i}' for part, count in
+                (('face', 68), ('l_hand', 21), ('r_hand', 21))
+                for i in range(count)]
+    return Layout(
+        name='coco_wholebody',
+        num_node=133,
+        inward=body.inward + feet + face + _hand(91, 9) + _hand(112, 10),
+        center=0,
+        names=(*body.names, *toes, *numbered),
+        height=body.height,
+        pairs=body.pairs + tuple((j, j + 3) for j in range(17, 20)) + tuple(
+            (j, j + 21) for j in range(91, 112)))
+
+
+LAYOUTS['coco_wholebody'] = _whole_body()
+
+
 def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
-    """A layout by its name or from a dict.
+    """A layout by its name, from a JSON file or from a dict.
 
     Args:
         layout (str or dict): A key of ``LAYOUTS``, or a dict as MMAction2's
             ``Graph`` takes it (``num_node``, ``inward``, ``center``), with
-            ``names``, ``height`` and ``pairs`` if there are any.
+            ``names``, ``height`` and ``pairs`` if there are any, or the path
+            of a ``.json`` file with such a dict.
 
     Returns:
         Layout: The layout.
 
     Raises:
+        FileNotFoundError: If there is no such file.
         ValueError: If the name is unknown or the dict is no skeleton.
     """
     if isinstance(layout, Layout):
         return layout
+    if isinstance(layout, str) and layout.endswith('.json'):
+        layout = _read(Path(layout))
     if isinstance(layout, str):
         if layout not in LAYOUTS:
             raise ValueError(f'layout {layout!r} is unknown: use one of '
-                             f'{sorted(LAYOUTS)} or a dict with num_node, '
-                             'inward and center')
+                             f'{sorted(LAYOUTS)}, a dict with num_node, '
+                             'inward and center, or a .json file with one')
         return LAYOUTS[layout]
     if not isinstance(layout, dict):
         raise ValueError(f'layout {layout!r} is neither a name nor a dict: '
@@ -222,6 +254,16 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
         raise ValueError(f'a layout dict has unknown keys {unknown}: it '
                          f'takes {known}')
     return Layout(**{key: _field(key, layout[key]) for key in layout})
+
+
+def _read(path: Path) -> Any:
+    if not path.is_file():
+        raise FileNotFoundError(f'layout file {path} does not exist')
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f'layout file {path} is not JSON: {error}') from None
 
 
 def _pairs(value: Iterable) -> Pairs:

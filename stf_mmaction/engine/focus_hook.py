@@ -7,9 +7,10 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from stf_mmaction.visualization import draw_focus, look_at
+from stf_mmaction.visualization import draw_focus
 
 from .check_hooks import unwrapped
+from .inference import look_at
 
 
 @HOOKS.register_module()

@@ -1,24 +1,32 @@
 """A trained model and its test data, without a Runner."""
-from typing import Dict, Optional, Tuple
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
+import numpy as np
+import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint
-from torch import nn
+from torch import Tensor, nn
+
+from stf_mmaction.datasets.tracing import trace
+from stf_mmaction.focus import focus_of_frames
+from stf_mmaction.visualization import FocusedClip
 
 from .check_hooks import check_weights
 
 
-def load_model(config: str,
-               checkpoint: str,
+def load_model(config: Union[str, Config],
+               checkpoint: Optional[str],
                device: str = 'cpu',
                cfg_options: Optional[Dict] = None) -> Tuple[Config, nn.Module]:
     """Build the model of a config and load its weights.
 
     Args:
-        config (str): Config file.
-        checkpoint (str): Checkpoint file.
+        config (str or Config): Config file, or what it holds.
+        checkpoint (str, optional): Checkpoint file or URL. None leaves the
+            weights random.
         device (str): Defaults to ``'cpu'``.
         cfg_options (dict, optional): Overrides in the config.
             Defaults to None.
@@ -29,14 +37,15 @@ def load_model(config: str,
     Raises:
         ValueError: If the weights do not fit the model.
     """
-    cfg = Config.fromfile(config)
+    cfg = config if isinstance(config, Config) else Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = MODELS.build(cfg.model)
-    loaded = _load_checkpoint(checkpoint, map_location='cpu')
-    state = loaded.get('state_dict', loaded)
-    check_weights(model, state, checkpoint)
-    model.load_state_dict(state, strict=False)
+    if checkpoint is not None:
+        loaded = _load_checkpoint(checkpoint, map_location='cpu')
+        state = loaded.get('state_dict', loaded)
+        check_weights(model, state, checkpoint)
+        model.load_state_dict(state, strict=False)
     return cfg, model.to(device).eval()
 
 
@@ -47,3 +56,89 @@ def build_test_dataset(cfg: Config):
         cfg (mmengine.Config): The config.
     """
     return DATASETS.build(cfg.test_dataloader.dataset)
+
+
+class Prediction(NamedTuple):
+    """What a model says of a clip.
+
+    Attributes:
+        label (int): The likeliest class.
+        scores (torch.Tensor): Probabilities of the classes, shape (K,).
+        focus (torch.Tensor): Where the model looks for that class, in [0, 1],
+            shape (M, T, V) of the clip itself; zero for persons whom the
+            pipeline leaves out.
+    """
+    label: int
+    scores: Tensor
+    focus: Tensor
+
+
+def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
+    """Classify one clip and say where the model looks.
+
+    Where the pipeline takes several clips from it, probabilities and focus
+    are means.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
+        pipeline (Compose): Its test pipeline.
+        clip (dict): As in an annotation file.
+
+    Returns:
+        Prediction: On the CPU.
+
+    Raises:
+        ValueError: If the model does not know the focus.
+    """
+    if not hasattr(model, 'focus'):
+        raise ValueError(f'{type(model).__name__} does not know the focus: '
+                         "use type='STFRecognizer' and cls_head "
+                         "type='STFHead', their weights are the same")
+    persons, frames = clip['keypoint'].shape[:2]
+    traced = trace(pipeline, clip)
+    data = model.data_preprocessor(
+        dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
+    inputs = data['inputs'][0]
+    result = model.focus(inputs)
+    scores = result['scores'].mean(0)
+    label = int(scores.argmax())
+    if len(inputs) > 1:  # each has its own two likeliest classes
+        classes = result['classes'].new_full((len(inputs), 1), label)
+        result = model.focus(inputs, classes)
+    laid = focus_of_frames(result['focus'][:, 0].float().cpu(),
+                           torch.from_numpy(traced.frames), frames)
+    focus = laid.new_zeros(persons, *laid.shape[1:])
+    shown = traced.persons >= 0
+    focus[traced.persons[shown]] = laid[shown]
+    return Prediction(label, scores.float().cpu(), focus)
+
+
+def look_at(model: nn.Module,
+            dataset,
+            index: int,
+            class_names: Optional[List[str]] = None) -> FocusedClip:
+    """The focus of a model on one clip, for the class that it predicts.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
+        dataset (SkeletonDataset): The clips.
+        index (int): Which clip.
+        class_names (list[str], optional): For the title. Defaults to None.
+
+    Returns:
+        FocusedClip: The most focused person, in the data's own coordinates.
+    """
+    info = dataset.get_data_info(index)
+    keypoint = np.array(info['keypoint'], dtype=np.float32)
+    title, label = info.get('frame_dir', index), int(info['label'])
+    predicted, scores, focus = predict(model, dataset.pipeline, info)
+
+    def name(number: int) -> str:
+        return class_names[number] if class_names else f'class {number}'
+
+    verdict = ('correct' if label == predicted else
+               f'predicted {name(predicted)}')
+    person = int(focus.amax((1, 2)).argmax())
+    return FocusedClip(
+        keypoint[person], focus[person].numpy(), f'{title}: {name(label)} '
+        f'({verdict}, p = {scores[predicted]:.2f})')

@@ -1,11 +1,12 @@
 """Gradient focus in plain PyTorch, for any network; no MMEngine here."""
-from .maps import (focus_map, last_gradient, last_weights, lower_weights,
-                   min_max)
+from .maps import (focus_map, gradient_weights, last_gradient, last_weights,
+                   lower_weights, min_max)
 from .masking import (frozen_running_stats, mask_inputs, present_persons,
                       resize_focus)
+from .timeline import focus_of_frames
 
 __all__ = [
-    'focus_map', 'frozen_running_stats', 'last_gradient', 'last_weights',
-    'lower_weights', 'mask_inputs', 'min_max', 'present_persons',
-    'resize_focus'
+    'focus_map', 'focus_of_frames', 'frozen_running_stats',
+    'gradient_weights', 'last_gradient', 'last_weights', 'lower_weights',
+    'mask_inputs', 'min_max', 'present_persons', 'resize_focus'
 ]

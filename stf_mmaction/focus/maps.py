@@ -18,6 +18,33 @@ def _others(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.unsqueeze(1).masked_fill(own, float('-inf'))
 
 
+def gradient_weights(scores: Tensor,
+                     features: Tensor,
+                     second_order: bool = True) -> Tensor:
+    """a_c of Eq. (2) by autograd, for whatever lies above the features.
+
+    The functions below give the same focus for less where average pooling
+    and a linear layer end the network.
+
+    Args:
+        scores (torch.Tensor): p_y of the classes, shape (N, S).
+        features (torch.Tensor): X on the way to them, (N, M, C, T', V).
+        second_order (bool): Whether a_c itself can be differentiated.
+            Defaults to True.
+
+    Returns:
+        torch.Tensor: Shape (N, S, C).
+    """
+    grads = [
+        torch.autograd.grad(
+            score.sum(),
+            features,
+            retain_graph=True,
+            create_graph=second_order)[0] for score in scores.unbind(1)
+    ]
+    return torch.stack(grads, 1).mean((2, 4, 5))
+
+
 def last_weights(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
     """a_c of the features that average pooling and a linear layer read.
 

@@ -7,13 +7,19 @@ from torch.nn.modules.batchnorm import _NormBase
 def present_persons(inputs: Tensor) -> Tensor:
     """Which persons there are: those whose input is not all zero.
 
+    MMAction2's ``PreNormalize2D`` moves the zeros of an absent person to -1:
+    one who is at -1 or 0 in each channel, everywhere, is absent, too.
+
     Args:
         inputs (torch.Tensor): Skeletons, shape (N, M, T, V, C).
 
     Returns:
         torch.Tensor: Boolean, shape (N, M).
     """
-    return inputs.ne(0).flatten(2).any(2)
+    places = inputs.flatten(2, 3)
+    first = places[:, :, :1]
+    absent = (places == first) & ((first == 0) | (first == -1))
+    return ~absent.flatten(2).all(2)
 
 
 def resize_focus(focus: Tensor, frames: int) -> Tensor:

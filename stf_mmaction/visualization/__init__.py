@@ -1,3 +1,3 @@
-from .focus_figure import FocusedClip, draw_focus, look_at
+from .focus_figure import FocusedClip, draw_focus
 
-__all__ = ['FocusedClip', 'draw_focus', 'look_at']
+__all__ = ['FocusedClip', 'draw_focus']

@@ -1,17 +1,16 @@
 """Pictures of a skeleton over time with what a network looks at."""
-from typing import Dict, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from torch import nn
 
 from stf_mmaction.datasets.layouts import Layout
-from stf_mmaction.focus import resize_focus
 
 COLORS = 'inferno'
 POSES = 7  # frames drawn of each clip
+LABELS = 30  # joints named beside each clip at most
 
 
 class FocusedClip(NamedTuple):
@@ -27,52 +26,6 @@ class FocusedClip(NamedTuple):
     title: str
 
 
-def look_at(model: nn.Module,
-            dataset,
-            index: int,
-            class_names: Optional[List[str]] = None) -> FocusedClip:
-    """The focus of a model on one clip, for the class that it predicts.
-
-    Args:
-        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
-        dataset (SkeletonDataset): The clips.
-        index (int): Which clip.
-        class_names (list[str], optional): For the title. Defaults to None.
-
-    Returns:
-        FocusedClip: The most focused person, in the data's own coordinates.
-    """
-    info = dataset.get_data_info(index)
-    inputs = dataset[index]['inputs'][:1]
-    inputs = inputs.to(next(model.parameters()).device)
-    result = model.focus(inputs)
-    maps = result['focus'][0, 0].float().cpu()  # (M, T, V)
-    keypoint = np.asarray(info['keypoint'], dtype=np.float32)
-    frames = keypoint.shape[1]
-    if maps.shape[1] >= frames and dataset_repeats(dataset):
-        maps = maps[:, :frames]  # later frames are the same ones again
-    else:
-        maps = resize_focus(maps, frames)
-    person = int(maps[:len(keypoint)].amax((1, 2)).argmax())
-    label, predicted = int(info['label']), int(result['classes'][0, 0])
-    probability = float(result['scores'][0, predicted])
-
-    def name(number: int) -> str:
-        return class_names[number] if class_names else f'class {number}'
-
-    verdict = ('correct' if label == predicted else
-               f'predicted {name(predicted)}')
-    title = (f"{info.get('frame_dir', index)}: {name(label)} "
-             f'({verdict}, p = {probability:.2f})')
-    return FocusedClip(keypoint[person], maps[person].numpy(), title)
-
-
-def dataset_repeats(dataset) -> bool:
-    """Whether a pipeline fills up short clips by repeating them."""
-    kinds = [type(step).__name__ for step in dataset.pipeline.transforms]
-    return 'PadTo' in kinds
-
-
 def draw_focus(clips: List[FocusedClip], layout: Layout) -> Figure:
     """Draw clips below each other: poses over time, then joints over frames.
 
@@ -82,7 +35,12 @@ def draw_focus(clips: List[FocusedClip], layout: Layout) -> Figure:
 
     Returns:
         matplotlib.figure.Figure: Bright and large is where the network looks.
+
+    Raises:
+        ValueError: If there is no clip.
     """
+    if not clips:
+        raise ValueError('there is no clip to draw: choose at least one')
     rows = len(clips)
     figure = Figure(figsize=(14, 0.6 + 2.9 * rows), layout='constrained')
     grid = figure.add_gridspec(rows, 2, width_ratios=(3, 2))
@@ -97,7 +55,9 @@ def draw_focus(clips: List[FocusedClip], layout: Layout) -> Figure:
             interpolation='nearest')
         heat.set_xlabel('frame', fontsize=8)
         names = layout.names or [str(j) for j in range(layout.num_node)]
-        heat.set_yticks(range(layout.num_node), [names[j] for j in order])
+        # Of a whole body with hands and face there is room for some only.
+        ticks = range(0, len(order), -(-len(order) // LABELS))
+        heat.set_yticks(ticks, [names[order[tick]] for tick in ticks])
         heat.tick_params(labelsize=6)
     bar = figure.colorbar(image, ax=figure.axes, shrink=0.5, aspect=40)
     bar.set_label('focus', fontsize=9)

@@ -1,6 +1,10 @@
 """Layouts: the same skeletons as MMAction2's, and clear refusals."""
+import json
+
+import numpy as np
 import pytest
 from mmaction.models.utils.graph import Graph
+from mmaction.registry import TRANSFORMS
 from networks import STAR
 from stf_mmaction.datasets import LAYOUTS, get_layout
 
@@ -10,16 +14,17 @@ def test_names_shared_with_mmaction2_mean_the_same(name):
     ours, theirs = get_layout(name), Graph(name, mode='binary_adj')
     assert ours.num_node == theirs.num_node
     assert ours.center == theirs.center
-    assert ours.inward == ours.edges == tuple(theirs.inward)
+    assert ours.inward == tuple(theirs.inward)
     assert ours.name == name
 
 
 @pytest.mark.parametrize('name', list(LAYOUTS))
 def test_each_layout_is_whole(name):
     layout = get_layout(name)
-    assert len(layout.names) == len(set(layout.names)) == layout.num_node
-    for left, right in layout.pairs:
-        a, b = layout.names[left], layout.names[right]
+    names = layout.names or [str(j) for j in range(layout.num_node)]
+    assert len(names) == len(set(names)) == layout.num_node
+    for left, right in layout.pairs if layout.names else ():
+        a, b = names[left], names[right]
         assert a.startswith('l_') and b.startswith('r_') and a[2:] == b[2:]
     bones = {frozenset(pair) for pair in layout.inward}
     path = layout.path(*layout.height)
@@ -86,3 +91,38 @@ def test_unknown_and_incomplete():
         get_layout(dict(num_node=2, inward=[(1, 0)]))
     with pytest.raises(ValueError, match='None is neither a name nor'):
         get_layout(None)
+
+
+@pytest.mark.parametrize('name', list(LAYOUTS))
+def test_pairs_are_what_flip_takes(name):
+    layout = get_layout(name)
+    left, right = zip(*layout.pairs)
+    flip = TRANSFORMS.build(
+        dict(type='Flip', flip_ratio=1, left_kp=left, right_kp=right))
+    # Each joint says which it is; joint 1 of the second person is not seen.
+    raw = np.ones((2, 3, layout.num_node, 2), np.float32)
+    raw[..., 1] = np.arange(layout.num_node)
+    raw[1, :, 1] = 0
+    out = flip.transform(
+        dict(keypoint=raw.copy(), modality='Pose', img_shape=(10, 100)))
+    which = out['keypoint'][0, 0, :, 1].astype(int)
+    other = dict(layout.pairs) | dict(zip(right, left))
+    assert which.tolist() == [other.get(j, j) for j in range(len(which))]
+    assert (out['keypoint'][0, ..., 0] == 99).all()
+    assert (out['keypoint'][1, :, which == 1] == 0).all()
+
+
+def test_a_json_file(tmp_path):
+    path = tmp_path / 'star.json'
+    path.write_text(json.dumps(dict(STAR, height=[2, 4])))
+    assert get_layout(str(path)) == get_layout(dict(STAR, height=(2, 4)))
+    path.write_text('{"num_node": 5,')
+    with pytest.raises(ValueError, match='star.json is not JSON'):
+        get_layout(str(path))
+    path.write_text('[1, 2]')
+    with pytest.raises(ValueError, match='neither a name nor a dict'):
+        get_layout(str(path))
+    path.write_text('"coco"')  # by another name, for what it is worth
+    assert get_layout(str(path)).name == 'coco'
+    with pytest.raises(FileNotFoundError, match='gone.json does not exist'):
+        get_layout('gone.json')

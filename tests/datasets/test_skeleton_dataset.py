@@ -256,3 +256,29 @@ def test_dumped_scores_can_be_read(tmp_path):
     read = safe_load(path)
     assert read[0]['pred_score'].equal(scores[0]['pred_score'])
     assert read[0]['n'] == 3
+
+
+def test_a_fraction_is_the_same_everywhere(data, tmp_path):
+    data['split']['train'] = data['split']['train'] + data['split']['val']
+    some = build(data, tmp_path, fraction=0.5)
+    names = {some.get_data_info(i)['frame_dir'] for i in range(len(some))}
+    assert len(some) == 3
+    data['annotations'].reverse()  # another order of the file
+    again = build(data, tmp_path, fraction=0.5)
+    assert names == {again.get_data_info(i)['frame_dir'] for i in range(3)}
+    # By NumPy's legacy generator, whose numbers never change.
+    clips = sorted(data['split']['train'])
+    assert names == {
+        clips[i] for i in np.random.RandomState(0).permutation(6)[:3]}
+    for fraction in (0, -1, 1.5):
+        with pytest.raises(ValueError, match='fraction='):
+            build(data, tmp_path, fraction=fraction)
+
+
+def test_several_streams_lie_side_by_side(data, tmp_path):
+    both = build(data, tmp_path, stream=('j', 'b'))[1]['keypoint']
+    for part, stream in enumerate(('j', 'b')):
+        own = build(data, tmp_path, stream=stream)[1]['keypoint']
+        np.testing.assert_array_equal(both[..., 4 * part:4 * part + 4], own)
+    with pytest.raises(ValueError, match="stream \\('j', 'x'\\) is unknown"):
+        build(data, tmp_path, stream=('j', 'x'))

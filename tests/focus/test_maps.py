@@ -3,8 +3,8 @@ import math
 
 import pytest
 import torch
-from stf_mmaction.focus import (focus_map, last_gradient, last_weights,
-                                lower_weights, min_max)
+from stf_mmaction.focus import (focus_map, gradient_weights, last_gradient,
+                                last_weights, lower_weights, min_max)
 from torch import nn
 
 
@@ -153,6 +153,38 @@ def test_lower_weights_keep_the_factor_of_each_clip(second_order):
                 torch.autograd.grad((expected * probe).sum(),
                                     layer.parameters())):
             torch.testing.assert_close(a, b)
+
+
+def test_gradient_weights_of_any_network():
+    """a_c is what p_y changes by when channel c rises everywhere."""
+    features = torch.randn(3, 2, 4, 3, 5)
+    mix, fc = torch.randn(4, 4), nn.Linear(4, 6)
+    classes = torch.tensor([[0, 3], [5, 1], [2, 2]])
+
+    def scores(x, mix):
+        # No average pooling: each place weighs as much as it says itself.
+        y = torch.einsum('nmctv,cd->nmtvd', x, mix).tanh().flatten(1, 3)
+        share = y[..., :1].softmax(1)
+        return fc((share * y).sum(1)).softmax(1).gather(1, classes)
+
+    def weights(mix, second_order=True):
+        x = features.clone().requires_grad_()
+        return gradient_weights(scores(x, mix), x, second_order)
+
+    step, ours = 1e-6, weights(mix)
+    assert ours.shape == (3, 2, 4)
+    for c in range(4):
+        raised = torch.zeros(4).index_fill(0, torch.tensor(c), step)
+        raised = raised[:, None, None]
+        change = scores(features + raised, mix) - scores(
+            features - raised, mix)
+        torch.testing.assert_close(
+            ours[..., c], change / (2 * step * 2 * 3 * 5), rtol=1e-5,
+            atol=1e-9)
+    assert ours.requires_grad
+    cheap = weights(mix, second_order=False)
+    assert cheap.equal(ours) and not cheap.requires_grad
+    assert torch.autograd.gradcheck(weights, mix.requires_grad_())
 
 
 def test_min_max_of_a_constant_map_is_zero_and_passes_no_gradient():

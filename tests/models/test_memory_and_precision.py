@@ -8,10 +8,6 @@ from networks import (FOCUS_LOSSES, LOSSES, backbone, batch, ensemble_cfg,
                       recognizer, settle, total, wake)
 from torch.utils.flop_counter import FlopCounterMode
 
-HAND = dict(  # a body of 133 joints, as COCO-WholeBody has
-    num_node=133, inward=[(i, max(i - 4, 0)) for i in range(1, 133)],
-    center=0)
-
 
 def gradients(model):
     return {n: p.grad for n, p in model.named_parameters()}
@@ -110,7 +106,7 @@ def test_cost_is_linear_in_clips_and_frames():
 
 def test_a_whole_body_of_133_joints_trains():
     model = MODELS.build(
-        ensemble_cfg(net=backbone(graph_cfg=dict(layout=HAND))))
+        ensemble_cfg(net=backbone(graph_cfg=dict(layout='coco_wholebody'))))
     wake(model)
     x, samples = batch(clips=2, joints=133)
     total(model(x, samples, mode='loss')).backward()

@@ -7,8 +7,8 @@ from mmaction.registry import DATASETS, HOOKS, MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from networks import (backbone, batch, ensemble_cfg, recognizer_cfg, samples,
-                      total, wake)
+from networks import (LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg,
+                      samples, total, wake)
 from torch.utils.data import Dataset
 
 
@@ -206,3 +206,75 @@ def test_the_hook_refuses_other_models(tmp_path):
         run(tmp_path, 1, model=stock)
     with pytest.raises(ValueError, match='warmup_epochs=-1'):
         HOOKS.build(dict(type='STFPhaseHook', warmup_epochs=-1))
+
+
+def two_streams():
+    model = MODELS.build(dict(ensemble_cfg(), streams=('j', 'b')))
+    wake(model)
+    x, samples = batch()
+    x = torch.cat([x, x.flip(0).roll(1, 3) * (x != 0).any(-1, True)], -1)
+    return model, x, samples
+
+
+def test_members_of_a_stream_read_their_channels():
+    model, x, samples = two_streams()
+    assert list(model.members) == ['focus_j', 'explore_j', 'focus_b',
+                                   'explore_b']
+    model.eval()
+    with torch.no_grad():
+        scores = model(x, mode='tensor')
+        own = [
+            member(x[..., 4 * (i > 1):][..., :4], mode='tensor',
+                   stage='head').softmax(1)
+            for i, member in enumerate(model.members.values())
+        ]
+        torch.testing.assert_close(scores, sum(own) / 4)
+        predicted = model(x, samples, mode='predict')
+    assert set(predicted[0].member_scores) == set(model.members)
+    torch.testing.assert_close(predicted[0].pred_score, scores[0])
+    focus = model.focus(x[:, 0])
+    assert focus['focus'].shape == (3, 2, 2, 7, 5)
+    model.check_input((1, 2, 7, 5, 8))
+    with pytest.raises(ValueError, match='does not hold the streams'):
+        model.check_input((1, 2, 7, 5, 7))
+
+
+def test_each_stream_has_a_warm_up_of_its_own():
+    model, x, samples = two_streams()
+    model.set_baseline(True)
+    losses = model.train()(x, samples, mode='loss')
+    assert {k for k in losses if 'loss' in k} == {'focus_j.loss_cls',
+                                                  'focus_b.loss_cls'}
+    total(losses).backward()
+    unused = {id(p) for p in model.unused_parameters()}
+    for name, parameter in model.named_parameters():
+        learns = name.startswith(('members.focus_j', 'members.focus_b')) and (
+            '.stf_' not in name)
+        assert (id(parameter) in unused) != learns, name
+        assert bool(parameter.grad.abs().sum() > 0) <= learns, name
+    model.spread_first()
+    members = {n: m.state_dict() for n, m in model.members.items()}
+    torch.testing.assert_close(members['explore_j'], members['focus_j'])
+    torch.testing.assert_close(members['explore_b'], members['focus_b'])
+    key = 'cls_head.fc.weight'
+    assert not members['focus_j'][key].equal(members['focus_b'][key])
+    model.set_baseline(False)
+    keys = {k for k in model(x, samples, mode='loss') if 'loss' in k}
+    assert {'focus_b.loss_coherence', 'explore_j.loss_exploration'} < keys
+
+
+def test_a_frozen_backbone_stays_as_it_is():
+    cfg = recognizer_cfg(frozen_backbone=True)
+    model = MODELS.build(cfg).train()
+    x, samples = batch()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    optimizer = torch.optim.SGD(
+        [p for p in model.parameters() if p.requires_grad], 0.1)
+    for _ in range(2):
+        total(model(x, samples, mode='loss')).backward()
+        optimizer.step()
+    changed = {k for k, v in model.state_dict().items()
+               if not v.equal(before[k])}
+    assert changed == {'cls_head.fc.weight', 'cls_head.fc.bias'}
+    with pytest.raises(ValueError, match='nothing that STF losses'):
+        MODELS.build(recognizer_cfg(LOSSES, frozen_backbone=True))

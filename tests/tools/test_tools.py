@@ -196,3 +196,48 @@ def test_wrong_files_end_in_one_sentence(failing, trained, tmp_path):
         (('visualize_focus.py', DEMO, checkpoint, '--cfg-options',
           'model.shared.backbone.num_gcn_scales=5'), 'of shape')):
         assert sentence in failing(*arguments), arguments
+
+
+def test_joint_streams_train_and_test_by_one_command(tmp_path):
+    config = 'configs/stf_msg3d_demo_jb.py'
+    out = train(tmp_path, *SHORT, config=config)
+    assert out.returncode == 0, out.stderr[-2000:]
+    log = out.stdout + out.stderr
+    for key in ('focus_j.loss_divergence', 'focus_b.loss_adjacency',
+                'explore_b.loss_exploration', 'acc/explore_b_top1'):
+        assert key in log, key
+    out = tool('test.py', config, tmp_path / 'epoch_2.pth', '--dump',
+               tmp_path / 'scores.pkl', '--work-dir', tmp_path,
+               '--cfg-options', *FEW)
+    assert out.returncode == 0, out.stderr[-2000:]
+    sample = safe_load(tmp_path / 'scores.pkl')[0]
+    assert len(sample['member_scores']) == 4
+
+
+def test_data_shift_takes_a_network_for_other_classes(tmp_path, trained):
+    """A frozen network of 10 classes, a new layer for 12."""
+    work_dir, _ = trained
+    config = tmp_path / 'shift.py'
+    config.write_text(f"""
+_base_ = '{ROOT}/configs/stf_msg3d_demo_j.py'
+model = dict(
+    shared=dict(frozen_backbone=True, cls_head=dict(num_classes=12)),
+    members=[dict(name='focus'), dict(name='explore')])
+custom_hooks = []
+load_from = '{work_dir}/epoch_2.pth'
+""")
+    out = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
+               *FEW, 'train_cfg.max_epochs=1',
+               'default_hooks.checkpoint.interval=1')
+    assert out.returncode == 0, out.stderr[-2000:]
+    before, after = (
+        torch.load(path, weights_only=True)['state_dict']
+        for path in (work_dir / 'epoch_2.pth', tmp_path / 'epoch_1.pth'))
+    for name, value in after.items():
+        if 'backbone' in name:
+            assert value.equal(before[name]), name
+    assert after['members.focus.cls_head.fc.weight'].shape[0] == 12
+    # A test with the wrong checkpoint is still refused.
+    out = tool('test.py', config, work_dir / 'epoch_2.pth', '--work-dir',
+               tmp_path, '--cfg-options', *FEW)
+    assert out.returncode and 'cls_head.fc' in out.stderr

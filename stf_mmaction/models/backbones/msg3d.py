@@ -83,7 +83,7 @@ class MSG3DBlock(BaseModule):
         """
         out = self.tcn2(self.tcn1(self.gcn(x, graph)))
         for g3d in self.g3d:
-            out = out + g3d(x)
+            out += g3d(x)
         return F.relu_(out)
 
 

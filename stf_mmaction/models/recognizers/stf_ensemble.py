@@ -229,6 +229,8 @@ class STFEnsemble(BaseModel):
             dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
         """
         members = self._active()
+        for member in members.values():
+            member.check_focus()
         own = [self._own(name, inputs) for name in members]
         features = [m.backbone(x) for m, x in zip(members.values(), own)]
         heads = [m.cls_head for m in members.values()]

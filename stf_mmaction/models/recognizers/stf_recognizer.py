@@ -246,6 +246,18 @@ class STFRecognizer(RecognizerGCN):
                     f'{self.cls_head.num_classes - 1} of the head: set '
                     'cls_head.num_classes to the number of classes')
 
+    def check_focus(self) -> None:
+        """Raise a ValueError if the head cannot tell the focus."""
+        head = self.cls_head
+        if not isinstance(head, STFHead):
+            raise ValueError(
+                f'{type(head).__name__} does not know the focus: use '
+                "cls_head type='STFHead', its weights are the same")
+        if head.num_classes < 2:
+            raise ValueError(
+                'a network of one class is always sure of it and looks '
+                'nowhere: the focus needs num_classes of 2 or more')
+
     @torch.no_grad()
     def focus(self,
               inputs: Tensor,
@@ -261,10 +273,7 @@ class STFRecognizer(RecognizerGCN):
             dict[str, torch.Tensor]: ``scores`` (N, K), probabilities;
             ``classes`` (N, S); ``focus`` (N, S, M, T, V) in [0, 1].
         """
-        if not isinstance(self.cls_head, STFHead):
-            raise ValueError(
-                f'{type(self.cls_head).__name__} does not know the focus: '
-                "use cls_head type='STFHead', its weights are the same")
+        self.check_focus()
         feats = self.backbone(inputs)
         maps, classes = self.cls_head.focus(feats, present_persons(inputs),
                                             classes)

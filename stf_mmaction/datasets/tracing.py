@@ -1,0 +1,78 @@
+"""Which frame and person of a clip each of a network's inputs shows."""
+from typing import Dict, NamedTuple
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch import Tensor
+
+
+class TracedInputs(NamedTuple):
+    """What a pipeline makes of a clip, and where it comes from.
+
+    Attributes:
+        inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
+        data_samples (ActionDataSample): Of the clip.
+        persons (numpy.ndarray): Of each of the M' persons its index in the
+            clip, -1 for one that only fills up.
+        frames (numpy.ndarray): The same for frames, (num_clips, T').
+    """
+    inputs: Tensor
+    data_samples: object
+    persons: np.ndarray
+    frames: np.ndarray
+
+
+def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
+    """Run the pipeline of a skeleton network and keep track of its frames.
+
+    MMAction2's ``UniformSampleFrames`` seeds NumPy in test mode; here its
+    random state is put back.
+
+    Args:
+        pipeline (Compose): Transforms up to ``PackActionInputs``.
+        clip (dict): ``keypoint`` (M, T, V, C) and whatever else they need.
+
+    Returns:
+        TracedInputs: The inputs and their origin.
+
+    Raises:
+        ValueError: If the clip is too long for ``PadTo``, or a transform
+            that is not MMAction2's or ours drops or repeats frames without
+            leaving ``frame_inds``.
+    """
+    persons, frames, *_ = clip['keypoint'].shape
+    persons, frames = np.arange(persons), np.arange(frames)
+    state = np.random.get_state()
+    for step in pipeline.transforms:
+        kind = type(step).__name__
+        if kind == 'PreNormalize3D':
+            # Keeps the frames of the person who is in most, and puts that
+            # one first.
+            there = ~np.isclose(clip['keypoint'], 0).all((2, 3))
+            most = int(there.sum(1).argmax())
+            if there.any():
+                frames, persons = frames[there[most]], np.roll(persons, -most)
+        elif kind == 'PadTo':
+            length = len(frames)
+            if length > step.length:
+                raise ValueError(
+                    f'a clip of {length} frames does not fit into the '
+                    f'{step.length} of PadTo: use a larger length, or '
+                    'UniformSampleFrames in its place')
+            frames = np.resize(frames, step.length)  # again and again
+            if step.mode == 'zero':
+                frames[length:] = -1
+        clip = step(clip)
+        if kind == 'PoseDecode':
+            frames = frames[clip['frame_inds']]
+    np.random.set_state(state)
+    inputs = clip['inputs']
+    clips, slots, length = inputs.shape[:3]
+    if frames.size != clips * length:
+        raise ValueError(
+            f'the pipeline makes {clips * length} frames, of which it is '
+            f'known where {frames.size} come from: a transform that chooses '
+            "frames must leave 'frame_inds' to PoseDecode")
+    persons = np.append(persons, np.full(slots, -1))[:slots]
+    return TracedInputs(inputs, clip['data_samples'], persons,
+                        frames.reshape(clips, length))

@@ -1,0 +1,224 @@
+"""``STFInferencer`` says what the tools say, and refuses in sentences."""
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stf_mmaction.visualization
+import torch
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from networks import wake
+from stf_mmaction import STFInferencer
+from stf_mmaction.datasets import safe_load
+from stf_mmaction.visualization import draw_focus
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / 'tools/demo_data/ui_prmd_tiny.pkl'
+NAMES = (ROOT / 'tools/demo_data/classes.txt').read_text().splitlines()
+CONFIG = f"""
+_base_ = '{ROOT}/configs/stf_msg3d_demo_j.py'
+model = dict(shared=dict(backbone=dict(base_channels=6),
+                         cls_head=dict(in_channels=24)))
+data = dict(indices=6, stream=STREAM, ann_file='{DATA}')
+pipeline = [
+    dict(type='PrepareSkeleton', layout='kinect20'),
+    dict(type='SkeletonStream', layout='kinect20'),
+    dict(type='UniformSampleFrames', clip_len=12, num_clips=CLIPS,
+         test_mode=True),
+    dict(type='PoseDecode'),
+    dict(type='FormatGCNInput', num_person=1),
+    dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+]
+test_dataloader = dict(dataset=data)
+if CLIPS:
+    test_dataloader['dataset']['pipeline'] = pipeline
+"""
+
+
+@pytest.fixture(scope='module', params=["'j', 0", "'b', 1", "'j', 3"])
+def trained(request, tmp_path_factory):
+    """Config and checkpoint of a small ensemble that is not a fresh one."""
+    folder = tmp_path_factory.mktemp('model')
+    config, weights = folder / 'config.py', folder / 'weights.pth'
+    config.write_text(f'STREAM, CLIPS = {request.param}\n{CONFIG}')
+    torch.manual_seed(0)
+    model = MODELS.build(Config.fromfile(config).model)
+    wake(model)
+    torch.save(model.state_dict(), weights)
+    return str(config), str(weights)
+
+
+@pytest.fixture
+def tool(monkeypatch, tmp_path):
+    """Runs a tool in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(name, *arguments):
+        monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+
+    return run
+
+
+@pytest.fixture(scope='module')
+def clips():
+    data = safe_load(DATA)
+    wanted = set(data['split']['val'])
+    return [c for c in data['annotations'] if c['frame_dir'] in wanted][:6]
+
+
+def test_scores_are_those_of_the_test_tool(trained, tool, clips):
+    tool('test.py', *trained, '--dump', 'scores.pkl')
+    dumped = safe_load('scores.pkl')
+    inferencer = STFInferencer(*trained, class_names=NAMES)
+    results = inferencer([clip['keypoint'] for clip in clips])
+    assert len(results) == len(dumped) == 6
+    for clip, sample, result in zip(clips, dumped, results):
+        assert sample['frame_dir'] == clip['frame_dir']
+        scores = torch.as_tensor(sample['pred_score']).numpy()
+        np.testing.assert_allclose(result['pred_scores'], scores, atol=1e-6)
+        assert result['pred_label'] == int(np.argmax(scores))
+        assert result['class_name'] == NAMES[result['pred_label']]
+        assert result['focus'].shape == clip['keypoint'].shape[:3]
+        assert 0 <= result['focus'].min() < result['focus'].max() <= 1
+
+
+def test_focus_is_that_of_the_picture(trained, tool, clips, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        stf_mmaction.visualization, 'draw_focus',
+        lambda clips, layout: drawn.extend(clips) or draw_focus(
+            clips, layout))
+    names = [clip['frame_dir'] for clip in clips[:3]]
+    tool('visualize_focus.py', *trained, '--clips', *names, '--out', 'f.png',
+         '--class-names', ROOT / 'tools/demo_data/classes.txt')
+    assert Path('f.png').read_bytes()[:4] == b'\x89PNG'
+    inferencer = STFInferencer(*trained)
+    for clip, shown in zip(clips, drawn):
+        result = inferencer(clip['keypoint'][0])  # without a person axis
+        np.testing.assert_allclose(result['focus'][0], shown.focus, atol=1e-6)
+        np.testing.assert_array_equal(clip['keypoint'][0], shown.keypoint)
+        p = result['pred_scores'][result['pred_label']]
+        assert shown.title.startswith(f"{clip['frame_dir']}: ")
+        assert f'p = {p:.2f}' in shown.title
+        assert NAMES[clip['label']] in shown.title
+
+
+SMALL = dict(
+    type='STFRecognizer',
+    backbone=dict(
+        type='MSG3DBackbone',
+        graph_cfg=dict(layout='coco'),
+        base_channels=6,
+        num_gcn_scales=2,
+        num_g3d_scales=1),
+    cls_head=dict(type='STFHead', num_classes=3, in_channels=24))
+
+
+def config(*steps, **model):
+    """A config as an object, for COCO joints."""
+    pipeline = [
+        *steps, dict(type='PoseDecode'),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs')
+    ]
+    return Config(
+        dict(
+            model=dict(SMALL, **model),
+            test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+
+
+PREPARE = (dict(type='PrepareSkeleton', layout='coco'),
+           dict(type='SkeletonStream', layout='coco'),
+           dict(type='PadTo', length=10))
+
+
+def person(persons=1, frames=7, seed=0):
+    """Pixels and scores, (M, T, 17, 2) and (M, T, 17)."""
+    rng = np.random.default_rng(seed)
+    return (rng.uniform(100, 900, (persons, frames, 17, 2)),
+            rng.uniform(.1, 1, (persons, frames, 17)))
+
+
+def test_absent_and_supernumerary_persons_have_no_focus():
+    inferencer = STFInferencer(config(*PREPARE))
+    keypoint, score = person(3)
+    keypoint[1] = 0
+    result = inferencer(keypoint, score)
+    assert result['focus'].shape == (3, 7, 17)
+    assert result['focus'][0].max() > 0.5
+    assert (result['focus'][1:] == 0).all()
+
+
+def test_the_size_of_the_video_matters_to_mmaction2s_normalisation():
+    inferencer = STFInferencer(
+        config(
+            dict(type='PreNormalize2D'),
+            dict(type='GenSkeFeat', dataset='coco', feats=['j']),
+            dict(type='UniformSampleFrames', clip_len=5, test_mode=True)))
+    keypoint, score = person()
+    raw = keypoint.copy()
+    whole = inferencer(keypoint, score, img_shape=(1080, 1920))
+    half = inferencer(keypoint / 2, score, img_shape=(540, 960))
+    other = inferencer(keypoint, score, img_shape=(540, 960))
+    assert (keypoint == raw).all()
+    for key in ('pred_scores', 'focus'):
+        np.testing.assert_allclose(whole[key], half[key], atol=1e-6)
+    assert abs(whole['focus'] - other['focus']).max() > 1e-3
+
+
+def test_whole_numbers_and_lists_of_clips():
+    inferencer = STFInferencer(config(*PREPARE))
+    clips = [person(frames=frames, seed=frames) for frames in (1, 4, 10)]
+    joints = [keypoint[0].astype(int) for keypoint, _ in clips]
+    together = inferencer(joints, [score[0] for _, score in clips])
+    assert [r['focus'].shape for r in together] == [(1, 1, 17), (1, 4, 17),
+                                                    (1, 10, 17)]
+    for result, keypoint, (_, score) in zip(together, joints, clips):
+        alone = inferencer(keypoint.astype(float), score[0])
+        np.testing.assert_array_equal(result['focus'], alone['focus'])
+    assert inferencer([]) == []
+
+
+@pytest.mark.parametrize('change,message', [
+    (lambda k, s: (k[0, 0], None), r'shape \(17, 2\) and type'),
+    (lambda k, s: (k[..., :1], None), 'are not numbers of shape'),
+    (lambda k, s: (k[:, :0], None), 'are not numbers of shape'),
+    (lambda k, s: (k.astype(str), None), 'type <U.* are not numbers'),
+    (lambda k, s: (k * np.nan, None), 'keypoints hold NaN'),
+    (lambda k, s: (k, s * np.inf), 'keypoint_score hold NaN'),
+    (lambda k, s: (k * 0, s), 'only zeros'),
+    (lambda k, s: (k, s[:, :3]), 'one for each joint'),
+    (lambda k, s: ([k, k], s), 'list of 2 keypoint_score'),
+    (lambda k, s: ([k, k], [s]), 'list of 2 keypoint_score'),
+    (lambda k, s: (k[:, :, :16], None), 'the layout has 17 joints'),
+    (lambda k, s: (np.repeat(k, 2, 1), None), '14 frames .* 10 of PadTo'),
+    (lambda k, s: (k[..., [0, 1, 1]], None), '4\\) does not fit .* 3 chan'),
+])
+def test_wrong_keypoints_end_in_a_sentence(change, message):
+    inferencer = STFInferencer(config(*PREPARE))
+    with pytest.raises(ValueError, match=message) as error:
+        inferencer(*change(*person()))
+    assert '\n' not in str(error.value)
+
+
+def test_wrong_configs_end_in_a_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match='gone.py'):
+        STFInferencer('gone.py')
+    with pytest.raises(FileNotFoundError, match='gone.pth'):
+        STFInferencer(config(*PREPARE), 'gone.pth')
+    with pytest.raises(ValueError, match='no test_dataloader'):
+        STFInferencer(Config(dict(model=SMALL)))
+    torch.save(dict(other=torch.ones(1)), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='other.pth lacks'):
+        STFInferencer(config(*PREPARE), str(tmp_path / 'other.pth'))
+    keypoints = person()[0]
+    with pytest.raises(ValueError, match='2 class_names .* 3 classes'):
+        STFInferencer(config(*PREPARE), class_names=['a', 'b'])(keypoints)
+    head = dict(SMALL['cls_head'], type='GCNHead')
+    for change, message in ((dict(cls_head=head), 'GCNHead does not know'),
+                            (dict(cls_head=head, type='RecognizerGCN'),
+                             'RecognizerGCN does not know')):
+        with pytest.raises(ValueError, match=message):
+            STFInferencer(config(*PREPARE, **change))(keypoints)

@@ -1,0 +1,192 @@
+"""The documents in docs/: every command and every example is run."""
+import json
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+import torch
+from data_tools import write_csv
+from documents import ROOT, Document
+from stf_mmaction.datasets import LAYOUTS, get_layout, safe_load
+
+DOCS = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
+TUTORIAL = Document('docs/custom_skeleton.md')
+PLAIN = Document('docs/plain_pytorch.md')
+BUNDLED = safe_load(ROOT / 'tools/demo_data/ui_prmd_tiny.pkl')
+# Of twelve clips, three of each of four classes, in two epochs.
+SHORT = ['train_cfg.max_epochs=2', 'custom_hooks.0.warmup_epochs=1',
+         'default_hooks.checkpoint.interval=1']
+
+
+@pytest.mark.parametrize('name', DOCS)
+def test_links_lead_somewhere(name):
+    if '](' in Document(f'docs/{name}').text:
+        assert Document(f'docs/{name}').broken_links() == []
+
+
+def kinect():
+    """The bundled skeletons, and the layout of the tutorial."""
+    text, = re.findall(r'```json\n(.*?)```', TUTORIAL.text, re.S)
+    layout = json.loads(text)
+    for key, value in layout.items():
+        assert getattr(get_layout(layout), key) == getattr(
+            LAYOUTS['kinect20'], key), key
+    clips = [clip for label in range(4) for clip in [
+        clip for clip in BUNDLED['annotations'] if clip['label'] == label][:3]]
+    return layout, [clip['keypoint'].astype(float) for clip in clips], None
+
+
+def hand():
+    """A hand of 21 joints; each class moves a finger of its own, 3D."""
+    inward = [(j, 0 if j % 4 == 1 else j - 1) for j in range(1, 21)]
+    rest = np.zeros((21, 3))
+    for joint, parent in inward:
+        finger, part = divmod(joint - 1, 4)
+        step = [finger - 2, 4, 0] if part == 0 else [(finger - 2) / 4, 1, 0]
+        rest[joint] = rest[parent] + step
+    rng = np.random.default_rng(0)
+    clips = []
+    for index in range(12):
+        clip = np.tile(rest, (1, 20, 1, 1))
+        bent = slice(index // 3 * 4 + 1, index // 3 * 4 + 5)
+        clip[0, :, bent, 2] += np.sin(np.arange(20) / 3)[:, None]
+        clips.append(clip + rng.normal(0, .02, clip.shape) + 5)
+    return dict(num_node=21, inward=inward, center=0, height=(0, 12)), clips, \
+        None
+
+
+def plane():
+    """13 joints of the bundled skeletons in pixels, with scores, 2D."""
+    kept = [3, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18]
+    inward = [(1, 0), (2, 1), (3, 2), (4, 0), (5, 4), (6, 5), (7, 1), (8, 7),
+              (9, 8), (10, 4), (11, 10), (12, 11)]
+    pairs = [(1, 4), (2, 5), (3, 6), (7, 10), (8, 11), (9, 12)]
+    rng = np.random.default_rng(0)
+    clips = [clip[:, :, kept, :2] * [200, -200] + [320, 400]
+             for clip in kinect()[1]]
+    scores = [rng.uniform(.2, 1, clip.shape[:3]) for clip in clips]
+    for clip, score in zip(clips, scores):
+        clip[0, 3, 5] = score[0, 3, 5] = 0  # not seen
+    return dict(num_node=13, inward=inward, center=0, pairs=pairs), clips, \
+        scores
+
+
+def config_text(channels):
+    """The config of the tutorial with a small network."""
+    text = TUTORIAL.python[0]
+    for old, new in (('base_channels=24', 'base_channels=6'),
+                     ('in_channels=96', 'in_channels=24'),
+                     ('num_gcn_scales=8', 'num_gcn_scales=3'),
+                     ('num_g3d_scales=4', 'num_g3d_scales=2'),
+                     ('clip_len=64', 'clip_len=12'),
+                     ('in_channels=4', f'in_channels={channels}'),
+                     ('num_workers=2', 'num_workers=0'),
+                     ('persistent_workers=True', 'persistent_workers=False')):
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def write_data(folder, clips, scores):
+    """Clips as files and their labels; returns the names."""
+    names = ['squat_01', 'lunge_01'] + [f'more/{i}' for i in range(10)]
+    lines = ['clip,label,split']
+    for index, (name, clip) in enumerate(zip(names, clips)):
+        score = None if scores is None else scores[index]
+        path = folder / 'my_clips' / name
+        if index % 2:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            more = {} if score is None else dict(keypoint_score=score)
+            np.savez(path, keypoint=clip, **more)
+        else:
+            write_csv(path.with_suffix('.csv'), clip, score)
+        lines.append(f"{name},{index // 3},{('train', 'val')[index % 3 > 1]}")
+    (folder / 'my_labels.csv').write_text('\n'.join(lines) + '\n')
+    return names
+
+
+def run(command, joints):
+    """A command of the tutorial in this process, on fewer epochs."""
+    words = shlex.split(command.replace('epoch_55', 'epoch_2'))
+    assert words.pop(0) == 'python'
+    if words[0] == 'tools/train.py':
+        words += ['--cfg-options', *SHORT]
+    if '--joints' in words:
+        words[words.index('--joints') + 1] = str(joints)
+    path = ROOT / words[0]
+    with mock.patch('sys.argv', words), mock.patch(
+            'sys.path', [str(path.parent), *sys.path]):
+        runpy.run_path(str(path), run_name='__main__')
+
+
+@pytest.mark.parametrize('skeleton', [kinect, hand, plane])
+def test_from_files_to_a_picture(skeleton, tmp_path, monkeypatch, capfd):
+    layout, clips, scores = skeleton()
+    monkeypatch.chdir(tmp_path)
+    names = write_data(tmp_path / 'data', clips, scores)
+    Path('configs').mkdir()
+    Path('configs/_base_').symlink_to(ROOT / 'configs/_base_')
+    channels = clips[0].shape[3] + 1
+    Path('configs/my_layout.json').write_text(json.dumps(layout))
+    Path('configs/mine.py').write_text(config_text(channels))
+    for command in TUTORIAL.commands:
+        run(command, layout['num_node'])
+
+    data = safe_load('data/skeleton/mine.pkl')
+    assert [clip['frame_dir'] for clip in data['annotations']] == names
+    for clip, keypoint in zip(data['annotations'], clips):
+        np.testing.assert_allclose(clip['keypoint'], keypoint, atol=1e-5)
+    log = capfd.readouterr()
+    for loss in ('divergence', 'coherence', 'adjacency', 'exploration'):
+        assert f'loss_{loss}' in log.out + log.err
+    scored = safe_load('scores.pkl')
+    assert [s['frame_dir'] for s in scored] == data['split']['val']
+    assert Path('focus.png').read_bytes()[:4] == b'\x89PNG'
+
+    if scores is None:  # as in the example
+        code = TUTORIAL.python[1].replace('epoch_55', 'epoch_2')
+        space = {}
+        exec(code, space)
+        result = space['result']
+        assert result['focus'].shape == clips[1].shape[:3]
+        assert result['focus'].max() > 0
+        last = safe_load('data/skeleton/mine.pkl')['annotations'][2]
+        again = space['inferencer'](last['keypoint'])
+        np.testing.assert_allclose(
+            again['pred_scores'],
+            torch.as_tensor(scored[0]['pred_score']).numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize('explore', [False, True])
+def test_plain_pytorch(explore):
+    """The example learns the bundled clips; a second person is absent."""
+    space = {}
+    example, = PLAIN.python
+    exec(example, space)
+    torch.manual_seed(0)
+    clips = BUNDLED['annotations'][:98]
+    x = torch.from_numpy(
+        np.stack([clip['keypoint'][:, ::4] for clip in clips])).float()
+    x = torch.cat([x - x[:, :, :, :1], torch.zeros_like(x)], 1)
+    labels = torch.tensor([clip['label'] for clip in clips])
+    net = space['Net'](3, 10)
+
+    def losses():
+        with torch.no_grad():
+            logits = net.train()(x)[2]
+        right = (logits.argmax(1) == labels).float().mean()
+        net.zero_grad()
+        return float(right), space['stf_loss'](net, x, labels, explore)
+
+    accuracy, before = losses()
+    order = [torch.randperm(98) for _ in range(20)]
+    loader = [(x[part], labels[part]) for one in order
+              for part in one.split(14)]
+    space['train'](net, loader, explore)
+    learned, after = losses()
+    assert learned > max(accuracy, 0.5) and after < before
