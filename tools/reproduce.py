@@ -19,11 +19,12 @@ from stf_mmaction.engine.cli import run
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ('ntu60_xsub', 'ntu60_xview', 'ntu120_xsub', 'ntu120_xset',
               'k400', 'utd_mhad', 'nw_ucla', 'demo', 'tiny')
-# Benchmarks that the other tables have configs for; the first is the paper's.
+# Benchmarks that the other tables have configs for; the first is the default.
 TABLES = dict(
     ablation=('ntu60_xsub', 'utd_mhad'),
     scarce=('ntu60_xsub', 'k400', 'utd_mhad'),
-    shift=('ntu120_xsub', 'nw_ucla'))
+    shift=('ntu120_xsub', 'nw_ucla'),
+    gcns=('utd_mhad', ))
 # Setting -> column -> configs, whose scores are averaged.
 Table = Dict[str, Dict[str, List[str]]]
 
@@ -35,7 +36,7 @@ def parse_args() -> argparse.Namespace:
         f'{", ".join(TABLES)}')
     parser.add_argument('gpus', type=int, help='0 for the CPU')
     parser.add_argument(
-        'benchmark', nargs='?', help='of a table; by default the paper\'s')
+        'benchmark', nargs='?', help='of a table; by default the first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], help='of train.py and test.py')
@@ -65,7 +66,7 @@ def table_of(row: str, benchmark: str) -> Table:
     """Settings, columns and configs of a row.
 
     Args:
-        row (str): A benchmark, or ``ablation``, ``scarce``, ``shift``.
+        row (str): A benchmark, or a key of ``TABLES``.
         benchmark (str): What the tables are made on.
     """
     if row in BENCHMARKS:
@@ -89,6 +90,17 @@ def table_of(row: str, benchmark: str) -> Table:
                 ('+ exploration (STF)', f'stf_msg3d_{base}'),
                 ('control: two MS-G3D', f'msg3d_{base}_x2'),
                 ('control: two focus members', f'stf_msg3d_{base}_focus_x2'))
+        }
+    if row == 'gcns':
+        return {
+            f'{title}{end}': {'J': [f'{kind}_{benchmark}_j{suffix}']}
+            for title, name in (('ST-GCN', 'stgcn'), ('ST-GCN++', 'stgcnpp'),
+                                ('AAGCN', 'aagcn'), ('CTR-GCN', 'ctrgcn'),
+                                ('MS-G3D', 'msg3d'))
+            for end, kind, suffix in (
+                ('', name, ''),
+                (' with STF', f'stf_{name}',
+                 '_scratch' if name == 'msg3d' else ''))
         }
     kinds = (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
     if row == 'shift':

@@ -21,7 +21,23 @@ DATASETS = dict(
     tiny='UI-PRMD (bundled)')
 STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion',
                jb='joints and bones')
-NETWORKS = dict(STFGCN='STF-GCN', MSG3DBackbone='MS-G3D')
+# Title and paper of each network; of a config, by its name.
+NETWORKS = dict(
+    msg3d=('MS-G3D', 'Disentangling and Unifying Graph Convolutions for '
+           'Skeleton-Based Action Recognition', '2003.14111'),
+    stgcn=('ST-GCN', 'Spatial Temporal Graph Convolutional Networks for '
+           'Skeleton-Based Action Recognition', '1801.07455'),
+    stgcnpp=('ST-GCN++', 'PYSKL: Towards Good Practices for Skeleton Action '
+             'Recognition', '2205.09443'),
+    aagcn=('AAGCN', 'Skeleton-Based Action Recognition with Multi-Stream '
+           'Adaptive Graph Convolutional Networks', '1912.06971'),
+    ctrgcn=('CTR-GCN', 'Channel-wise Topology Refinement Graph Convolution '
+            'for Skeleton-Based Action Recognition', '2107.12213'))
+NETWORKS['2sagcn'] = ('2s-AGCN', 'Two-Stream Adaptive Graph Convolutional '
+                      'Networks for Skeleton-Based Action Recognition',
+                      '1805.07694')
+STF = ('Towards To-a-T Spatio-Temporal Focus for Skeleton-Based Action '
+       'Recognition', '2202.02314')
 COLUMNS = ('config', 'stream', 'frames', 'GPUs x batch', 'backbone', 'epochs',
            'FLOPs', 'params', 'testing', 'top-1, paper', 'top-1, ours',
            'seeds', 'ckpt', 'log')
@@ -34,8 +50,8 @@ def names() -> List[str]:
     order = list(DATASETS)
     return sorted(
         (path.stem for path in (ROOT / 'configs').glob('*.py')),
-        key=lambda n: (order.index(_data(n)), _split(n), n.startswith('stf'),
-                       n))
+        key=lambda n: (order.index(_data(n)), _split(n), network(n) != 'msg3d',
+                       network(n), n.startswith('stf'), n))
 
 
 def _data(name: str) -> str:
@@ -45,6 +61,11 @@ def _data(name: str) -> str:
 def _split(name: str) -> str:
     return next((s for s in ('xsub', 'xview', 'xset') if f'_{s}_' in name),
                 '')
+
+
+def network(name: str) -> str:
+    """Key of ``NETWORKS``."""
+    return name.removeprefix('stf_').split('_')[0]
 
 
 def stream(name: str) -> str:
@@ -90,7 +111,9 @@ def describe(name: str, results: Dict) -> Dict:
     base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     own = results.get(name, {})
     params, flops, frames = count(name, cfg)
-    net = (cfg.model.get('shared') or cfg.model).backbone
+    title = NETWORKS[network(name)][0]
+    if name.startswith('stf'):
+        title = 'STF-GCN' if title == 'MS-G3D' else f'{title} with STF'
     clips = next((step.get('num_clips', 1)
                   for step in cfg.test_dataloader.dataset.pipeline
                   if step['type'] == 'UniformSampleFrames'), 1)
@@ -101,7 +124,7 @@ def describe(name: str, results: Dict) -> Dict:
     return {
         'config': f'[{name}]({name}.py)', 'stream': STREAMS[stream(name)],
         'frames': frames, 'GPUs x batch': machine,
-        'backbone': NETWORKS.get(net.type, net.type),
+        'backbone': title,
         'epochs': cfg.train_cfg.max_epochs * loader.dataset.get('times', 1),
         'FLOPs': f'{flops / 1e9:.2f} G', 'params': f'{params / 1e6:.3f} M',
         'testing': f'{clips} clip' + 's' * (clips > 1),
@@ -134,7 +157,8 @@ def metafile(rows: Dict[str, Dict]) -> str:
             metrics['Top 1 Accuracy'] = row['top-1, ours']
         models.append({
             'Name': name, 'Config': f'configs/{name}.py',
-            'In Collection': 'STF' if name.startswith('stf') else 'MS-G3D',
+            'In Collection': ('STF' if name.startswith('stf') else
+                              NETWORKS[network(name)][0]),
             'Metadata': {
                 'Architecture': row['backbone'],
                 'Batch Size': int(row['GPUs x batch'].split('x')[1]),
@@ -150,15 +174,12 @@ def metafile(rows: Dict[str, Dict]) -> str:
                 'Metrics': metrics or 'not yet run'
             }]
         })
-    readme = 'configs/README.md'
+    used = {model['In Collection'] for model in models}
+    papers = [('STF', *STF), *NETWORKS.values()]
     collections = [
-        dict(Name='STF', README=readme, Paper=dict(
-            Title='Towards To-a-T Spatio-Temporal Focus for Skeleton-Based '
-            'Action Recognition', URL='https://arxiv.org/abs/2202.02314')),
-        dict(Name='MS-G3D', README=readme, Paper=dict(
-            Title='Disentangling and Unifying Graph Convolutions for '
-            'Skeleton-Based Action Recognition',
-            URL='https://arxiv.org/abs/2003.14111'))
+        dict(Name=name, README='configs/README.md', Paper=dict(
+            Title=title, URL=f'https://arxiv.org/abs/{number}'))
+        for name, title, number in papers if name in used
     ]
     return ('# Written by tools/zoo.py.\n' +
             yaml.safe_dump(dict(Collections=collections, Models=models),

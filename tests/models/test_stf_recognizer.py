@@ -1,76 +1,13 @@
 """The losses of a whole network against a slow reference by definition."""
 import pytest
 import torch
+from definition import slow_losses
 from mmaction.registry import MODELS
 from mmengine.analysis import get_model_complexity_info
 from networks import (EXPLORE_LOSSES, FOCUS_LOSSES, LOSSES, STAR, backbone,
                       batch, recognizer, samples, settle, total)
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
-
-WEIGHTS = dict(exploration=0.01, divergence=0.1, coherence=0.1,
-               adjacency=0.01)
-
-
-def slow_min_max(raw, present):
-    out = torch.zeros_like(raw)
-    for n in range(len(raw)):
-        values = raw[n][present[n]]
-        if len(values) and values.max() > values.min():
-            scaled = (raw[n] - values.min()) / (values.max() - values.min())
-            out[n] = scaled * present[n][:, None, None]
-    return out
-
-
-def slow_losses(model, x, labels):
-    """Eq. (2) to (6) by autograd from p_y, one class and clip at a time."""
-    head = model.cls_head
-    clips = x.flatten(0, 1)
-    present = clips.flatten(2).ne(0).any(2)
-    features, embeddings = model.backbone.forward_stages(clips)
-    logits = head.fc(features[-1].mean((1, 3, 4)))
-    p = logits.softmax(1)
-    order = logits.argsort(1, descending=True)
-
-    def focus(feature, rank):
-        chosen = p.gather(1, order[:, rank:rank + 1]).sum()
-        grad, = torch.autograd.grad(chosen, feature, create_graph=True)
-        a = grad.mean((1, 3, 4))
-        raw = torch.stack([
-            sum(a[n, c] * feature[n, :, c] for c in range(a.shape[1]))
-            for n in range(len(a))
-        ]).relu()
-        return slow_min_max(raw, present)
-
-    def norm(maps):
-        return torch.stack([(m**2).sum()**0.5 for m in maps]).mean()
-
-    def resize(maps, frames):
-        flat = maps.flatten(0, 1).transpose(1, 2)
-        flat = nn.functional.interpolate(
-            flat, frames, mode='linear', align_corners=False)
-        return flat.transpose(1, 2).unflatten(0, maps.shape[:2])
-
-    first, second = focus(features[-1], 0), focus(features[-1], 1)
-    mask = present[:, :, None, None]
-    out = dict(loss_cls=nn.functional.cross_entropy(logits, labels))
-    out['loss_divergence'] = -norm(first - second)
-    out['loss_coherence'] = norm(focus(features[-2], 0) - first)
-    out['loss_adjacency'] = sum(
-        norm(resize(first, e.shape[2]).detach() - e * mask)
-        for e in embeddings) / len(embeddings)
-    masked = clips * (1 - resize(first, clips.shape[2]).unsqueeze(-1))
-    for m in model.modules():
-        if isinstance(m, nn.modules.batchnorm._BatchNorm):
-            m.momentum = 0.  # as a second way to freeze
-    scores = head.fc(model.backbone(masked).mean((1, 3, 4)))
-    out['loss_exploration'] = scores.softmax(1).gather(
-        1, order[:, :1]).mean()
-    return {
-        key: WEIGHTS.get(key[5:], 1) * value
-        for key, value in out.items()
-    }
-
 
 @pytest.mark.parametrize('num_clips', [1, 2])
 @pytest.mark.parametrize('training', [True, False])
@@ -160,46 +97,6 @@ def test_stock_backbones(net, layers, channels):
     total(losses).backward()
     assert set(head) < set(losses)
     assert all(p.grad is not None for p in model.parameters())
-
-
-def test_coherence_of_a_stock_backbone_is_the_definition():
-    torch.manual_seed(0)
-    net = dict(type='STGCN', base_channels=8, num_stages=4,
-               inflate_stages=[3], down_stages=[3], in_channels=3,
-               graph_cfg=dict(layout=STAR, mode='spatial'))
-    for layers in (('gcn.2', 'gcn.3'), ('gcn.1', 'gcn.2')):
-        model = MODELS.build(
-            dict(
-                type='STFRecognizer', backbone=net, focus_layers=layers,
-                cls_head=dict(
-                    type='STFHead', num_classes=4, in_channels=16,
-                    loss_coherence=dict(type='STFCoherenceLoss',
-                                        loss_weight=1.)))).double()
-        x, data = batch(channels=3, frames=8, dtype=torch.float64)
-        seen = {}
-        for name in layers:
-            model.backbone.get_submodule(name).register_forward_hook(
-                lambda m, i, o, name=name: seen.__setitem__(name, o))
-        logits = model.cls_head(model.backbone(x.flatten(0, 1)))
-        chosen = logits.softmax(1).amax(1).sum()
-        present = x.flatten(0, 1).flatten(2).ne(0).any(2)
-        maps = []
-        for name in layers:
-            grad, = torch.autograd.grad(chosen, seen[name],
-                                        create_graph=True)
-            a = grad.unflatten(0, (3, 2)).mean((1, 3, 4))
-            feature = seen[name].unflatten(0, (3, 2))
-            raw = (feature * a[:, None, :, None, None]).sum(2).relu()
-            maps.append(slow_min_max(raw, present))
-        from stf_mmaction.focus import resize_focus
-        lower = resize_focus(maps[0], maps[1].shape[2])
-        expected = (lower - maps[1]).flatten(1).norm(dim=1).mean()
-        losses = model(x, data, mode='loss')
-        torch.testing.assert_close(losses['loss_coherence'], expected)
-        weight = model.backbone.gcn[1].gcn.conv.weight
-        for a, b in zip(*(torch.autograd.grad(loss, weight)
-                          for loss in (losses['loss_coherence'], expected))):
-            torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize('clips,num_clips,frames', [(1, 1, 7), (2, 3, 7),

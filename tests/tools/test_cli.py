@@ -1,5 +1,6 @@
 """The command line: MMAction2's arguments, errors in one sentence."""
 import importlib.util
+import json
 import os
 import stat
 import subprocess
@@ -188,7 +189,7 @@ def test_a_user_error_is_one_sentence(main, sentence, monkeypatch, tmp_path):
 def test_a_defect_keeps_its_traceback(monkeypatch):
     monkeypatch.delenv('STF_TRACEBACK', raising=False)
     with pytest.raises(ValueError):
-        cli.run(lambda: int('one'))
+        cli.run(lambda: json.loads('one'))
     with pytest.raises(KeyError):
         cli.run(lambda: {}['one'])
 

@@ -20,6 +20,7 @@ from stf_mmaction.datasets.layouts import Layout
 from stf_mmaction.focus import frozen_running_stats
 
 from ..layers import G3D, MultiScaleGraphConv, TemporalUnit, layout_of
+from .checks import check_input
 
 WINDOWS = (3, 5)  # frames of the two G3D branches
 
@@ -222,16 +223,7 @@ class MSG3DBackbone(BaseModule):
         Args:
             shape (Sequence[int]): (clips, M, T, V, C).
         """
-        expected = (self.num_person, self.layout.num_node, self.in_channels)
-        if len(shape) != 5 or (shape[1], shape[3], shape[4]) != expected:
-            raise ValueError(
-                f'input of shape {tuple(shape)} does not fit a network for '
-                '{} person(s), {} joints and {} channels: it takes (clips, '
-                'persons, frames, joints, channels); change num_person, '
-                'graph_cfg.layout or in_channels of the backbone, or the '
-                'pipeline'.format(*expected))
-        if shape[2] < 1:
-            raise ValueError('input has no frame: a clip needs at least one')
+        check_input(shape, self.num_person, self.layout, self.in_channels)
 
     def _normalize(self, x: Tensor) -> Tensor:
         """(N, M, T, V, C) -> batch norm per person, joint and channel."""

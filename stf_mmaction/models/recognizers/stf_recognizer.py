@@ -136,8 +136,9 @@ class STFRecognizer(RecognizerGCN):
         if head.loss_adjacency is not None and not modules:
             raise ValueError(
                 f'loss_adjacency needs STF modules, and the backbone {kind} '
-                "has none: use type='STFGCN' with stf_stages, or leave "
-                'loss_adjacency out')
+                'has none: use the backbone with STF modules (STFGCN for '
+                'MSG3DBackbone, STFSTGCN, STFAAGCN, STFCTRGCN for the '
+                'others) and stf_stages, or leave loss_adjacency out')
 
     def set_baseline(self, baseline: bool) -> None:
         """Switch between the baseline inside and the whole STF network.

@@ -1,0 +1,11 @@
+# What the small networks of the comparison share; MMAction2's own, as there
+# is no STF module yet.
+model = dict(
+    type='STFRecognizer',
+    backbone=dict(
+        graph_cfg=dict(layout='kinect20', mode='spatial'),
+        stf_stages=(),
+        in_channels=4,  # x, y, z and visibility
+        base_channels=16,
+        num_person=1),
+    cls_head=dict(type='STFHead', num_classes=27, in_channels=64))

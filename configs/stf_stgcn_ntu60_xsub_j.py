@@ -1,0 +1,10 @@
+_base_ = [
+    'mmaction::skeleton/stgcn/stgcn_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d.py',
+    '_base_/models/stf_head.py'
+]
+
+custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
+model = dict(
+    type='STFRecognizer',
+    backbone=dict(type='STFSTGCN'),
+    cls_head={{_base_.stf_head}})

@@ -1,0 +1,3 @@
+_base_ = ['./stgcnpp_utd_mhad_j.py', '_base_/models/stf_head.py']
+
+model = dict(backbone=dict(stf_stages=None), cls_head={{_base_.stf_head}})

@@ -1,0 +1,242 @@
+"""CTR-GCN: a graph of its own for each channel of each clip.
+
+Paper: Chen et al., "Channel-wise Topology Refinement Graph Convolution for
+Skeleton-Based Action Recognition", ICCV 2021,
+https://arxiv.org/abs/2107.12213. Written anew, from the paper.
+"""
+from typing import Dict, Optional, Sequence
+
+import torch
+from mmaction.models.utils import Graph, unit_tcn
+from mmaction.registry import MODELS
+from mmengine.model import BaseModule, ModuleList
+from torch import Tensor, nn
+
+from stf_mmaction.datasets.layouts import Layout, get_layout
+
+from .checks import check_input
+
+# Width, in units of base_channels, and stride of the ten blocks.
+BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2),
+          (4, 1), (4, 1))
+REDUCTION = 8  # of the channels that the topology is inferred from
+DILATIONS = (1, 2)
+TAPS = 5  # frames of a temporal convolution
+KAIMING = [
+    dict(type='Kaiming', layer=['Conv1d', 'Conv2d'], mode='fan_out'),
+    dict(type='Constant', layer='BatchNorm2d', val=1)
+]
+
+
+def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
+    """The ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
+
+    Args:
+        graph_cfg (dict): With ``mode`` and the like.
+        layout (Layout): Stands for ``graph_cfg['layout']``.
+    """
+    return dict(
+        graph_cfg,
+        layout=dict(
+            num_node=layout.num_node,
+            inward=list(layout.inward),
+            center=layout.center))
+
+
+class CTRGraphConv(BaseModule):
+    """Three channel-wise topology refinement graph convolutions, summed.
+
+    z_d = sum over k of R_kd W_kd x, with the refined topology of channel d
+    R_k = A_k + alpha xi(tanh(psi(x_i) - phi(x_j))), x averaged over time
+    in it; i is the joint that receives, j the one that gives.
+
+    Args:
+        in_channels (int): C.
+        out_channels (int): D.
+        A (torch.Tensor): A[k, in, out], shape (K, V, V); learned.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int,
+                 A: Tensor) -> None:
+        super().__init__(init_cfg=KAIMING)
+        scales = len(A)
+        width = max(in_channels // REDUCTION, REDUCTION) * scales
+        self.A = nn.Parameter(A.clone())
+        self.alpha = nn.Parameter(torch.zeros(1))
+        self.psi = nn.Conv1d(in_channels, width, 1)
+        self.phi = nn.Conv1d(in_channels, width, 1)
+        self.xi = nn.Conv2d(width, scales * out_channels, 1, groups=scales)
+        self.conv = nn.Conv2d(in_channels, scales * out_channels, 1)
+        self.bn = nn.BatchNorm2d(out_channels)
+        self.down = nn.Identity()
+        if in_channels != out_channels:
+            self.down = nn.Sequential(
+                nn.Conv2d(in_channels, out_channels, 1),
+                nn.BatchNorm2d(out_channels))
+        self.relu = nn.ReLU()
+
+    def init_weights(self) -> None:
+        """Begin as the residual path alone."""
+        super().init_weights()
+        nn.init.constant_(self.bn.weight, 1e-6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, V) -> (B, D, T, V)."""
+        return self.convolve(x, self.A)
+
+    def convolve(self, x: Tensor, adjacency: Tensor) -> Tensor:
+        """With a given adjacency in the place of A_k.
+
+        Args:
+            x (torch.Tensor): Shape (B, C, T, V).
+            adjacency (torch.Tensor): A[k, in, out], (K, V, V), or one for
+                each clip, (B, K, V, V).
+        """
+        scales = (adjacency.shape[-3], -1)
+        mean = x.mean(2)
+        distance = self.psi(mean).unsqueeze(2) - self.phi(mean).unsqueeze(3)
+        refined = self.xi(distance.tanh()).unflatten(1, scales)
+        refined = adjacency.unsqueeze(-3) + self.alpha * refined
+        values = self.conv(x).unflatten(1, scales)
+        y = torch.einsum('bkdtj,bkdji->bdti', values, refined)
+        return self.relu(self.bn(y) + self.down(x))
+
+
+class CTRTemporal(BaseModule):
+    """Four branches over time: two dilated convolutions, a max pool, and a
+    1x1 convolution.
+
+    Args:
+        channels (int): D, a multiple of 4.
+        stride (int): Over frames.
+    """
+
+    def __init__(self, channels: int, stride: int) -> None:
+        super().__init__(init_cfg=KAIMING)
+        width = channels // 4
+        # One product for the three branches that start alike.
+        self.reduce = nn.Sequential(
+            nn.Conv2d(channels, 3 * width, 1), nn.BatchNorm2d(3 * width),
+            nn.ReLU())
+        self.branches = ModuleList(
+            unit_tcn(width, width, TAPS, stride, dilation)
+            for dilation in DILATIONS)
+        self.branches.append(
+            nn.Sequential(
+                nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
+                nn.BatchNorm2d(width)))
+        self.point = unit_tcn(channels, width, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, D, T, V) -> (B, D, ceil(T / stride), V)."""
+        parts = self.reduce(x).chunk(3, 1)
+        parts = [branch(part) for branch, part in zip(self.branches, parts)]
+        return torch.cat([*parts, self.point(x)], 1)
+
+
+class CTRGCNBlock(BaseModule):
+    """CTR-GC, then the temporal branches, with a residual around both.
+
+    Args:
+        in_channels (int): C.
+        out_channels (int): D.
+        A (torch.Tensor): Shape (K, V, V).
+        stride (int): Over frames.
+        residual (bool): Whether there is one.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, A: Tensor,
+                 stride: int, residual: bool) -> None:
+        super().__init__()
+        self.gcn = CTRGraphConv(in_channels, out_channels, A)
+        self.tcn = CTRTemporal(out_channels, stride)
+        self.residual = None
+        if residual:
+            self.residual = nn.Identity()
+            if in_channels != out_channels or stride != 1:
+                self.residual = unit_tcn(in_channels, out_channels, 1, stride)
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, V) -> (B, D, ceil(T / stride), V)."""
+        y = self.tcn(self.gcn(x))
+        return self.relu(y if self.residual is None else y + self.residual(x))
+
+
+@MODELS.register_module()
+class CTRGCNBackbone(BaseModule):
+    """CTR-GCN for any layout, channels, persons and length.
+
+    Args:
+        graph_cfg (dict): Of MMAction2's ``Graph``, ``layout`` and ``mode``
+            (``'spatial'`` in the paper); the layout may be any name or dict.
+        in_channels (int): C of the input. Defaults to 3.
+        base_channels (int): Channels of the first four blocks, a multiple of
+            4; three blocks have 2 and three have 4 times as many.
+            Defaults to 64.
+        num_person (int): M. Defaults to 2.
+        init_cfg (dict or list[dict], optional): Of MMEngine.
+
+    Attributes:
+        out_channels (int): Channels of the features.
+        layout (Layout): The skeleton.
+
+    Raises:
+        ValueError: If ``base_channels`` does not split over the branches.
+    """
+
+    def __init__(self,
+                 graph_cfg: Dict,
+                 in_channels: int = 3,
+                 base_channels: int = 64,
+                 num_person: int = 2,
+                 init_cfg: Optional[Dict] = None) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if base_channels < 4 or base_channels % 4:
+            raise ValueError(
+                f'base_channels={base_channels} does not split over the four '
+                'branches of a block of CTR-GCN: use a multiple of 4')
+        self.layout = get_layout(graph_cfg.get('layout', 'nturgb+d'))
+        self.in_channels = in_channels
+        self.num_person = num_person
+        graph = Graph(**stock_graph_cfg(graph_cfg, self.layout))
+        A = torch.tensor(graph.A, dtype=torch.get_default_dtype())
+        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
+                                      in_channels)
+        self.gcn = ModuleList()
+        width = in_channels
+        for factor, stride in BLOCKS:
+            before, width = width, base_channels * factor
+            self.gcn.append(
+                CTRGCNBlock(before, width, A, stride,
+                            residual=len(self.gcn) > 0))
+        self.out_channels = width
+
+    def check_input(self, shape: Sequence[int]) -> None:
+        """Raise a ValueError if data of a shape does not fit the network.
+
+        Args:
+            shape (Sequence[int]): (clips, M, T, V, C).
+        """
+        check_input(shape, self.num_person, self.layout, self.in_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features of the last block.
+
+        Args:
+            x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
+
+        Returns:
+            torch.Tensor: Shape (N, M, 4 base_channels, ceil(T / 4), V).
+
+        Raises:
+            ValueError: If M, V or C is not what the network was built for.
+        """
+        self.check_input(x.shape)
+        clips, persons, frames, joints, channels = x.shape
+        x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
+        x = self.data_bn(x).view(clips * persons, joints, channels, frames)
+        x = x.permute(0, 2, 3, 1).contiguous()
+        for block in self.gcn:
+            x = block(x)
+        return x.unflatten(0, (clips, persons))

@@ -1,0 +1,143 @@
+"""ST-GCN, ST-GCN++, AAGCN and CTR-GCN with STF modules."""
+from typing import Dict, List, Optional, Sequence
+
+import mmaction.engine.model  # noqa: F401  (an initialiser of AAGCN)
+from mmaction.models.backbones import AAGCN, STGCN
+from mmaction.registry import MODELS
+from torch import Tensor, nn
+
+from stf_mmaction.datasets.layouts import get_layout
+
+from .checks import check_input
+from .ctrgcn import CTRGCNBackbone, stock_graph_cfg
+from .msg3d import Stages
+from .stf_units import STFUnit, add_stf_module
+
+
+class STFStages:
+    """STF modules for a backbone that is a chain ``gcn`` of blocks.
+
+    The backbone itself stays as it is: its checkpoints load by the names
+    they have, and compute the same until the STF modules are trained.
+
+    Args:
+        graph_cfg (dict): As of the backbone; ``layout`` may be any of ours.
+        stf_stages (Sequence[int], optional): Which blocks have an STF module
+            in their graph convolution, counted from 1; ``()`` is the plain
+            backbone. Defaults to None, all of them.
+        kwargs: Of the backbone.
+
+    Attributes:
+        layout (Layout): The skeleton.
+        num_person (int): M.
+        out_channels (int): Channels of the features.
+
+    Raises:
+        ValueError: If ``stf_stages`` names a block that is not there.
+    """
+
+    def __init__(self,
+                 graph_cfg: Dict,
+                 stf_stages: Optional[Sequence[int]] = None,
+                 **kwargs) -> None:
+        layout = get_layout(graph_cfg.get('layout', 'coco'))
+        super().__init__(stock_graph_cfg(graph_cfg, layout), **kwargs)
+        self.layout = layout
+        self.num_person = kwargs.get('num_person', 2)
+        self.out_channels = self.gcn[-1].gcn.bn.num_features
+        self._stf_enabled = True
+        known = range(1, len(self.gcn) + 1)
+        unknown = sorted(set(stf_stages or ()) - set(known))
+        if unknown:
+            raise ValueError(f'stf_stages={tuple(stf_stages)} names blocks '
+                             f'{unknown}: there are 1 to {len(self.gcn)}')
+        before = self.in_channels
+        for stage, block in zip(known, self.gcn):
+            if stf_stages is None or stage in stf_stages:
+                add_stf_module(block.gcn, before)
+            before = block.gcn.bn.num_features
+
+    def _units(self) -> List[nn.Module]:
+        return [b.gcn for b in self.gcn if isinstance(b.gcn, STFUnit)]
+
+    @property
+    def num_stf_modules(self) -> int:
+        """int: How many STF modules there are."""
+        return len(self._units())
+
+    @property
+    def stf_enabled(self) -> bool:
+        """bool: Set to False to compute (and train) the plain backbone."""
+        return self._stf_enabled
+
+    @stf_enabled.setter
+    def stf_enabled(self, enabled: bool) -> None:
+        self._stf_enabled = enabled
+        for unit in self._units():
+            unit.stf_enabled = enabled
+
+    def stf_parameters(self) -> Dict[str, nn.Parameter]:
+        """The parameters that the plain backbone does not have, by name."""
+        return {
+            name: parameter
+            for name, parameter in self.named_parameters() if '.stf_' in name
+        }
+
+    def check_input(self, shape: Sequence[int]) -> None:
+        """Raise a ValueError if data of a shape does not fit the network.
+
+        Args:
+            shape (Sequence[int]): (clips, M, T, V, C).
+        """
+        fixed = getattr(self, 'data_bn_type', 'MVC') == 'MVC'
+        check_input(shape, self.num_person if fixed else None, self.layout,
+                    self.in_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As of the backbone: (N, M, T, V, C) -> (N, M, C', T', V)."""
+        self.check_input(x.shape)
+        return super().forward(x)
+
+    def forward_stages(self, x: Tensor) -> Stages:
+        """With the features of all blocks and the embeddings.
+
+        Args:
+            x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
+        """
+        lead = x.shape[:2]
+        features, embeddings = [], []
+
+        def keep_features(_, __, output: Tensor) -> Tensor:
+            # A view on the way to the loss, to be differentiated by.
+            features.append(output.unflatten(0, lead))
+            return features[-1].flatten(0, 1)
+
+        def keep_embedding(_, __, output) -> None:
+            embeddings.append(output[1].unflatten(0, lead))
+
+        handles = [b.register_forward_hook(keep_features) for b in self.gcn]
+        handles += [
+            unit.stf_graph.register_forward_hook(keep_embedding)
+            for unit in self._units()
+        ]
+        try:
+            self.forward(x)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return Stages(tuple(features), tuple(embeddings))
+
+
+@MODELS.register_module()
+class STFSTGCN(STFStages, STGCN):
+    """ST-GCN, or with its options ST-GCN++, with STF modules."""
+
+
+@MODELS.register_module()
+class STFAAGCN(STFStages, AAGCN):
+    """AAGCN, or with ``gcn_attention=False`` 2s-AGCN, with STF modules."""
+
+
+@MODELS.register_module()
+class STFCTRGCN(STFStages, CTRGCNBackbone):
+    """CTR-GCN with STF modules."""

@@ -1,0 +1,122 @@
+"""The STF module (Eq. 1) inside graph convolutions of other networks.
+
+Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
+Skeleton-Based Action Recognition", AAAI 2022. No code was published.
+"""
+from typing import Dict, Type
+
+import torch
+import torch.nn.functional as F
+from mmaction.models.utils import unit_aagcn, unit_gcn
+from torch import Tensor, nn
+
+from ..layers import InferredGraph
+from ..layers.stf_module import NUM_SCALES
+from .ctrgcn import CTRGraphConv
+
+
+class STFUnit:
+    """A graph convolution that uses A_k + G_k where its parent uses A_k.
+
+    Not built but made of a unit that is there, by :func:`add_stf_module`, so
+    that all its parameters keep their names.
+
+    Attributes:
+        stf_graph (InferredGraph): alpha and beta of the module.
+        stf_enabled (bool): Set to False to compute what the parent does.
+    """
+
+    def init_weights(self) -> None:
+        """As the parent, whose rules are not meant for the STF module."""
+        super().init_weights()
+        for layer in self.stf_graph.modules():
+            if isinstance(layer, nn.Linear):
+                layer.reset_parameters()
+        nn.init.zeros_(self.stf_graph.alpha.edges.weight)
+        nn.init.zeros_(self.stf_graph.alpha.edges.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, V) -> (B, D, T, V)."""
+        if not self.stf_enabled:
+            return super().forward(x)
+        graph, _ = self.stf_graph(x.permute(0, 2, 3, 1))
+        graph = graph.transpose(2, 3)  # MMAction2: (k, in, out)
+        others = len(self.A) - NUM_SCALES  # farther than the nearest scales
+        return self.infer(x, F.pad(graph, (0, 0, 0, 0, 0, others)))
+
+    def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        """The parent's forward with A_k + G_k.
+
+        Args:
+            x (torch.Tensor): Shape (B, C, T, V).
+            graph (torch.Tensor): G[k, in, out], shape (B, K, V, V).
+        """
+        raise NotImplementedError
+
+
+class STFUnitGCN(STFUnit, unit_gcn):
+    """That of ST-GCN and ST-GCN++."""
+
+    def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        adjacency = self.A
+        if self.adaptive == 'importance':
+            adjacency = self.A * self.PA
+        elif self.adaptive == 'offset':
+            adjacency = self.A + self.PA
+        adjacency = adjacency + graph
+        if self.conv_pos == 'pre':
+            y = self.conv(x).unflatten(1, (len(self.A), -1))
+            y = torch.einsum('bkctv,bkvw->bctw', y, adjacency)
+        else:
+            y = torch.einsum('bctv,bkvw->bkctw', x, adjacency)
+            y = self.conv(y.flatten(1, 2))
+        y = self.bn(y)
+        return self.act(y + self.down(x) if self.with_res else y)
+
+
+class STFUnitAAGCN(STFUnit, unit_aagcn):
+    """That of AAGCN, and of 2s-AGCN, which is AAGCN without attention."""
+
+    def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        # The parent reads A_k as self.A[k], one matrix or one for each clip.
+        vars(self)['A'] = self.A[:, None] + graph.transpose(0, 1)
+        try:
+            return unit_aagcn.forward(self, x)
+        finally:
+            del vars(self)['A']  # the parameter is visible again
+
+
+class STFCTRGraphConv(STFUnit, CTRGraphConv):
+    """That of CTR-GCN."""
+
+    def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        return CTRGraphConv.convolve(self, x, self.A + graph)
+
+
+UNITS: Dict[Type[nn.Module], Type[STFUnit]] = {
+    unit_gcn: STFUnitGCN,
+    unit_aagcn: STFUnitAAGCN,
+    CTRGraphConv: STFCTRGraphConv
+}
+
+
+def add_stf_module(unit: nn.Module, in_channels: int) -> None:
+    """Give a graph convolution an STF module, which adds nothing at first.
+
+    Its class changes, as by PyTorch's ``register_parametrization``.
+
+    Args:
+        unit (nn.Module): One of :data:`UNITS`.
+        in_channels (int): C.
+
+    Raises:
+        ValueError: If it has fewer scales than an STF module.
+    """
+    if len(unit.A) < NUM_SCALES:
+        raise ValueError(
+            f'a graph convolution over {len(unit.A)} adjacency matrices has '
+            f"no room for the {NUM_SCALES} of an STF module: use graph_cfg "
+            "mode 'spatial' or 'stgcn_spatial'")
+    unit.__class__ = UNITS[type(unit)]
+    unit.stf_graph = InferredGraph(in_channels, unit.A.shape[-1])
+    unit.stf_enabled = True
