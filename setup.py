@@ -34,5 +34,5 @@ setup(
     extras_require={
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
-        'test': ['pytest', 'onnx', 'onnxruntime'],
+        'test': ['pytest', 'pytest-xdist', 'onnx', 'onnxruntime'],
     })

@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
-# Set up what is needed and run all tests; arguments go to pytest.
+# Set up what is needed and run all tests, on up to four cores; arguments go to
+# pytest.
 set -eu
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 cd "$ROOT"
-exec "$PYTHON" -m pytest -q "$@"
+# A test and what it starts run on one thread; each file stays in one process.
+export OMP_NUM_THREADS=1
+exec "$PYTHON" -m pytest -q -n auto --maxprocesses 4 --dist loadfile "$@"
