@@ -12,11 +12,14 @@ import pytest
 import torch
 from data_tools import write_csv
 from documents import ROOT, Document
+from mmaction.registry import MODELS
 from stf_mmaction.datasets import LAYOUTS, get_layout, safe_load
+from test_tools import call
 
 DOCS = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
 TUTORIAL = Document('docs/custom_skeleton.md')
 PLAIN = Document('docs/plain_pytorch.md')
+ANY = Document('docs/any_gcn.md')
 BUNDLED = safe_load(ROOT / 'tools/demo_data/ui_prmd_tiny.pkl')
 # Of twelve clips, three of each of four classes, in two epochs.
 SHORT = ['train_cfg.max_epochs=2', 'custom_hooks.0.warmup_epochs=1',
@@ -190,3 +193,25 @@ def test_plain_pytorch(explore):
     space['train'](net, loader, explore)
     learned, after = losses()
     assert learned > max(accuracy, 0.5) and after < before
+
+
+def test_any_gcn_shows_the_config():
+    example, = ANY.python
+    name, = re.findall(r'\[configs/(\w+)\.py\]', ANY.text)
+    assert example == (ROOT / f'configs/{name}.py').read_text()
+    for kind in re.findall(r'`(STF\w+|\w+Backbone)` ?[|(]', ANY.text):
+        assert kind in MODELS
+
+
+@pytest.mark.parametrize('command', ANY.commands)
+def test_commands_of_any_gcn(command, tmp_path):
+    """Ten trainings take an hour: here, what there is of them is printed."""
+    words = shlex.split(command)
+    if words[0] == 'bash':
+        words += ['--show', '--work-dirs', str(tmp_path)]
+    else:
+        words += ['--batch', '1', '--frames', '8', '--rounds', '1']
+    out = call(*[sys.executable if w == 'python' else w for w in words])
+    assert out.returncode == 0, out.stderr[-2000:]
+    rows = re.findall(r'^\| .*(?:GCN|G3D|_j).* \|$', out.stdout, re.M)
+    assert len(rows) == (10 if words[0] == 'bash' else 2)
