@@ -10,7 +10,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from .branches import TAPS, branches
-from .norm import affine, channels_last_norm, is_affine, linear_norm
+from .graph_conv import needs_plain
+from .norm import (affine, channels_last_norm, fold, is_affine,
+                   linear_norm)
 
 
 class TemporalUnit(BaseModule):
@@ -67,31 +69,46 @@ class TemporalUnit(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) -> (B, T', V, D), T' = ceil(T / stride)."""
-        stride, width = self.stride, self.width
-        strided = x[:, ::stride]
-        h = linear_norm(self.reduce.weight, self.reduce.bias,
-                        self.reduce_norm, x, relu=True)
-        point = self.point.weight, self.point.bias
-        weight, bias = self.conv_weight, self.conv_bias
-        factor = shift = None
-        if is_affine(self.norm):  # fold it into the branches
-            factor, shift = (t.view(6, width) for t in affine(self.norm))
-            weight = weight * factor[:4, None]
-            bias = bias * factor[:4] + shift[:4]
-            point = point[0] * factor[5, :, None], (
-                point[1] * factor[5] + shift[5])
-        out = branches(h, F.linear(strided, *point), weight, bias, stride)
-        if factor is None:
-            out = channels_last_norm(self.norm, out)
+        if is_affine(self.norm) and is_affine(self.reduce_norm):
+            out = self._folded_branches(x)
         else:
-            # The norm of the pool, which is not linear, comes behind it.
-            pool = torch.arange(6, device=out.device).unsqueeze(1) == 4
-            factor = factor.where(pool, torch.ones_like(factor))
-            shift = shift.where(pool, torch.zeros_like(shift))
-            out = torch.addcmul(shift.flatten(), out, factor.flatten())
-        if self.residual is None:
-            out = out + x
-        else:
-            out = out + linear_norm(self.residual.weight, self.residual.bias,
-                                    self.residual_norm, strided)
+            h = linear_norm(self.reduce.weight, self.reduce.bias,
+                            self.reduce_norm, x, relu=True)
+            point = self.point(x[:, ::self.stride])
+            out = channels_last_norm(
+                self.norm,
+                branches(h, point, self.conv_weight, self.conv_bias,
+                         self.stride))
+        residual = x
+        if self.residual is not None:
+            residual = linear_norm(self.residual.weight, self.residual.bias,
+                                   self.residual_norm, x[:, ::self.stride])
+        # PyTorch refuses to change what a norm in training gave.
+        out = out + residual if torch.is_grad_enabled() else out.add_(residual)
         return F.relu_(out) if self.activate else out
+
+    def _folded_branches(self, x: Tensor) -> Tensor:
+        """The branches with their norms inside, in evaluation mode."""
+        width = self.width
+        factor, shift = (t.view(6, width) for t in affine(self.norm))
+        weight, bias = fold(self.reduce.weight, self.reduce.bias,
+                            self.reduce_norm)
+        point = (self.point.weight * factor[5, :, None],
+                 self.point.bias * factor[5] + shift[5])
+        if self.stride == 1:  # one product reads the input
+            both = F.linear(x, torch.cat([weight, point[0]]),
+                            torch.cat([bias, point[1]]))
+            h, point = F.relu(both[..., :5 * width]), both[..., 5 * width:]
+        else:
+            h = F.relu_(F.linear(x, weight, bias))
+            point = F.linear(x[:, ::self.stride], *point)
+        out = branches(h, point, self.conv_weight * factor[:4, None],
+                       self.conv_bias * factor[:4] + shift[:4], self.stride)
+        # The norm of the pool, which is not linear, comes behind it.
+        if not torch.is_grad_enabled() and not needs_plain():
+            out[..., 4 * width:5 * width].mul_(factor[4]).add_(shift[4])
+            return out
+        pool = torch.arange(6, device=out.device).unsqueeze(1) == 4
+        factor = factor.where(pool, torch.ones_like(factor))
+        shift = shift.where(pool, torch.zeros_like(shift))
+        return torch.addcmul(shift.flatten(), out, factor.flatten())
