@@ -221,8 +221,8 @@ def test_members_alone_start_from_the_baseline(bench, end):
                              f'epoch_{baseline.train_cfg.max_epochs}.pth')
     own = {k: v.loss_weight for k, v in cfg.model.cls_head.items()
            if k.startswith('loss_') and v}
-    assert own == {k: WEIGHTS[k] for k in expected_losses(end[1:] and
-                                                          f'stf{end}')}
+    assert own == {k: WEIGHTS[k]
+                   for k in expected_losses(f'stf_msg3d{end}')}
     assert dict(cfg.model.backbone, type='MSG3DBackbone', stf_stages=None
                 ) == dict(baseline.model.backbone, stf_stages=None)
 
