@@ -3,7 +3,6 @@ _base_ = 'mmaction::skeleton/stgcnpp/stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-key
 custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
 model = dict(
     type='STFRecognizer',
-    focus_layers=('gcn.8', 'gcn.9'),  # for coherence: the last two blocks
     cls_head=dict(
         type='STFHead',
         loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1),

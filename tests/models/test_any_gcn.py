@@ -80,7 +80,6 @@ def stock_cfg(name, **head):
 def test_weights_of_zero_are_the_stock_recognizer_exactly(name, tmp_path):
     zero = {k: dict(v, loss_weight=0.) for k, v in NO_MODULES.items()}
     configs = stock_cfg(name, **zero)
-    configs[1].focus_layers = ('gcn.8', 'gcn.9')
     torch.manual_seed(0)
     stock, own = (MODELS.build(cfg) for cfg in configs)
     stock.init_weights()
@@ -88,6 +87,7 @@ def test_weights_of_zero_are_the_stock_recognizer_exactly(name, tmp_path):
     torch.save(stock.state_dict(), tmp_path / 'stock.pth')
     own.load_state_dict(torch.load(tmp_path / 'stock.pth'))  # as it is
     x, samples = batch(channels=3, frames=16, joints=25, dtype=torch.float64)
+    assert own.focus_layers == ('gcn.8', 'gcn.9')
     losses, gradients = [], []
     for model in (stock.double(), own.double()):
         losses.append(model(x, samples, mode='loss'))
@@ -329,9 +329,10 @@ class StandIn(nn.Module):
 def test_any_registered_backbone():
     torch.manual_seed(0)
     layers = ('first', 'second')
-    model = MODELS.build(dict(
-        type='STFRecognizer', backbone=dict(type='StandIn'),
-        focus_layers=layers, cls_head=dict(
-            type='STFHead', num_classes=4, in_channels=6,
-            **NO_MODULES))).double()
+    cfg = dict(
+        type='STFRecognizer', backbone=dict(type='StandIn'), cls_head=dict(
+            type='STFHead', num_classes=4, in_channels=6, **NO_MODULES))
+    with pytest.raises(ValueError, match='add focus_layers'):
+        MODELS.build(copy.deepcopy(cfg))
+    model = MODELS.build(dict(cfg, focus_layers=layers)).double()
     compare(model, *data(), partial(watched_stages, layers=layers))

@@ -193,8 +193,6 @@ def test_tracing_and_counting_tools_see_plain_operators():
         loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
     (dict(net=backbone(stf_stages=()), head=dict(
         loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
-    (dict(net=dict(STOCK[0][0]), head=dict(
-        loss_coherence=LOSSES['loss_coherence'])), 'add focus_layers'),
     (dict(net=dict(STOCK[0][0]), focus_layers=('gcn.8', 'gcn.99')),
      'must name two modules of STGCN'),
     (dict(focus_layers=('blocks.1', 'blocks.2')), 'leave focus_layers'),

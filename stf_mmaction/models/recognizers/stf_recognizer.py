@@ -38,7 +38,8 @@ class STFRecognizer(RecognizerGCN):
         cls_head (dict): Config of the head.
         focus_layers (Sequence[str], optional): Names within the backbone of
             the lower and the last module, for coherence. Backbones of this
-            package know theirs. Defaults to None.
+            package know theirs. Defaults to None, for MMAction2's GCNs the
+            last two blocks.
         frozen_backbone (bool): Whether the head alone learns, on features
             that stay as they are. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
@@ -102,7 +103,7 @@ class STFRecognizer(RecognizerGCN):
     def _check_layers(self,
                       names: Optional[Sequence[str]]) -> Tuple[str, ...]:
         if names is None:
-            return ()
+            return self._last_blocks()
         kind = type(self.backbone).__name__
         if self._own_stages:
             raise ValueError(f'{kind} knows its last two modules: leave '
@@ -116,6 +117,15 @@ class STFRecognizer(RecognizerGCN):
                 f'{kind}, the lower one first; among them are '
                 f'{children[-8:]}')
         return tuple(names)
+
+    def _last_blocks(self) -> Tuple[str, ...]:
+        """Of a chain that is called ``gcn``, if coherence is asked for."""
+        blocks = getattr(self.backbone, 'gcn', None)
+        wanted = getattr(self.cls_head, 'loss_coherence', None) is not None
+        if self._own_stages or not wanted or not (isinstance(
+                blocks, nn.ModuleList) and len(blocks) > 1):
+            return ()
+        return tuple(f'gcn.{len(blocks) - i}' for i in (2, 1))
 
     def _check_head(self) -> None:
         head, kind = self.cls_head, type(self.backbone).__name__
