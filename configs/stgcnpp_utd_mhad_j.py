@@ -1,8 +1,4 @@
-_base_ = './stgcn_utd_mhad_j.py'
-
-model = dict(
-    backbone=dict(
-        graph_cfg=dict(mode='spatial'),
-        gcn_adaptive='init',
-        gcn_with_res=True,
-        tcn_type='mstcn'))
+_base_ = [
+    '_base_/models/small_stgcnpp.py', '_base_/data/utd_mhad.py',
+    '_base_/schedules/small_20e.py', '_base_/default_runtime.py'
+]

@@ -93,14 +93,14 @@ def table_of(row: str, benchmark: str) -> Table:
         }
     if row == 'gcns':
         return {
-            f'{title}{end}': {'J': [f'{kind}_{benchmark}_j{suffix}']}
-            for title, name in (('ST-GCN', 'stgcn'), ('ST-GCN++', 'stgcnpp'),
-                                ('AAGCN', 'aagcn'), ('CTR-GCN', 'ctrgcn'),
-                                ('MS-G3D', 'msg3d'))
-            for end, kind, suffix in (
-                ('', name, ''),
-                (' with STF', f'stf_{name}',
-                 '_scratch' if name == 'msg3d' else ''))
+            f'{title}{end}': {
+                'J': [f'{start}{name}_{benchmark}_j{length}']
+            }
+            for title, name, length in (
+                ('ST-GCN', 'stgcn', ''), ('ST-GCN++', 'stgcnpp', ''),
+                ('AAGCN', 'aagcn', ''), ('CTR-GCN', 'ctrgcn', ''),
+                ('MS-G3D', 'msg3d', '_20e'))
+            for end, start in (('', ''), (' with STF', 'stf_'))
         }
     kinds = (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
     if row == 'shift':

@@ -60,7 +60,7 @@ def main() -> None:
         look_at(model, dataset, index, names)
         for index in choose(dataset, args.clips, args.num_clips)
     ]
-    layout = getattr(model, 'first', model).backbone.layout
+    layout = model.first.layout
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     draw_focus(clips, layout).savefig(args.out, dpi=110)
     print(f'wrote {args.out}')

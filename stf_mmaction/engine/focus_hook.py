@@ -63,7 +63,7 @@ class FocusVisualizationHook(Hook):
                 continue
             model = unwrapped(runner)
             clip = look_at(model, dataset, index)
-            layout = getattr(model, 'first', model).backbone.layout
+            layout = model.first.layout
             figure = draw_focus([clip], layout)
             if self.out_dir is not None:
                 self.out_dir.mkdir(parents=True, exist_ok=True)

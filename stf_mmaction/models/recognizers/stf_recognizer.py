@@ -8,6 +8,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor, nn
 
+from stf_mmaction.datasets.layouts import Layout, get_layout
 from stf_mmaction.focus import (frozen_running_stats, mask_inputs,
                                 present_persons, resize_focus)
 
@@ -68,6 +69,7 @@ class STFRecognizer(RecognizerGCN):
             data_preprocessor=build_preprocessor(data_preprocessor),
             **kwargs)
         self.baseline = False
+        self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = self._check_layers(focus_layers)
         self._check_head()
@@ -83,6 +85,17 @@ class STFRecognizer(RecognizerGCN):
     def first(self) -> 'STFRecognizer':
         """STFRecognizer: Itself, as the only network there is."""
         return self
+
+    @property
+    def layout(self) -> Layout:
+        """Layout: The skeleton, by the backbone or its ``graph_cfg``."""
+        if hasattr(self.backbone, 'layout'):
+            return self.backbone.layout
+        if 'layout' not in self._graph_cfg:
+            raise ValueError(
+                f'{type(self.backbone).__name__} does not say which skeleton '
+                'it is for: give it a graph_cfg with a layout')
+        return get_layout(self._graph_cfg['layout'])
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Raise a ValueError if data of a shape does not fit the network.

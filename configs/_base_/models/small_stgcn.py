@@ -1,9 +1,9 @@
-# What the small networks of the comparison share; MMAction2's own, as there
-# is no STF module yet.
+# ST-GCN for the comparison; MMAction2's own, as there is no STF module yet.
 model = dict(
     type='STFRecognizer',
     backbone=dict(
-        graph_cfg=dict(layout='kinect20', mode='spatial'),
+        type='STFSTGCN',
+        graph_cfg=dict(layout='kinect20', mode='stgcn_spatial'),
         stf_stages=(),
         in_channels=4,  # x, y, z and visibility
         base_channels=16,

@@ -1,0 +1,5 @@
+# To compare networks on a small data set.
+_base_ = './sgd.py'
+
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=20, val_interval=5)
+param_scheduler = [dict(type='MultiStepLR', milestones=[12, 17], gamma=0.1)]
