@@ -138,8 +138,9 @@ def learning_rates(cfg):
     optimizer = torch.optim.SGD([weight],
                                 lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = [
-        PARAM_SCHEDULERS.build(dict(s), default_args=dict(
-            optimizer=optimizer)) for s in cfg.param_scheduler
+        PARAM_SCHEDULERS.build(dict(s, convert_to_iter_based=False),
+                               default_args=dict(optimizer=optimizer))
+        for s in cfg.param_scheduler
     ]
     rates = []
     for _ in range(cfg.train_cfg.max_epochs):
