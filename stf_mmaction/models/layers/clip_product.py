@@ -6,6 +6,7 @@ The K times larger tensor between the steps is the memory hog of MS-G3D. Here
 it lives for one clip or less, in the cache, and is made again in the backward
 pass.
 """
+from math import ceil
 from typing import Sequence
 
 import torch
@@ -204,8 +205,8 @@ class JointsFirst(_JointsFirst):
     """
 
     def _parts(self, frames: int):
-        count = CACHED // (self.matrix.shape[1] * self.weight.shape[2])
-        count = max(1, min(frames, count))
+        most = CACHED // (self.matrix.shape[1] * self.weight.shape[2])
+        count = ceil(frames / ceil(frames / max(most, 1)))  # of equal size
         for start in range(0, frames, count):
             yield slice(start, min(frames, start + count)), count
 
@@ -262,7 +263,8 @@ class FewChannels(_JointsFirst):
         channels = self.weight.shape[2]
         matrix = self.matrix[clip % len(self.matrix)]
         product = (unfolded @ matrix.t()).view(channels, -1)
-        return product.t().reshape(-1, len(self.flat))
+        # For few channels four times as fast as a copy of the transpose.
+        return torch.stack(product.unbind(), 1).view(-1, len(self.flat))
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
         product = self._aggregate(self._unfold(x), clip)
@@ -275,8 +277,8 @@ class FewChannels(_JointsFirst):
         unfolded = self._unfold(x)
         rows = grad.view(-1, self.flat.shape[1])
         self._grad_weight.addmm_(self._aggregate(unfolded, clip).t(), rows)
-        product = (rows @ self.flat.t()).view(-1, channels).t()
-        product = product.reshape(channels * count, -1)
+        product = (rows @ self.flat.t()).view(-1, channels)
+        product = torch.stack(product.unbind(1)).view(channels * count, -1)
         self._grad_matrix[which].addmm_(product.t(), unfolded)
         if not self.needs[0]:
             return
