@@ -1,14 +1,15 @@
 """The six branches of a temporal unit: four dilated convolutions, a max pool,
 and one that is given, side by side.
 """
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
-from .graph_conv import differentiable_backward, needs_plain
+from .graph_conv import needs_plain
 
 DILATIONS = (1, 2, 3, 4)
 TAPS = 3
@@ -27,30 +28,113 @@ def _kernels(weight: Tensor) -> Iterator[Tuple]:
         yield slice(i * width, (i + 1) * width), kernel[..., None], dilation
 
 
+def _convolution(h: Tensor, kernel: Tensor, bias: Optional[Tensor],
+                 dilation: int, stride: int) -> Tensor:
+    """(B, T, V, W) -> (B, T', V, W)."""
+    h = _channels_second(h)
+    out = F.conv2d(h, kernel, bias, (stride, 1), (dilation, 0), (dilation, 1))
+    return out.permute(0, 2, 3, 1)
+
+
 def branches_plain(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor,
                    stride: int) -> Tensor:
     """:func:`branches` in differentiable operators of PyTorch."""
-    h = _channels_second(h)
     parts = [
-        F.conv2d(h[:, own], kernel, bias[i], (stride, 1), (dilation, 0),
-                 (dilation, 1))
+        _convolution(h[..., own], kernel, bias[i], dilation, stride)
         for i, (own, kernel, dilation) in enumerate(_kernels(weight))
     ]
-    parts.append(
-        F.max_pool2d(h[:, 4 * weight.shape[2]:], (TAPS, 1), (stride, 1),
-                     (1, 0)))
-    return torch.cat([*parts, _channels_second(point)], 1).permute(0, 2, 3, 1)
+    pool = _channels_second(h[..., 4 * weight.shape[2]:])
+    pool = F.max_pool2d(pool, *_pool_arguments(stride)).permute(0, 2, 3, 1)
+    return torch.cat([*parts, pool, point], -1)
 
 
-def _pool_backward(h: Tensor, grad: Tensor, stride: int) -> Tensor:
-    """Gradient of the max pool, (B, T', V, W) -> (B, T, V, W)."""
-    h, grad = _channels_second(h), _channels_second(grad)
-    args = [TAPS, 1], [stride, 1], [1, 0]
-    # Indices of the largest take twice the memory of the features.
-    _, indices = F.max_pool2d(h, *args, return_indices=True)
-    grad = torch.ops.aten.max_pool2d_with_indices_backward(
-        grad, h, *args, [1, 1], False, indices)
-    return grad.permute(0, 2, 3, 1)
+def _convolution_backward(grad: Tensor, h: Tensor, kernel: Tensor,
+                          dilation: int, stride: int,
+                          wanted: Sequence[bool]) -> Tuple:
+    """Gradients of the input, the kernel and the bias of a convolution."""
+    return torch.ops.aten.convolution_backward(
+        _channels_second(grad), _channels_second(h), kernel,
+        [kernel.shape[0]], [stride, 1], [dilation, 0], [dilation, 1], False,
+        [0, 0], 1, wanted)
+
+
+def _row_order(kernel_grad: Tensor) -> Tensor:
+    """Gradient of a kernel (W, W, 3, 1) -> of its rows (3 W, W)."""
+    return kernel_grad[..., 0].permute(2, 1, 0).flatten(0, 1)
+
+
+def _pool_arguments(stride: int) -> Tuple:
+    return [TAPS, 1], [stride, 1], [1, 0]
+
+
+def _largest(h: Tensor, stride: int) -> Tensor:
+    """Where the pool found its largest, (B, W, T', V).
+
+    Found again rather than kept: it takes twice the memory of the features.
+    """
+    return F.max_pool2d(
+        _channels_second(h), *_pool_arguments(stride), return_indices=True)[1]
+
+
+class _BranchesBackward(Function):
+    """Gradients of the branches that can be differentiated once more."""
+
+    @staticmethod
+    def forward(ctx, grad, h, weight, stride):
+        ctx.save_for_backward(grad, h, weight)
+        ctx.stride = stride
+        ctx.set_materialize_grads(False)
+        width = weight.shape[2]
+        grad_h, grad_weight = torch.empty_like(h), torch.empty_like(weight)
+        grad_bias = weight.new_empty(4, width)
+        for i, (own, kernel, dilation) in enumerate(_kernels(weight)):
+            grads = _convolution_backward(grad[..., own], h[..., own], kernel,
+                                          dilation, stride, [True] * 3)
+            grad_h[..., own] = grads[0].permute(0, 2, 3, 1)
+            grad_weight[i] = _row_order(grads[1])
+            grad_bias[i] = grads[2]
+        pool = slice(4 * width, 5 * width)
+        grad_pool = torch.ops.aten.max_pool2d_with_indices_backward(
+            _channels_second(grad[..., pool]), _channels_second(h[..., pool]),
+            *_pool_arguments(stride), [1, 1], False,
+            _largest(h[..., pool], stride))
+        grad_h[..., pool] = grad_pool.permute(0, 2, 3, 1)
+        return (grad_h, grad[..., 5 * width:].clone(), grad_weight, grad_bias)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, u_h, u_point, u_weight, u_bias):
+        grad, h, weight = ctx.saved_tensors
+        stride, width = ctx.stride, weight.shape[2]
+        out, grad_weight = torch.zeros_like(grad), torch.zeros_like(weight)
+        grad_h = None if u_weight is None else torch.zeros_like(h)
+        kernels = list(_kernels(weight))
+        if u_h is not None:  # the convolutions of u, as they are linear
+            for i, (own, kernel, dilation) in enumerate(kernels):
+                out[..., own] = _convolution(u_h[..., own], kernel, None,
+                                             dilation, stride)
+                _, grads, _ = _convolution_backward(
+                    grad[..., own], u_h[..., own], kernel, dilation, stride,
+                    [False, True, False])
+                grad_weight[i] = _row_order(grads)
+            pool = slice(4 * width, 5 * width)
+            where = _largest(h[..., pool], stride)
+            u_pool = _channels_second(u_h[..., pool]).flatten(2)
+            u_pool = u_pool.gather(2, where.flatten(2)).view_as(where)
+            out[..., pool] = u_pool.permute(0, 2, 3, 1)
+        if u_point is not None:
+            out[..., 5 * width:] = u_point
+        if u_weight is not None:
+            for own, kernel, dilation in _kernels(u_weight):
+                out[..., own] += _convolution(h[..., own], kernel, None,
+                                              dilation, stride)
+                grads, _, _ = _convolution_backward(
+                    grad[..., own], h[..., own], kernel, dilation, stride,
+                    [True, False, False])
+                grad_h[..., own] = grads.permute(0, 2, 3, 1)
+        if u_bias is not None:
+            out[..., :4 * width] += u_bias.flatten()
+        return out, grad_h, grad_weight, None
 
 
 class _Branches(Function):
@@ -58,31 +142,14 @@ class _Branches(Function):
 
     @staticmethod
     def forward(ctx, h, point, weight, bias, stride):
-        ctx.save_for_backward(h, point, weight, bias)
+        ctx.save_for_backward(h, weight)
         ctx.stride = stride
         return branches_plain(h, point, weight, bias, stride)
 
     @staticmethod
     def backward(ctx, grad):
-        h, point, weight, bias = inputs = ctx.saved_tensors
-        stride, width = ctx.stride, weight.shape[2]
-        if torch.is_grad_enabled():  # the caller wants to differentiate this
-            return differentiable_backward(branches_plain, inputs, (stride, ),
-                                           grad, ctx.needs_input_grad)
-        grad_h, grad_weight = torch.empty_like(h), torch.empty_like(weight)
-        grad_bias = torch.empty_like(bias)
-        for i, (own, kernel, dilation) in enumerate(_kernels(weight)):
-            grads = torch.ops.aten.convolution_backward(
-                _channels_second(grad[..., own]),
-                _channels_second(h[..., own]), kernel, [width], [stride, 1],
-                [dilation, 0], [dilation, 1], False, [0, 0], 1, [True] * 3)
-            grad_h[..., own] = grads[0].permute(0, 2, 3, 1)
-            grad_weight[i] = grads[1][..., 0].permute(2, 1, 0).flatten(0, 1)
-            grad_bias[i] = grads[2]
-        pool = slice(4 * width, 5 * width)
-        grad_h[..., pool] = _pool_backward(h[..., pool], grad[..., pool],
-                                           stride)
-        return grad_h, grad[..., 5 * width:], grad_weight, grad_bias, None
+        h, weight = ctx.saved_tensors
+        return _BranchesBackward.apply(grad, h, weight, ctx.stride) + (None, )
 
 
 def branches(h: Tensor,

@@ -164,9 +164,10 @@ class ChannelsFirst(ClipProduct):
             source = pad_frames(grad, before, after)[start:].contiguous()
             part = blocks[:, places[::-1]].permute(2, 1, 0)
             part = part.reshape(cols, len(places) * rows)
-            out[phase::stride] = torch.bmm(
+            torch.bmm(
                 part.expand(count, -1, -1),
-                _windows(source, count, 1, len(places)))
+                _windows(source, count, 1, len(places)),
+                out=out[phase::stride])
         return out
 
 

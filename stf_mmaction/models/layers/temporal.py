@@ -74,7 +74,7 @@ class TemporalUnit(BaseModule):
         else:
             h = linear_norm(self.reduce.weight, self.reduce.bias,
                             self.reduce_norm, x, relu=True)
-            point = self.point(x[:, ::self.stride])
+            point = self.point(self._strided(x))
             out = channels_last_norm(
                 self.norm,
                 branches(h, point, self.conv_weight, self.conv_bias,
@@ -82,10 +82,14 @@ class TemporalUnit(BaseModule):
         residual = x
         if self.residual is not None:
             residual = linear_norm(self.residual.weight, self.residual.bias,
-                                   self.residual_norm, x[:, ::self.stride])
+                                   self.residual_norm, self._strided(x))
         # PyTorch refuses to change what a norm in training gave.
         out = out + residual if torch.is_grad_enabled() else out.add_(residual)
         return F.relu_(out) if self.activate else out
+
+    def _strided(self, x: Tensor) -> Tensor:
+        """Every s-th frame. A slice of all costs a copy on the way back."""
+        return x if self.stride == 1 else x[:, ::self.stride]
 
     def _folded_branches(self, x: Tensor) -> Tensor:
         """The branches with their norms inside, in evaluation mode."""
@@ -101,7 +105,7 @@ class TemporalUnit(BaseModule):
             h, point = F.relu(both[..., :5 * width]), both[..., 5 * width:]
         else:
             h = F.relu_(F.linear(x, weight, bias))
-            point = F.linear(x[:, ::self.stride], *point)
+            point = F.linear(self._strided(x), *point)
         out = branches(h, point, self.conv_weight * factor[:4, None],
                        self.conv_bias * factor[:4] + shift[:4], self.stride)
         # The norm of the pool, which is not linear, comes behind it.
