@@ -5,18 +5,36 @@ import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import (FOCUS_LOSSES, backbone, batch, ensemble_cfg,
+from networks import (FOCUS_LOSSES, STAR, backbone, batch, ensemble_cfg,
                       recognizer_cfg, settle, wake)
 from test_tools import DEMO, ROOT, tool
 
 export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
 
 
-@pytest.mark.parametrize('cfg', [
-    recognizer_cfg(net=dict(backbone('MSG3DBackbone'))),
-    recognizer_cfg(FOCUS_LOSSES),
-    ensemble_cfg()
-], ids=['msg3d', 'stf', 'ensemble'])
+def chain(kind, width, **cfg):
+    """A small network of another kind, whose last features have a width."""
+    out = recognizer_cfg(net=dict(
+        type=kind, graph_cfg=dict(layout=STAR, mode='spatial'),
+        in_channels=4, base_channels=8, **cfg))
+    out['cls_head']['in_channels'] = width
+    return out
+
+
+SHORT = dict(num_stages=3, inflate_stages=[2], down_stages=[3])
+NETWORKS = dict(
+    msg3d=recognizer_cfg(net=backbone('MSG3DBackbone')),
+    stf=recognizer_cfg(FOCUS_LOSSES),
+    ensemble=ensemble_cfg(),
+    stf_stgcn=chain('STFSTGCN', 16, **SHORT),
+    stf_stgcnpp=chain('STFSTGCN', 16, gcn_adaptive='init', gcn_with_res=True,
+                      **SHORT),
+    stf_aagcn=chain('STFAAGCN', 16, **SHORT),
+    ctrgcn=chain('CTRGCNBackbone', 32),
+    stf_ctrgcn=chain('STFCTRGCN', 32))
+
+
+@pytest.mark.parametrize('cfg', NETWORKS.values(), ids=NETWORKS)
 def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     model = MODELS.build(cfg)
     wake(model)
