@@ -4,12 +4,12 @@ Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 """
 import argparse
 import csv
+import os
 from pathlib import Path
 from typing import Dict, List, Sequence, Tuple
 
 import numpy as np
-from mmaction.evaluation import (confusion_matrix, mean_class_accuracy,
-                                 top_k_accuracy)
+from mmaction.evaluation import confusion_matrix, top_k_accuracy
 
 from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.cli import existing, run
@@ -27,17 +27,29 @@ def parse_args() -> argparse.Namespace:
         type=float,
         help='of the dumps; by default all count the same')
     parser.add_argument(
-        '--per-class', help='CSV file for the accuracy of each class')
+        '--per-class',
+        type=_table,
+        help='CSV file for the accuracy of each class')
     args = parser.parse_args()
     if args.weights is None:
         args.weights = [1.] * len(args.dumps)
     if len(args.weights) != len(args.dumps):
         parser.error(f'{len(args.weights)} --weights do not match '
                      f'{len(args.dumps)} dumps: give one for each')
-    if min(args.weights) < 0 or sum(args.weights) <= 0:
-        parser.error(f'--weights {args.weights} must not be negative, nor all '
-                     'be zero')
+    if min(args.weights) < 0 or not 0 < sum(args.weights) < np.inf:
+        parser.error(f'--weights {args.weights} must be finite and not '
+                     'negative, nor all be zero')
     return args
+
+
+def _table(path: str) -> Path:
+    """An argparse type: a table that can be written, and is no dump."""
+    if not path.endswith('.csv'):
+        raise argparse.ArgumentTypeError(f'{path} must end in .csv')
+    if not Path(path).parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            f'folder {Path(path).parent} does not exist: make it first')
+    return Path(path)
 
 
 def read(path: str) -> Scores:
@@ -118,16 +130,27 @@ def fuse(dumps: Sequence[Scores],
 
 
 def accuracies(scores: np.ndarray, labels: np.ndarray) -> List[float]:
-    """Top-1, top-5 and mean class accuracy in %."""
+    """Top-1, top-5 and mean class accuracy in %.
+
+    The mean is over the classes that have clips. (MMAction2's counts those
+    that were only predicted as 0.)
+
+    Args:
+        scores (ndarray): Probabilities (N, K).
+        labels (ndarray): Classes (N,).
+    """
     top1, top5 = top_k_accuracy(scores, labels, (1, 5))
-    return [100 * v for v in (top1, top5, mean_class_accuracy(scores, labels))]
+    hits = scores.argmax(1) == labels
+    mean = np.mean([hits[labels == kind].mean() for kind in np.unique(labels)])
+    return [100 * value for value in (top1, top5, mean)]
 
 
-def write_classes(path: str, scores: np.ndarray, labels: np.ndarray) -> None:
+def write_classes(path: Path, scores: np.ndarray, labels: np.ndarray) -> None:
     """Clips, accuracy and the likeliest mistake of each class, as CSV."""
     matrix = confusion_matrix(scores.argmax(1), labels)
     kinds = np.unique(np.concatenate([scores.argmax(1), labels]))
-    with open(path, 'w', newline='') as file:
+    partial = path.with_name(f'{path.name}.partial')
+    with partial.open('w', newline='') as file:
         table = csv.writer(file)
         table.writerow(['class', 'clips', 'top1', 'taken_for'])
         for row, kind in enumerate(kinds):
@@ -140,6 +163,7 @@ def write_classes(path: str, scores: np.ndarray, labels: np.ndarray) -> None:
                 kind, count, f'{100 * matrix[row, row] / count:.2f}',
                 kinds[wrong.argmax()] if wrong.any() else ''
             ])
+    os.replace(partial, path)  # all of it or what was there
 
 
 def main() -> None:

@@ -11,11 +11,12 @@ import torch
 from test_tools import ROOT
 
 LABELS = [0, 1, 2, 1, 0, 3, 4, 5]
+CLASSES = 7  # The last one has no clip.
 
 
 def dump(path, seed, order=None, **changes):
     rng = np.random.default_rng(seed)
-    scores = rng.dirichlet(np.ones(6), len(LABELS)).astype('f4')
+    scores = rng.dirichlet(np.ones(CLASSES), len(LABELS)).astype('f4')
     samples = [
         dict(pred_score=torch.tensor(score), gt_label=torch.tensor([label]),
              frame_dir=f'clip{i}', **changes)
@@ -45,7 +46,7 @@ def by_hand(scores):
     """Top-1, top-5 and mean class accuracy in %, by loops."""
     hits, top5, classes = 0, 0, {}
     for score, label in zip(scores, LABELS):
-        order = sorted(range(6), key=lambda k: -score[k])
+        order = sorted(range(CLASSES), key=lambda k: -score[k])
         hits += order[0] == label
         top5 += label in order[:5]
         classes.setdefault(label, []).append(order[0] == label)
@@ -54,8 +55,8 @@ def by_hand(scores):
 
 
 def test_fused_is_the_mean_by_hand_of_shuffled_dumps(tmp_path, call):
-    one, _ = dump(tmp_path / 'one.pkl', 1)
-    two, _ = dump(tmp_path / 'two.pkl', 2, order=[3, 1, 7, 0, 2, 6, 5, 4])
+    one, _ = dump(tmp_path / 'one.pkl', 2)
+    two, _ = dump(tmp_path / 'two.pkl', 8, order=[3, 1, 7, 0, 2, 6, 5, 4])
     table = tmp_path / 'classes.csv'
     out = call(tmp_path / 'one.pkl', tmp_path / 'two.pkl', '--per-class',
                table)
@@ -64,6 +65,7 @@ def test_fused_is_the_mean_by_hand_of_shuffled_dumps(tmp_path, call):
     for text, name, scores in ((out, 'one.pkl', one), (out, 'two.pkl', two),
                                (out, 'fused', (one + two) / 2),
                                (weighted, 'fused', (3 * one + two) / 4)):
+        assert CLASSES - 1 in scores.argmax(1)
         line, = re.findall(rf'^{name} .*$', text, re.M)
         assert [float(v) for v in line.split()[1:]] == pytest.approx(
             by_hand(scores), abs=0.006)
@@ -72,6 +74,8 @@ def test_fused_is_the_mean_by_hand_of_shuffled_dumps(tmp_path, call):
         (0, 2), (1, 2), (2, 1), (3, 1), (4, 1), (5, 1)]
     expected = 100. * ((one + two)[5].argmax() == 3)
     assert float(rows[3]['top1']) == expected
+    assert np.mean([float(row['top1']) for row in rows]) == pytest.approx(
+        by_hand((one + two) / 2)[2], abs=0.006)
 
 
 def change(samples, what):
@@ -83,8 +87,8 @@ def change(samples, what):
         return samples + samples[:1]
     if what == 'labels clip clip0 as 5':
         return [dict(samples[0], gt_label=torch.tensor([5])), *samples[1:]]
-    if what == 'has 7 classes':
-        return [dict(s, pred_score=torch.ones(7) / 7) for s in samples]
+    if what == 'has 8 classes':
+        return [dict(s, pred_score=torch.ones(8) / 8) for s in samples]
     if what == 'clip clip0 are not probabilities':
         return [dict(s, pred_score=s['pred_score'] * 2) for s in samples]
     if what == "meta_keys=('frame_dir', )":
@@ -96,7 +100,7 @@ def change(samples, what):
 
 @pytest.mark.parametrize('what', [
     'lacks 1 clips, the first is clip7', 'adds 1 clips, the first is new',
-    'holds clip clip0 twice', 'labels clip clip0 as 5', 'has 7 classes',
+    'holds clip clip0 twice', 'labels clip clip0 as 5', 'has 8 classes',
     'clip clip0 are not probabilities', "meta_keys=('frame_dir', )",
     'is not a file of tools/test.py --dump'
 ])
@@ -110,10 +114,52 @@ def test_what_does_not_fit_is_refused(what, tmp_path, call):
 
 def test_nan_and_code_are_refused(tmp_path, call):
     _, samples = dump(tmp_path / 'one.pkl', 1)
-    samples[0]['pred_score'] = torch.full((6, ), float('nan'))
+    samples[0]['pred_score'] = torch.full((CLASSES, ), float('nan'))
     (tmp_path / 'nan.pkl').write_bytes(pickle.dumps(samples))
     assert 'not probabilities' in call(tmp_path / 'nan.pkl')
     (tmp_path / 'evil.pkl').write_bytes(b'cos\nsystem\n(S"echo"\ntR.')
     assert 'wants to run' in call(tmp_path / 'evil.pkl')
-    assert '--weights' in call(tmp_path / 'one.pkl', '--weights', 1, 2)
     assert 'does not exist' in call(tmp_path / 'none.pkl')
+
+
+@pytest.mark.parametrize('weights', ['1', '1 2 3', 'nan 1', '1 inf', '0 0',
+                                     '-1 2', '1e308 1e308'])
+def test_weights_that_make_no_mean_are_refused(tmp_path, call, weights):
+    for name in ('one.pkl', 'two.pkl'):
+        dump(tmp_path / name, 1)
+    out = call(tmp_path / 'one.pkl', tmp_path / 'two.pkl', '--weights',
+               *weights.split())
+    last = out.splitlines()[-1]
+    assert 'error: ' in last and '--weights' in last
+
+
+@pytest.mark.parametrize('table, sentence', [
+    ('gone/classes.csv', 'gone does not exist'),
+    ('one.pkl', 'one.pkl must end in .csv'),
+])
+def test_a_table_that_cannot_be_written_is_told_first(tmp_path, call, table,
+                                                      sentence):
+    dump(tmp_path / 'one.pkl', 1)
+    before = (tmp_path / 'one.pkl').read_bytes()
+    out = call(tmp_path / 'one.pkl', '--per-class', tmp_path / table)
+    assert sentence in out.splitlines()[-1] and 'clips' not in out
+    assert (tmp_path / 'one.pkl').read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ['one.pkl']
+
+
+def test_a_table_is_whole_or_the_old_one(tmp_path, call, monkeypatch):
+    dump(tmp_path / 'one.pkl', 1)
+    table = tmp_path / 'classes.csv'
+    table.write_text('old')
+
+    def full(*args, **kwargs):
+        raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(csv, 'writer', full)
+    with pytest.raises(OSError, match='No space'):
+        call(tmp_path / 'one.pkl', '--per-class', table)
+    assert table.read_text() == 'old'
+    monkeypatch.undo()
+    call(tmp_path / 'one.pkl', '--per-class', table)
+    assert table.read_text().startswith('class,clips')
+    assert not list(tmp_path.glob('*.partial'))
