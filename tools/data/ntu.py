@@ -19,15 +19,25 @@ that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
 5. Frames in which neither person is are cut out. Of the two, the one with
    more motion is the first, unless it is not there yet in the first frame.
 
+Unlike in pyskl,
+
+* gaps are filled: a body joins a person also between two of its parts, where
+  pyskl takes all from the first to the last frame of a person as taken, and
+  one that was out of sight for a while keeps its place in time, where pyskl
+  moves up what comes after;
+* frames that only dropped bodies were in are cut out also in the middle of a
+  clip, where pyskl leaves them empty;
+* a clip of several bodies that are all noise is kept, where pyskl stops;
+* numbers have 32 bits, not 16.
+
 MS-G3D's own preparation (and MMAction2's ``gen_ntu_rgbd_raw.py``) takes the
 n-th body of a frame for the same person throughout, and the two with the
-largest standard deviation. Unlike in pyskl, a body that was out of sight for
-a while keeps its place in time, and numbers have 32 bits, not 16.
+largest standard deviation.
 """
 import argparse
 import re
 from pathlib import Path
-from typing import Dict, List, Set, Tuple
+from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
 from conversion import (Clip, add_conversion_arguments, convert,
@@ -101,8 +111,9 @@ def read_bodies(path: Path) -> np.ndarray:
                 bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
             joints = np.array([words[i:i + 3]
                                for i in range(first, end, JOINT)], float)
-            # What is not a number was not seen.
-            bodies[words[at]][frame] = np.where(np.isfinite(joints), joints, 0)
+            # What is not a number was not seen, the rest of its joint too.
+            joints[~np.isfinite(joints).all(1)] = 0
+            bodies[words[at]][frame] = joints
             at = end
     if at < len(words):
         raise ValueError(f'it goes on after its {num_frames} frames')
@@ -179,7 +190,11 @@ def splits(setup: int, camera: int, subject: int,
 
 def read_missing(path: str) -> Set[str]:
     """Names in a list; lines that are not names, as its heading, are left."""
-    text = Path(path).read_text()
+    try:
+        text = Path(path).read_text(encoding='utf-8')
+    except UnicodeDecodeError:
+        raise SystemExit(f'error: {path} is not in UTF-8: save it as plain '
+                         'text')
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
         raise SystemExit(f'error: {path} names no clip: it must hold names '
@@ -211,10 +226,32 @@ def find_clips(source: Path, classes: int,
     return clips, skipped
 
 
+def tell_missing(source: Path, path: Optional[str],
+                 missing: Set[str]) -> None:
+    """Say how many clips of a list are in the folder, or that there is none.
+
+    Args:
+        source (Path): The folder.
+        path (str, optional): The list.
+        missing (set[str]): The names in it.
+    """
+    if path is None:
+        print('warning: without --missing, clips that the authors of the data '
+              'set list as incomplete are not left out')
+        return
+    found = len(missing & {file.stem for file in source.rglob('*.skeleton')})
+    print(f'{found} of the {len(missing)} clips that {path} lists are in '
+          f'{source}')
+    if not found:
+        print(f'warning: is {path} the list of this data set? None of its '
+              'clips is left out')
+
+
 def main() -> None:
     args = parse_args()
     missing = read_missing(args.missing) if args.missing else set()
     clips, skipped = find_clips(args.source, args.classes, missing)
+    tell_missing(args.source, args.missing, missing)
     convert(clips, read, args.out, args.workers, skipped)
 
 
