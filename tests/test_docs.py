@@ -1,16 +1,19 @@
 """The documents in docs/: every command and every example is run."""
+import copy
 import json
 import re
 import runpy
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from data_tools import write_csv
+from definition import slow_losses
 from documents import ROOT, Document
 from mmaction.registry import MODELS
 from stf_mmaction.datasets import LAYOUTS, get_layout, safe_load
@@ -165,34 +168,78 @@ def test_from_files_to_a_picture(skeleton, tmp_path, monkeypatch, capfd):
             torch.as_tensor(scored[0]['pred_score']).numpy(), atol=1e-6)
 
 
-@pytest.mark.parametrize('explore', [False, True])
-def test_plain_pytorch(explore):
-    """The example learns the bundled clips; a second person is absent."""
+def plain_example():
+    """What the example of plain PyTorch defines: Net and stf_loss."""
     space = {}
     example, = PLAIN.python
+    lines = [line for line in example.splitlines() if line.strip()]
+    assert len(lines) <= 30
     exec(example, space)
     torch.manual_seed(0)
+    return space['Net'], space['stf_loss']
+
+
+@pytest.mark.parametrize('explore', [False, True])
+def test_plain_pytorch_learns(explore):
+    """The example learns the bundled clips; a second person is absent."""
+    Net, stf_loss = plain_example()
     clips = BUNDLED['annotations'][:98]
     x = torch.from_numpy(
         np.stack([clip['keypoint'][:, ::4] for clip in clips])).float()
     x = torch.cat([x - x[:, :, :, :1], torch.zeros_like(x)], 1)
     labels = torch.tensor([clip['label'] for clip in clips])
-    net = space['Net'](3, 10)
+    net = Net(3, 10)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
 
-    def losses():
+    def step(part):
+        optimizer.zero_grad()
+        loss = stf_loss(net, x[part], labels[part], explore)
+        loss.backward()
+        return loss.item()
+
+    def accuracy():
         with torch.no_grad():
-            logits = net.train()(x)[2]
-        right = (logits.argmax(1) == labels).float().mean()
-        net.zero_grad()
-        return float(right), space['stf_loss'](net, x, labels, explore)
+            return (net(x)[2].argmax(1) == labels).float().mean()
 
-    accuracy, before = losses()
-    order = [torch.randperm(98) for _ in range(20)]
-    loader = [(x[part], labels[part]) for one in order
-              for part in one.split(14)]
-    space['train'](net, loader, explore)
-    learned, after = losses()
-    assert learned > max(accuracy, 0.5) and after < before
+    early, before = accuracy(), step(slice(None))
+    for _ in range(20):
+        for part in torch.randperm(98).split(14):
+            step(part)
+            optimizer.step()
+    assert accuracy() > max(early, 0.5) and step(slice(None)) < before
+
+
+@pytest.mark.parametrize('explore', [False, True])
+def test_plain_pytorch_is_the_definition(explore):
+    """Eq. (2) to (6) and their gradients, in float64."""
+    Net, stf_loss = plain_example()
+    net = Net(3, 4).double()
+    x = torch.randn(3, 2, 9, 5, 3, dtype=torch.float64)
+    x[2, 1] = 0  # absent
+    labels = torch.tensor([0, 3, 1])
+    once = copy.deepcopy(net)
+    once(x)
+    loss = stf_loss(net, x, labels, explore)
+    for name, buffer in once.named_buffers():  # moved by one pass, not two
+        torch.testing.assert_close(buffer, net.get_buffer(name))
+
+    model = SimpleNamespace(
+        backbone=lambda clips: net(clips)[1], cls_head=net,
+        modules=net.modules)
+
+    def stages(_, clips):
+        lower, last, _ = net(clips)
+        return lower, last, last, ()
+
+    slow = slow_losses(model, x[:, None], labels, stages)
+    names = ('exploration', ) if explore else ('divergence', 'coherence')
+    expected = sum(slow[f'loss_{name}'] for name in ('cls', *names))
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-14)
+    ours, theirs = (
+        torch.autograd.grad(value, tuple(net.parameters()))
+        for value in (loss, expected))
+    for a, b, (name, _) in zip(ours, theirs, net.named_parameters()):
+        torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-13, msg=name)
 
 
 def test_any_gcn_shows_the_config():
