@@ -10,8 +10,10 @@ from definition import own_stages, slow_losses, watched_stages
 from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from networks import LOSSES, STAR, batch, ensemble_cfg, total, wake
 from stf_mmaction.models.backbones.ctrgcn import CTRGCNBackbone
+from test_stf_ensemble import run, weights
 from torch import nn
 
 SKELETON = Path(mmaction.__file__).parent / '.mim/configs/skeleton'
@@ -274,6 +276,32 @@ def test_members_warm_up_as_the_stock_network(name):
         total(losses).backward()
         assert all(p.grad is not None for p in model.parameters())
         assert ('focus.loss_adjacency' in losses) != baseline
+
+
+def test_a_stock_network_with_stf_modules_in_a_run(tmp_path):
+    """Warm-up and switch without an ensemble; idle modules do not decay."""
+    net = dict(BACKBONES['stgcn'], in_channels=4)
+    head = dict(type='STFHead', num_classes=4, in_channels=16, **LOSSES)
+    seen, states = {}, []
+
+    class Spy(Hook):
+
+        def before_train_epoch(self, runner):
+            states.append(weights(runner))
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None,
+                             outputs=None):
+            seen[runner.epoch] = set(outputs)
+
+    model = dict(type='STFRecognizer', backbone=net, cls_head=head)
+    runner = run(tmp_path, 3, model=model, hooks=[Spy()])
+    states.append(weights(runner))
+    assert not set(LOSSES) & (seen[0] | seen[1])
+    assert set(LOSSES) < seen[2]
+    for name, _ in runner.model.named_parameters():
+        idle = '.stf_' in name
+        assert states[2][name].equal(states[0][name]) == idle, name
+        assert not states[3][name].equal(states[2][name]), name
 
 
 def test_any_layout_and_length():

@@ -188,11 +188,11 @@ class STFEnsemble(BaseModel):
         if self.baseline:
             if len(self.streams) == 1:
                 losses = {k.split('.', 1)[1]: v for k, v in losses.items()}
-            # Keeps DDP content; :class:`STFPhaseHook` keeps the optimizer
-            # from decaying them.
+            # Of the members that wait, as in STFRecognizer.loss.
             key = next(k for k in losses if k.endswith('loss_cls'))
             losses[key] = losses[key] + sum(
-                p.sum() * 0 for p in self.unused_parameters())
+                p.sum() * 0 for name, member in self.members.items()
+                if name not in self.leads for p in member.parameters())
         return losses
 
     def predict(self, inputs: Tensor,

@@ -198,7 +198,12 @@ class STFRecognizer(RecognizerGCN):
         samples = [s for s in data_samples for _ in range(inputs.shape[1])]
         head = self.cls_head
         if self.baseline or not getattr(head, 'uses_focus', False):
-            return head.loss_by_feat(head(self.backbone(clips)), samples)
+            losses = head.loss_by_feat(head(self.backbone(clips)), samples)
+            for idle in self.unused_parameters():
+                # DDP waits for a gradient of every weight; STFPhaseHook
+                # keeps the optimizer from decaying these.
+                losses['loss_cls'] = losses['loss_cls'] + idle.sum() * 0
+            return losses
         feats, context = self._context(clips)
         return head.loss(feats, samples, context)
 
