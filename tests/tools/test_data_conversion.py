@@ -45,8 +45,8 @@ def test_parallel_is_serial(raw, tmp_path):
             ] == NAMES[:4] + NAMES[5:]
 
 
-def killed(raw, out, workers, read_clips=5):
-    """Start a conversion that gets slow, and kill it then."""
+def begun(raw, out, workers, read_clips=5):
+    """Start a conversion that gets slow; return it when it is."""
 
     def child():
         os.setsid()
@@ -66,11 +66,53 @@ def killed(raw, out, workers, read_clips=5):
     while len(list(parts.glob('*.pkl'))) <= read_clips:
         assert process.is_alive()
         time.sleep(.01)
+    return process
+
+
+def killed(raw, out, workers):
+    """Start a conversion, kill it on the way; return what it has read."""
+    process = begun(raw, out, workers)
     os.killpg(process.pid, signal.SIGKILL)
     process.join()
     assert not out.exists()
-    return {part.name: part.stat().st_mtime_ns for part in
-            parts.glob('*.pkl')}
+    return {part.name for part in
+            out.with_name(f'{out.name}.parts').glob('*.pkl')}
+
+
+def test_only_one_process_converts_to_a_file(raw, tmp_path):
+    out = tmp_path / 'out.pkl'
+    process = begun(raw, out, 2)
+    try:
+        with pytest.raises(SystemExit) as end:
+            run_tool('ntu.py', 60, raw, out, '--workers', 1)
+        assert end.value.code.startswith(
+            f'error: another process is converting to {out}')
+        # Its workers are left, and are no harm.
+        process.kill()
+        process.join()
+        run_tool('ntu.py', 60, raw, out, '--workers', 1)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    assert len(safe_load(out)['annotations']) == 19
+
+
+def test_files_are_on_the_disk_before_they_have_their_name(
+        raw, tmp_path, monkeypatch):
+    synced, named = {}, []
+    replace = os.replace
+
+    def fsync(file):
+        synced[os.fstat(file).st_ino] = os.fstat(file).st_size
+
+    def check(source, target):
+        assert synced[source.stat().st_ino] == source.stat().st_size > 0
+        named.append(target)
+        replace(source, target)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    monkeypatch.setattr(os, 'replace', check)
+    whole(raw, tmp_path, 1)
+    assert len(named) == 20 and named[-1] == tmp_path / 'whole.pkl'
 
 
 @pytest.mark.parametrize('workers', [1, 2])
@@ -180,6 +222,9 @@ def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path,
     ('60 empty o.pkl', 'empty holds no .skeleton file'),
     ('61 raw o.pkl', 'invalid choice'),
     ('60 raw o.npy', 'o.npy must end in .pkl'),
+    ('60 raw d.pkl', 'd.pkl is a folder'),
+    ('60 raw empty.txt/o.pkl', 'empty.txt is a file'),
+    ('60 raw empty.txt/a/o.pkl', 'empty.txt is a file'),
     ('60 raw o.pkl --workers 0', '0 must be at least 1'),
     ('60 raw o.pkl --missing gone.txt', 'file gone.txt does not exist'),
     ('60 raw o.pkl --missing empty.txt', 'empty.txt names no clip'),
@@ -188,7 +233,7 @@ def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path,
 def test_a_wrong_call_ends_in_one_sentence(raw, tmp_path, monkeypatch, capsys,
                                            arguments, sentence):
     monkeypatch.chdir(tmp_path)
-    for folder in ('empty', 'bad'):
+    for folder in ('empty', 'bad', 'd.pkl'):
         (tmp_path / folder).mkdir()
     (tmp_path / 'empty.txt').touch()
     (tmp_path / f'bad/{NAMES[0]}.skeleton').write_text('3')

@@ -1,4 +1,6 @@
 """Skeletons of one's own, as tables and as arrays."""
+import re
+
 import numpy as np
 import pytest
 from data_tools import run_tool, skipped, write_csv
@@ -47,6 +49,8 @@ def test_clips_come_back(convert, tmp_path, channels, scored, kind):
             path.parent.mkdir(exist_ok=True)
             arrays = dict(keypoint_score=score) if scored else {}
             np.savez(path, keypoint=keypoint, **arrays)
+            if index:
+                path.rename(path.with_suffix('.NPZ'))
         clips[name] = (keypoint, score)
     data = convert('clip,label,split\nwalk,0,train\nfar/run,1,train\n'
                    'jump,2,val\n')
@@ -77,16 +81,23 @@ def test_clips_come_back(convert, tmp_path, channels, scored, kind):
 
 
 def test_columns_in_any_order_and_frames_from_any_number(convert, tmp_path):
-    """As a spreadsheet writes it, with a mark in front and spaces."""
-    (tmp_path / 'clips/a.csv').write_text(
-        '\ufeffjoint, y, x, person, frame\r\n'
-        '4, 1.5, 2.5, 17, 100\r\n0, 3, 4, 2, 101\r\n')
-    clip, = convert('\ufeffclip,label\r\na, 3\r\n')['annotations']
+    """As a spreadsheet writes it: a mark in front, spaces, quotes."""
+    text = ('\ufeffjoint, y, x, person, frame\r\n'
+            '4, 1.5, 2.5, 17, 100\r\n0, 3, 4, 2, 101\r\n')
+    quoted = re.sub(r'[\w.]+', r'"\g<0>"', text.replace(' ', ''))
+    headed = '"joint", "y", "x", "person", "frame"' + text[text.index('\r'):]
+    (tmp_path / 'clips/a.csv').write_text(text)
+    (tmp_path / 'clips/b.CSV').write_text(quoted)
+    (tmp_path / 'clips/c.Csv').write_text(headed)
+    clip, *others = convert('\ufeff"clip","label"\r\na, 3\r\n"b","3"\r\n'
+                            'c,3\r\n')['annotations']
     expected = np.zeros((2, 2, 5, 2))
     expected[1, 0, 4] = 2.5, 1.5
     expected[0, 1, 0] = 4, 3
-    np.testing.assert_array_equal(clip['keypoint'], expected)
-    assert clip['label'] == 3
+    assert len(others) == 2
+    for clip in (clip, *others):
+        np.testing.assert_array_equal(clip['keypoint'], expected)
+        assert clip['label'] == 3
 
 
 def test_without_splits_there_is_one(convert, tmp_path):

@@ -205,3 +205,9 @@ def test_a_wrong_folder_ends_in_one_sentence(folder, change, sentence):
         convert(folder)
     assert end.value.code.startswith('error: ')
     assert sentence in end.value.code
+
+
+def test_the_folder_for_clips_is_no_file(folder, capsys):
+    with pytest.raises(SystemExit):
+        convert(folder, '--clip-dir', folder / 'kinetics_val_label.json/a')
+    assert 'kinetics_val_label.json is a file' in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """What the converters share: many clip files to one ``PoseDataset`` pickle."""
 import argparse
+import fcntl
 import functools
 import hashlib
 import os
@@ -11,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
-from typing import Tuple, Union
+from typing import TextIO, Tuple, Union
 
 import numpy as np
 from mmengine.utils import ProgressBar
@@ -53,6 +54,15 @@ def existing_folder(path: str) -> Path:
     return Path(path)
 
 
+def below_folders(path: str) -> Path:
+    """An argparse type: a folder that is there or can be made."""
+    for folder in (Path(path), *Path(path).parents):
+        if folder.is_file():
+            raise argparse.ArgumentTypeError(
+                f'{folder} is a file: it cannot be a folder')
+    return Path(path)
+
+
 def positive(text: str) -> int:
     """An argparse type: a whole number from 1 on."""
     if not text.isdecimal() or int(text) < 1:
@@ -86,12 +96,22 @@ def convert(clips: List[Clip],
             each clip, which are then not in ``out``. Defaults to None.
 
     Raises:
-        SystemExit: If there are no clips, or none of use.
+        SystemExit: If there are no clips, or none of use, or another
+            process converts to ``out``.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.with_name(f'{out.name}.skipped.txt').open('a') as log:
+        _lock(log, out)
+        _convert(clips, read, out, workers, skipped, clip_dir, log)
+
+
+def _convert(clips: List[Clip], read: Callable, out: Path, workers: int,
+             skipped: List[Tuple[str, str]], clip_dir: Optional[Path],
+             log: TextIO) -> None:
     clips, twice = _unique(clips)
     skipped = skipped + twice
     parts = out.with_name(f'{out.name}.parts')
-    parts.mkdir(parents=True, exist_ok=True)
+    parts.mkdir(exist_ok=True)
     usable = []
     step = functools.partial(_read_once, read=read, parts=parts)
     progress = ProgressBar(len(clips))
@@ -112,14 +132,14 @@ def convert(clips: List[Clip],
     kept = by_kind.pop(most, [])
     skipped += [(clip.frame_dir, f'of another kind: {kind}, most have {most}')
                 for kind, others in by_kind.items() for clip, _ in others]
-    log = out.with_name(f'{out.name}.skipped.txt')
-    log.write_text(''.join(f'{name}\t{why}\n' for name, why in skipped))
+    log.truncate(0)  # Of an earlier conversion.
+    log.writelines(f'{name}\t{why}\n' for name, why in skipped)
     counts = Counter(why.partition(':')[0] for _, why in skipped)
     report = ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
     if not kept:
         shutil.rmtree(parts)
-        raise SystemExit(f'error: no clip could be used, {log} says why:'
-                         f'{report}')
+        raise SystemExit(f'error: no clip could be used, {log.name} says '
+                         f'why:{report}')
     split: Dict[str, List[str]] = {}
     for clip, _ in kept:
         for name in clip.splits:
@@ -134,7 +154,22 @@ def convert(clips: List[Clip],
 def _pickle_path(path: str) -> Path:
     if not path.endswith('.pkl'):
         raise argparse.ArgumentTypeError(f'{path} must end in .pkl')
+    if Path(path).is_dir():
+        raise argparse.ArgumentTypeError(f'{path} is a folder: name a file')
+    below_folders(Path(path).parent)
     return Path(path)
+
+
+def _lock(log: TextIO, out: Path) -> None:
+    """Keep other processes from ``out`` until this one closes or ends."""
+    try:
+        # Unlike flock's it is not left to workers when this process is killed.
+        fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        raise SystemExit(f'error: another process is converting to {out}: '
+                         'wait for it, or name another file')
+    except OSError:
+        pass  # A file system that has no locks.
 
 
 def _unique(
@@ -222,4 +257,6 @@ def _dump(value: Any, path: Path) -> None:
     unfinished = path.with_name(f'{path.name}.unfinished')
     with unfinished.open('wb') as file:
         pickle.dump(value, file, protocol=4)
+        file.flush()
+        os.fsync(file.fileno())  # Else a power cut may leave it empty.
     os.replace(unfinished, path)

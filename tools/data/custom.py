@@ -16,6 +16,7 @@ from conversion import (Clip, add_conversion_arguments, convert,
 
 from stf_mmaction.engine.cli import existing, run
 
+ENDINGS = ('.csv', '.npz')
 COLUMNS = ('frame', 'person', 'joint', 'x', 'y')
 # Whole numbers beyond these are not meant: they would fill the memory.
 MAX_INDEX, MAX_JOINTS = 2**31, 10**8
@@ -50,7 +51,7 @@ def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If the file is not as README.md says.
     """
-    kind = read_csv if clip.source.suffix == '.csv' else read_npz
+    kind = read_csv if clip.source.suffix.lower() == '.csv' else read_npz
     with np.errstate(over='ignore'):  # Infinity is found below.
         arrays = {
             name: array.astype(np.float32, casting='same_kind')
@@ -66,7 +67,8 @@ def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
 def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
     """Read a table with a row for each joint that was seen."""
     with path.open(encoding='utf-8-sig', newline='') as file:
-        names = [name.strip() for name in file.readline().split(',')]
+        heading = file.readline().split(',')
+        names = [name.strip(' "\t\r\n') for name in heading]
         unknown = set(names) - {*COLUMNS, 'z', 'score'}
         if unknown or not set(COLUMNS) <= set(names) or len(names) != len(
                 set(names)):
@@ -75,7 +77,7 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
         rows = [line for line in file if line.strip()]
     if not rows:
         raise ValueError('it has no row')
-    table = np.loadtxt(rows, delimiter=',', ndmin=2)
+    table = np.loadtxt(rows, delimiter=',', quotechar='"', ndmin=2)
     if table.shape[1] != len(names):
         raise ValueError(f'its rows have {table.shape[1]} columns, its '
                          f'heading has {len(names)}')
@@ -129,7 +131,7 @@ def find_clips(source: Path,
     """The clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
     for path in sorted(source.rglob('*')):
-        if path.suffix in ('.csv', '.npz') and not path.samefile(labels):
+        if path.suffix.lower() in ENDINGS and not path.samefile(labels):
             name = path.relative_to(source).with_suffix('').as_posix()
             files.setdefault(name, []).append(path)
     if not files:

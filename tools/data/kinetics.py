@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
-from conversion import (NOBODY, Clip, add_conversion_arguments, convert,
-                        existing_folder)
+from conversion import (NOBODY, Clip, add_conversion_arguments,
+                        below_folders, convert, existing_folder)
 
 from stf_mmaction.engine.cli import run
 
@@ -36,7 +36,7 @@ def parse_args() -> argparse.Namespace:
     add_conversion_arguments(parser)
     parser.add_argument(
         '--clip-dir',
-        type=Path,
+        type=below_folders,
         help='write the keypoints of each clip to a file in this folder, to '
         'be read when it is needed: for data_prefix=dict(skeleton=FOLDER)')
     return parser.parse_args()
