@@ -1,4 +1,6 @@
 """CTR-GCN against its equations, one channel and joint at a time."""
+from itertools import product
+
 import pytest
 import torch
 from mmaction.models.utils import Graph
@@ -73,6 +75,94 @@ def test_temporal_branches_by_their_definition(stride, frames):
         out.append(unit.branches[2][1](pooled))
         out.append(unit.point(x))
         torch.testing.assert_close(unit(x), torch.cat(out, 1))
+
+
+def reference(net, x):
+    """The whole network by its paper, one subset of the graph at a time."""
+    clips, persons, frames, joints, channels = x.shape
+    bn, y = net.data_bn, torch.empty_like(x)
+    for m, v, c in product(*map(range, (persons, joints, channels))):
+        i = (m * joints + v) * channels + c  # a statistic for each
+        scaled = (x[:, m, :, v, c] - bn.running_mean[i]) / (
+            bn.running_var[i] + bn.eps).sqrt()
+        y[:, m, :, v, c] = scaled * bn.weight[i] + bn.bias[i]
+    y = y.flatten(0, 1).permute(0, 3, 1, 2)  # (B, C, T, V)
+    strides = [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
+    widths = [4] * 4 + [8] * 3 + [16] * 3
+    for block, stride, out in zip(net.gcn, strides, widths):
+        unit, mean, z = block.gcn, y.mean(2), 0
+        pairs = zip(*(conv(mean).chunk(3, 1) for conv in (
+            unit.psi, unit.phi)), *(t.chunk(3) for t in (
+                unit.xi.weight, unit.xi.bias)), unit.conv(y).chunk(3, 1))
+        for k, (a, b, weight, bias, value) in enumerate(pairs):
+            Q = torch.einsum('de,beij->bdij', weight[..., 0, 0],
+                             (a[..., None] - b[..., None, :]).tanh())
+            R = unit.A[k].T + unit.alpha * (Q + bias[:, None, None])
+            z = z + torch.einsum('bdij,bdtj->bdti', R, value)
+        same = y.shape[1] == out
+        z = block.tcn((unit.bn(z) + (y if same else unit.down(y))).relu())
+        if block is net.gcn[0]:
+            residual = 0  # none in the first block
+        elif same and stride == 1:
+            residual = y
+        else:
+            conv = block.residual.conv
+            residual = block.residual.bn(torch.einsum(
+                'dc,bctv->bdtv', conv.weight[..., 0, 0], y[:, :, ::stride]
+            ) + conv.bias[:, None, None])
+        y = (z + residual).relu()
+    return y.unflatten(0, (clips, persons))
+
+
+@pytest.mark.parametrize('channels', [3, 4])  # 4 as the first block gives
+def test_the_whole_network_by_its_paper(channels):
+    net = moved(MODELS.build(dict(
+        type='CTRGCNBackbone', graph_cfg=dict(layout=STAR, mode='spatial'),
+        in_channels=channels, base_channels=4)))
+    x = torch.randn(3, 2, 9, 5, channels, dtype=torch.float64)
+    for module in net.modules():  # statistics of what comes, no growth
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = 0.9
+    with torch.no_grad():
+        net.train()(x)
+        out, expected = net.eval()(x), reference(net, x)
+    assert out.shape == (3, 2, 16, 3, 5) and 0.2 < (out > 0).double().mean()
+    torch.testing.assert_close(out, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize('kind', ['CTRGCNBackbone', 'STFCTRGCN'])
+def test_initialisation_is_of_each_layer_by_itself(kind):
+    """Layers that are computed as one are drawn as if they were not."""
+    torch.manual_seed(0)
+    net = MODELS.build(dict(
+        type=kind, graph_cfg=dict(layout=STAR, mode='spatial'),
+        base_channels=64))
+    net.init_weights()
+    block = net.gcn[9]  # 256 to 256
+    for conv, parts, fan_out in (
+            (block.gcn.psi, 3, 32), (block.gcn.phi, 3, 32),
+            (block.gcn.xi, 3, 256), (block.gcn.conv, 3, 256),
+            (block.tcn.reduce[0], 3, 64), (block.tcn.point.conv, 1, 64)):
+        assert conv.bias.eq(0).all()
+        for weight in conv.weight.chunk(parts):
+            assert len(weight) == fan_out
+            assert weight.std().item() == pytest.approx(
+                (2 / fan_out)**0.5, rel=0.05)
+            assert abs(weight.mean()) < 0.02
+    assert net.gcn[9].gcn.bn.weight.eq(1e-6).all()
+
+
+@pytest.mark.parametrize('graph_cfg', [
+    dict(), dict(mode='stgcn_spatial'), dict(layout='nturgb+d'),
+    dict(layout=STAR)])
+def test_one_graph_cfg_means_one_graph(graph_cfg):
+    plain, own = (MODELS.build(dict(
+        type=kind, graph_cfg=dict(graph_cfg), base_channels=4))
+                  for kind in ('CTRGCNBackbone', 'STFCTRGCN'))
+    expected = torch.tensor(Graph(**graph_cfg).A, dtype=torch.float32)
+    assert plain.layout == own.layout
+    assert plain.gcn[0].gcn.A.equal(expected)
+    assert own.gcn[0].gcn.A.equal(expected)
 
 
 def test_size_is_that_of_the_equations():

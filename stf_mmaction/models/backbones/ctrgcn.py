@@ -28,6 +28,15 @@ KAIMING = [
 ]
 
 
+def graph_layout(graph_cfg: Dict) -> Layout:
+    """The layout of a ``graph_cfg``; MMAction2's default if it has none.
+
+    Args:
+        graph_cfg (dict): Of MMAction2's ``Graph``.
+    """
+    return get_layout(graph_cfg.get('layout', 'coco'))
+
+
 def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
     """The ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
 
@@ -43,12 +52,25 @@ def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
             center=layout.center))
 
 
+def draw_apart(conv: nn.Module, parts: int) -> None:
+    """Draw layers that are computed as one, each with a fan-out of its own.
+
+    Args:
+        conv (nn.Module): A convolution whose outputs are those of the parts.
+        parts (int): How many there are.
+    """
+    for weight in conv.weight.detach().chunk(parts):
+        nn.init.kaiming_normal_(weight, mode='fan_out', nonlinearity='relu')
+
+
 class CTRGraphConv(BaseModule):
     """Three channel-wise topology refinement graph convolutions, summed.
 
     z_d = sum over k of R_kd W_kd x, with the refined topology of channel d
     R_k = A_k + alpha xi(tanh(psi(x_i) - phi(x_j))), x averaged over time
-    in it; i is the joint that receives, j the one that gives.
+    in it; i is the joint that receives, j the one that gives. psi and phi
+    give max(C // 8, 8) channels; the official code gives C // 8, but 8 for
+    C = 3 and C = 9.
 
     Args:
         in_channels (int): C.
@@ -78,6 +100,8 @@ class CTRGraphConv(BaseModule):
     def init_weights(self) -> None:
         """Begin as the residual path alone."""
         super().init_weights()
+        for conv in (self.psi, self.phi, self.xi, self.conv):
+            draw_apart(conv, len(self.A))
         nn.init.constant_(self.bn.weight, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -127,6 +151,11 @@ class CTRTemporal(BaseModule):
                 nn.BatchNorm2d(width)))
         self.point = unit_tcn(channels, width, 1, stride)
 
+    def init_weights(self) -> None:
+        """Of each branch by itself."""
+        super().init_weights()
+        draw_apart(self.reduce[0], len(self.branches))
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, D, T, V) -> (B, D, ceil(T / stride), V)."""
         parts = self.reduce(x).chunk(3, 1)
@@ -169,7 +198,7 @@ class CTRGCNBackbone(BaseModule):
 
     Args:
         graph_cfg (dict): Of MMAction2's ``Graph``, ``layout`` and ``mode``
-            (``'spatial'`` in the paper); the layout may be any name or dict.
+            (``'spatial'`` in the paper); the layout may be any of ours.
         in_channels (int): C of the input. Defaults to 3.
         base_channels (int): Channels of the first four blocks, a multiple of
             4; three blocks have 2 and three have 4 times as many.
@@ -196,7 +225,7 @@ class CTRGCNBackbone(BaseModule):
             raise ValueError(
                 f'base_channels={base_channels} does not split over the four '
                 'branches of a block of CTR-GCN: use a multiple of 4')
-        self.layout = get_layout(graph_cfg.get('layout', 'nturgb+d'))
+        self.layout = graph_layout(graph_cfg)
         self.in_channels = in_channels
         self.num_person = num_person
         graph = Graph(**stock_graph_cfg(graph_cfg, self.layout))

@@ -6,10 +6,8 @@ from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
-from stf_mmaction.datasets.layouts import get_layout
-
-from .checks import check_input
-from .ctrgcn import CTRGCNBackbone, stock_graph_cfg
+from .checks import check_input, check_stages
+from .ctrgcn import CTRGCNBackbone, graph_layout, stock_graph_cfg
 from .msg3d import Stages
 from .stf_units import STFUnit, add_stf_module
 
@@ -33,26 +31,22 @@ class STFStages:
         out_channels (int): Channels of the features.
 
     Raises:
-        ValueError: If ``stf_stages`` names a block that is not there.
+        ValueError: If ``stf_stages`` are not blocks that are there.
     """
 
     def __init__(self,
                  graph_cfg: Dict,
                  stf_stages: Optional[Sequence[int]] = None,
                  **kwargs) -> None:
-        layout = get_layout(graph_cfg.get('layout', 'coco'))
+        layout = graph_layout(graph_cfg)
         super().__init__(stock_graph_cfg(graph_cfg, layout), **kwargs)
         self.layout = layout
         self.num_person = kwargs.get('num_person', 2)
         self.out_channels = self.gcn[-1].gcn.bn.num_features
         self._stf_enabled = True
-        known = range(1, len(self.gcn) + 1)
-        unknown = sorted(set(stf_stages or ()) - set(known))
-        if unknown:
-            raise ValueError(f'stf_stages={tuple(stf_stages)} names blocks '
-                             f'{unknown}: there are 1 to {len(self.gcn)}')
+        check_stages(stf_stages, len(self.gcn))
         before = self.in_channels
-        for stage, block in zip(known, self.gcn):
+        for stage, block in enumerate(self.gcn, 1):
             if stf_stages is None or stage in stf_stages:
                 add_stf_module(block.gcn, before)
             before = block.gcn.bn.num_features
