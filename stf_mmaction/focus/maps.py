@@ -99,10 +99,25 @@ def lower_weights(lower: Tensor,
 
     Returns:
         torch.Tensor: Shape (N, 1, C').
+
+    Raises:
+        ValueError: If ``lower`` is not on the way to ``last``.
     """
     seed = gradient[:, None, :, None, None].expand_as(last).to(last.dtype)
-    grad, = torch.autograd.grad(
-        last, lower, seed, retain_graph=True, create_graph=second_order)
+    grad = None
+    if lower.requires_grad:
+        grad, = torch.autograd.grad(
+            last,
+            lower,
+            seed,
+            retain_graph=True,
+            create_graph=second_order,
+            allow_unused=True)
+    if grad is None:
+        raise ValueError(
+            'a module whose focus is asked for is not between the weights '
+            'of the backbone and what the head reads: name another one in '
+            'focus_layers')
     return grad.to(gradient.dtype).mean((1, 3, 4)).unsqueeze(1)
 
 

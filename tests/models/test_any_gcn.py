@@ -1,28 +1,17 @@
 """STF losses on stock networks, and STF modules in them."""
 import copy
 from functools import partial
-from pathlib import Path
 
-import mmaction
 import pytest
 import torch
 from definition import own_stages, slow_losses, watched_stages
 from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.hooks import Hook
 from networks import LOSSES, STAR, batch, ensemble_cfg, total, wake
 from stf_mmaction.models.backbones.ctrgcn import CTRGCNBackbone
 from test_stf_ensemble import run, weights
-from torch import nn
 
-SKELETON = Path(mmaction.__file__).parent / '.mim/configs/skeleton'
-STOCK = {
-    name: SKELETON / folder /
-    f'{folder}_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d.py'
-    for name, folder in dict(
-        stgcn='stgcn', agcn='2s-agcn', stgcnpp='stgcnpp').items()
-}
 NO_MODULES = {k: v for k, v in LOSSES.items() if k != 'loss_adjacency'}
 # A chain of four blocks, the third of which is wider and slower.
 CHAIN = dict(base_channels=8, num_stages=4, inflate_stages=[3],
@@ -65,47 +54,6 @@ def build(net, losses=None, **cfg):
 
 def data(clips=3, frames=8):
     return batch(clips, channels=3, frames=frames, dtype=torch.float64)
-
-
-def stock_cfg(name, **head):
-    """The model of an installed config, narrow, and ours beside it."""
-    stock = Config.fromfile(STOCK[name]).model
-    stock.backbone.base_channels = 12
-    stock.cls_head.update(in_channels=48, dropout=0.)
-    own = copy.deepcopy(stock)
-    own.type = 'STFRecognizer'
-    own.cls_head.update(type='STFHead', **head)
-    return stock, own
-
-
-@pytest.mark.parametrize('name', STOCK)
-def test_weights_of_zero_are_the_stock_recognizer_exactly(name, tmp_path):
-    zero = {k: dict(v, loss_weight=0.) for k, v in NO_MODULES.items()}
-    configs = stock_cfg(name, **zero)
-    torch.manual_seed(0)
-    stock, own = (MODELS.build(cfg) for cfg in configs)
-    stock.init_weights()
-    wake(stock)
-    torch.save(stock.state_dict(), tmp_path / 'stock.pth')
-    own.load_state_dict(torch.load(tmp_path / 'stock.pth'))  # as it is
-    x, samples = batch(channels=3, frames=16, joints=25, dtype=torch.float64)
-    assert own.focus_layers == ('gcn.8', 'gcn.9')
-    losses, gradients = [], []
-    for model in (stock.double(), own.double()):
-        losses.append(model(x, samples, mode='loss'))
-        total(losses[-1]).backward()
-        gradients.append([p.grad for p in model.parameters()])
-    for key, value in losses[0].items():
-        assert value.equal(losses[1][key]), key
-    assert all(losses[1][key] == 0 for key in zero)
-    for a, b in zip(*gradients):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-15)
-    predicted = [
-        model.eval()(x, copy.deepcopy(samples), mode='predict')
-        for model in (stock, own)
-    ]
-    for a, b in zip(*predicted):
-        assert a.pred_score.equal(b.pred_score)
 
 
 @pytest.mark.parametrize('name', [n for n in BACKBONES if n != 'ctrgcn'])
@@ -337,30 +285,3 @@ def test_wrong_settings_and_inputs(name):
             continue  # it normalises each person alike and takes any number
         with pytest.raises(ValueError, match=match):
             model(*batch(dtype=torch.float64, **change), mode='loss')
-
-
-@MODELS.register_module()
-class StandIn(nn.Module):
-    """A backbone of a project of MMAction2: nothing of ours in it."""
-
-    def __init__(self):
-        super().__init__()
-        self.first = nn.Conv2d(3, 6, 1)
-        self.second = nn.Conv2d(6, 6, 1)
-
-    def forward(self, x):
-        clips = x.shape[:2]
-        x = self.first(x.flatten(0, 1).permute(0, 3, 1, 2)).relu()
-        return self.second(x).relu().unflatten(0, clips)
-
-
-def test_any_registered_backbone():
-    torch.manual_seed(0)
-    layers = ('first', 'second')
-    cfg = dict(
-        type='STFRecognizer', backbone=dict(type='StandIn'), cls_head=dict(
-            type='STFHead', num_classes=4, in_channels=6, **NO_MODULES))
-    with pytest.raises(ValueError, match='add focus_layers'):
-        MODELS.build(copy.deepcopy(cfg))
-    model = MODELS.build(dict(cfg, focus_layers=layers)).double()
-    compare(model, *data(), partial(watched_stages, layers=layers))

@@ -9,6 +9,10 @@ from networks import (EXPLORE_LOSSES, FOCUS_LOSSES, LOSSES, STAR, backbone,
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+STOCK = dict(
+    type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'))
+
+
 @pytest.mark.parametrize('num_clips', [1, 2])
 @pytest.mark.parametrize('training', [True, False])
 def test_losses_and_gradients_are_those_of_the_definition(
@@ -68,35 +72,6 @@ def test_no_loss_is_the_stock_recognizer_exactly():
     for a, b in zip(model(x, samples([0, 1, 2]), mode='predict'),
                     stock(x, samples([0, 1, 2]), mode='predict')):
         assert a.pred_score.equal(b.pred_score)
-
-
-STOCK = [
-    (dict(type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial')),
-     ('gcn.8', 'gcn.9'), 256),
-    (dict(type='STGCN', gcn_adaptive='init', gcn_with_res=True,
-          tcn_type='mstcn', graph_cfg=dict(layout=STAR, mode='spatial')),
-     ('gcn.8', 'gcn.9'), 256),
-    (dict(type='AAGCN', graph_cfg=dict(layout=STAR, mode='spatial')),
-     ('gcn.8', 'gcn.9'), 256),
-]
-
-
-@pytest.mark.parametrize('net,layers,channels', STOCK)
-def test_stock_backbones(net, layers, channels):
-    """Exploration and divergence need nothing, coherence two names."""
-    head = {k: LOSSES[k] for k in
-            ('loss_exploration', 'loss_divergence', 'loss_coherence')}
-    model = MODELS.build(
-        dict(
-            type='STFRecognizer', backbone=dict(net, base_channels=64),
-            focus_layers=layers,
-            cls_head=dict(type='STFHead', num_classes=4,
-                          in_channels=channels, **head)))
-    x, data = batch(channels=3, frames=16)
-    losses = model(x, data, mode='loss')
-    total(losses).backward()
-    assert set(head) < set(losses)
-    assert all(p.grad is not None for p in model.parameters())
 
 
 @pytest.mark.parametrize('clips,num_clips,frames', [(1, 1, 7), (2, 3, 7),
@@ -189,11 +164,11 @@ def test_tracing_and_counting_tools_see_plain_operators():
 
 
 @pytest.mark.parametrize('cfg,match', [
-    (dict(net=dict(STOCK[0][0]), head=dict(
+    (dict(net=STOCK, head=dict(
         loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
     (dict(net=backbone(stf_stages=()), head=dict(
         loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
-    (dict(net=dict(STOCK[0][0]), focus_layers=('gcn.8', 'gcn.99')),
+    (dict(net=STOCK, focus_layers=('gcn.8', 'gcn.99')),
      'must name two modules of STGCN'),
     (dict(focus_layers=('blocks.1', 'blocks.2')), 'leave focus_layers'),
     (dict(head=LOSSES, classes=1), 'num_classes=1'),

@@ -166,8 +166,9 @@ class STFHead(GCNHead):
             if not context.embeddings:
                 raise ValueError(
                     'loss_adjacency needs STF modules, and this backbone has '
-                    "none: use backbone type='STFGCN' with stf_stages, or "
-                    'leave loss_adjacency out')
+                    'none: use one that has (STFGCN for MSG3DBackbone, '
+                    'STFSTGCN, STFAAGCN, STFCTRGCN for the others) and '
+                    'stf_stages, or leave loss_adjacency out')
             losses['loss_adjacency'] = self.loss_adjacency(
                 first, context.embeddings, context.present)
         if self.loss_exploration is not None:
@@ -182,8 +183,9 @@ class STFHead(GCNHead):
         if context.lower is None:
             raise ValueError(
                 'loss_coherence compares two modules: name them in '
-                "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use "
-                "backbone type='STFGCN'")
+                "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use a "
+                'backbone that knows them (STFGCN, STFSTGCN, STFAAGCN or '
+                'STFCTRGCN)')
         seed = last_gradient(logits, self._fc_weight(), classes)
         maps = []
         for module in (context.lower, context.last):

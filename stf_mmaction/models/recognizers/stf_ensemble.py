@@ -23,7 +23,8 @@ class STFEnsemble(BaseModel):
     A baseline's checkpoint loads into every member.
 
     With several ``streams`` there are all members for each of them; they
-    read their part of the channels and start from a warm-up of their own.
+    read their part of the channels and start from a warm-up of their own,
+    not from a baseline's checkpoint, which is of one stream.
 
     Args:
         members (Sequence[dict]): Configs of the members; each may have a
@@ -231,6 +232,7 @@ class STFEnsemble(BaseModel):
         members = self._active()
         for member in members.values():
             member.check_focus()
+        self.check_input(inputs.shape)
         own = [self._own(name, inputs) for name in members]
         features = [m.backbone(x) for m, x in zip(members.values(), own)]
         heads = [m.cls_head for m in members.values()]
@@ -258,9 +260,20 @@ class STFEnsemble(BaseModel):
         Args:
             state_dict (dict): Changed in place if it is of one network.
             prefix (str): Of the names in it.
+
+        Raises:
+            ValueError: If it is of one network and there are several streams.
         """
         if any(name.startswith(f'{prefix}members.') for name in state_dict):
             return
+        if len(self.streams) > 1 and any(
+                name.startswith((f'{prefix}backbone.', f'{prefix}cls_head.'))
+                for name in state_dict):
+            raise ValueError(
+                'the checkpoint is of one network, the ensemble reads the '
+                f'streams {self.streams}: it would fill all of them with the '
+                'weights of one, so train without load_from, or resume a '
+                'checkpoint of this ensemble')
         for part in ('backbone.', 'cls_head.'):
             for name in list(state_dict):
                 if name.startswith(prefix + part):

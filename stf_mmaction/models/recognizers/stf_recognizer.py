@@ -1,6 +1,5 @@
 """A GCN recognizer that is told where to look."""
-from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmaction.models.recognizers import RecognizerGCN
@@ -13,6 +12,9 @@ from stf_mmaction.focus import (frozen_running_stats, mask_inputs,
                                 present_persons, resize_focus)
 
 from ..heads import FocusContext, STFHead
+from .focus_layers import (candidates, check_layers, last_blocks,
+                           watched_features)
+from .stock import check_stock_input, translate_layout
 
 
 def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
@@ -35,12 +37,13 @@ class STFRecognizer(RecognizerGCN):
     ``GCNHead`` it is the plain baseline.
 
     Args:
-        backbone (dict): Config of the backbone.
+        backbone (dict): Config of the backbone; ``graph_cfg.layout`` may be
+            any of ours for MMAction2's, too.
         cls_head (dict): Config of the head.
         focus_layers (Sequence[str], optional): Names within the backbone of
             the lower and the last module, for coherence. Backbones of this
-            package know theirs. Defaults to None, for MMAction2's GCNs the
-            last two blocks.
+            package know theirs. Defaults to None, the last two blocks of the
+            last ``ModuleList`` in the backbone.
         frozen_backbone (bool): Whether the head alone learns, on features
             that stay as they are. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
@@ -64,14 +67,14 @@ class STFRecognizer(RecognizerGCN):
                  data_preprocessor: Optional[Dict] = None,
                  **kwargs) -> None:
         super().__init__(
-            backbone=backbone,
+            backbone=translate_layout(backbone),
             cls_head=cls_head,
             data_preprocessor=build_preprocessor(data_preprocessor),
             **kwargs)
         self.baseline = False
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
-        self.focus_layers = self._check_layers(focus_layers)
+        self.focus_layers = self._choose_layers(focus_layers)
         self._check_head()
         self.frozen_backbone = frozen_backbone
         if frozen_backbone:
@@ -91,11 +94,13 @@ class STFRecognizer(RecognizerGCN):
         """Layout: The skeleton, by the backbone or its ``graph_cfg``."""
         if hasattr(self.backbone, 'layout'):
             return self.backbone.layout
-        if 'layout' not in self._graph_cfg:
+        graph = getattr(self.backbone, 'graph', None)
+        layout = self._graph_cfg.get('layout', getattr(graph, 'layout', None))
+        if layout is None:
             raise ValueError(
                 f'{type(self.backbone).__name__} does not say which skeleton '
                 'it is for: give it a graph_cfg with a layout')
-        return get_layout(self._graph_cfg['layout'])
+        return get_layout(layout)
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Raise a ValueError if data of a shape does not fit the network.
@@ -105,6 +110,8 @@ class STFRecognizer(RecognizerGCN):
         """
         if hasattr(self.backbone, 'check_input'):
             self.backbone.check_input(shape)
+        else:
+            check_stock_input(self.backbone, shape)
 
     def train(self, mode: bool = True) -> 'STFRecognizer':
         """As of a module; a frozen backbone stays in evaluation mode."""
@@ -113,32 +120,18 @@ class STFRecognizer(RecognizerGCN):
             self.backbone.eval()
         return self
 
-    def _check_layers(self,
-                      names: Optional[Sequence[str]]) -> Tuple[str, ...]:
-        if names is None:
-            return self._last_blocks()
-        kind = type(self.backbone).__name__
-        if self._own_stages:
-            raise ValueError(f'{kind} knows its last two modules: leave '
-                             f'focus_layers={tuple(names)} out')
-        modules = dict(self.backbone.named_modules())
-        unknown = [name for name in names if name not in modules]
-        if len(names) != 2 or unknown:
-            children = [n for n in modules if n and n.count('.') <= 1]
+    def _choose_layers(self,
+                       names: Optional[Sequence[str]]) -> Tuple[str, ...]:
+        if names is not None and self._own_stages:
             raise ValueError(
-                f'focus_layers={tuple(names)} must name two modules of '
-                f'{kind}, the lower one first; among them are '
-                f'{children[-8:]}')
-        return tuple(names)
-
-    def _last_blocks(self) -> Tuple[str, ...]:
-        """Of a chain that is called ``gcn``, if coherence is asked for."""
-        blocks = getattr(self.backbone, 'gcn', None)
+                f'{type(self.backbone).__name__} knows its last two modules: '
+                f'leave focus_layers={tuple(names)} out')
+        if names is not None:
+            return check_layers(self.backbone, names)
         wanted = getattr(self.cls_head, 'loss_coherence', None) is not None
-        if self._own_stages or not wanted or not (isinstance(
-                blocks, nn.ModuleList) and len(blocks) > 1):
+        if self._own_stages or not wanted:
             return ()
-        return tuple(f'gcn.{len(blocks) - i}' for i in (2, 1))
+        return last_blocks(self.backbone)
 
     def _check_head(self) -> None:
         head, kind = self.cls_head, type(self.backbone).__name__
@@ -154,7 +147,7 @@ class STFRecognizer(RecognizerGCN):
             raise ValueError(
                 'loss_coherence compares two modules of the backbone, and '
                 f'{kind} does not say which: add focus_layers=(lower, last), '
-                "for example ('gcn.8', 'gcn.9'), or leave it out")
+                f'two of {candidates(self.backbone)}, or leave it out')
         modules = getattr(self.backbone, 'num_stf_modules', 0)
         if head.loss_adjacency is not None and not modules:
             raise ValueError(
@@ -191,10 +184,12 @@ class STFRecognizer(RecognizerGCN):
             dict[str, torch.Tensor]: Those of the head.
 
         Raises:
-            ValueError: If a label is not a class.
+            ValueError: If a label is not a class, or the inputs are not
+                those of the network.
         """
         self._check_labels(data_samples)
         clips = inputs.flatten(0, 1)
+        self.check_input(clips.shape)
         samples = [s for s in data_samples for _ in range(inputs.shape[1])]
         head = self.cls_head
         if self.baseline or not getattr(head, 'uses_focus', False):
@@ -207,6 +202,11 @@ class STFRecognizer(RecognizerGCN):
         feats, context = self._context(clips)
         return head.loss(feats, samples, context)
 
+    def extract_feat(self, inputs: Tensor, *args, **kwargs) -> Tuple:
+        """As of ``RecognizerGCN``, of inputs (N, num_clips, M, T, V, C)."""
+        self.check_input(inputs.flatten(0, 1).shape)
+        return super().extract_feat(inputs, *args, **kwargs)
+
     def _context(self, clips: Tensor) -> Tuple[Tensor, FocusContext]:
         lower = last = None
         embeddings = ()
@@ -215,12 +215,8 @@ class STFRecognizer(RecognizerGCN):
             feats, embeddings = stages.features[-1], stages.embeddings
             lower = stages.features[-2]
         else:
-            with self._watch(clips.shape[:2]) as seen:
-                feats = self.backbone(clips)
-            if seen:
-                lower, last = (seen[name] for name in self.focus_layers)
-                if _same_memory(last, feats):
-                    last = None
+            feats, lower, last = watched_features(self.backbone,
+                                                  self.focus_layers, clips)
 
         # The head turns autocast off for the losses; the masked pass is one
         # of the network, as the first.
@@ -237,30 +233,6 @@ class STFRecognizer(RecognizerGCN):
 
         return feats, FocusContext(
             present_persons(clips), lower, last, embeddings, masked_scores)
-
-    @contextmanager
-    def _watch(self, lead: Sequence[int]) -> Iterator[Dict[str, Tensor]]:
-        """Outputs of the focus layers as (N, M, C, T', V)."""
-        seen: Dict[str, Tensor] = {}
-
-        def keep(name: str):
-
-            def hook(_, __, output):
-                # A view on the way to the loss, to be differentiated by.
-                seen[name] = output.unflatten(0, tuple(lead))
-                return seen[name].flatten(0, 1)
-
-            return hook
-
-        handles = [
-            self.backbone.get_submodule(name).register_forward_hook(keep(name))
-            for name in self.focus_layers
-        ]
-        try:
-            yield seen
-        finally:
-            for handle in handles:
-                handle.remove()
 
     def _check_labels(self, data_samples: SampleList) -> None:
         for sample in data_samples:
@@ -303,6 +275,7 @@ class STFRecognizer(RecognizerGCN):
             ``classes`` (N, S); ``focus`` (N, S, M, T, V) in [0, 1].
         """
         self.check_focus()
+        self.check_input(inputs.shape)
         feats = self.backbone(inputs)
         maps, classes = self.cls_head.focus(feats, present_persons(inputs),
                                             classes)
@@ -310,8 +283,3 @@ class STFRecognizer(RecognizerGCN):
             scores=self.cls_head.scores(feats).softmax(1),
             classes=classes,
             focus=resize_focus(maps, inputs.shape[2]))
-
-
-def _same_memory(a: Tensor, b: Tensor) -> bool:
-    return (a.shape == b.shape and a.stride() == b.stride()
-            and a.data_ptr() == b.data_ptr())
