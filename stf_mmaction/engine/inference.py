@@ -1,4 +1,6 @@
 """A trained model and its test data, without a Runner."""
+import traceback
+from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 import numpy as np
@@ -10,7 +12,8 @@ from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
-from stf_mmaction.datasets.tracing import trace
+import stf_mmaction
+from stf_mmaction.datasets.tracing import TracedInputs, trace
 from stf_mmaction.focus import focus_of_frames
 from stf_mmaction.visualization import FocusedClip
 
@@ -88,14 +91,15 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
         Prediction: On the CPU.
 
     Raises:
-        ValueError: If the model does not know the focus.
+        ValueError: If the model does not know the focus, or its pipeline
+            does not take the clip.
     """
     if not hasattr(model, 'focus'):
         raise ValueError(f'{type(model).__name__} does not know the focus: '
                          "use type='STFRecognizer' and cls_head "
                          "type='STFHead', their weights are the same")
     persons, frames = clip['keypoint'].shape[:2]
-    traced = trace(pipeline, clip)
+    traced = _traced(pipeline, clip)
     data = model.data_preprocessor(
         dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
     inputs = data['inputs'][0]
@@ -111,6 +115,23 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
     shown = traced.persons >= 0
     focus[traced.persons[shown]] = laid[shown]
     return Prediction(label, scores.float().cpu(), focus)
+
+
+def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
+    """As ``trace``, with a sentence where MMAction2's transforms have none."""
+    shape, scored = clip['keypoint'].shape, 'keypoint_score' in clip
+    try:
+        return trace(pipeline, clip)
+    except (AssertionError, IndexError, ValueError) as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        if Path(stf_mmaction.__file__).parent in Path(where.filename).parents:
+            raise
+        raise ValueError(
+            f'the test pipeline does not take keypoints of shape {shape} '
+            f'(persons, frames, joints, coordinates) with'
+            f'{"" if scored else "out"} keypoint_score, it stops at '
+            f'{where.line!r}: give as many persons and coordinates, and '
+            'scores or none, as the clips that it was written for') from error
 
 
 def look_at(model: nn.Module,

@@ -2,12 +2,14 @@
 import runpy
 from pathlib import Path
 
+import mmaction
 import numpy as np
 import pytest
 import stf_mmaction.visualization
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from networks import settle, wake
 from stf_mmaction import STFInferencer
 from stf_mmaction.datasets import safe_load
@@ -108,6 +110,81 @@ def test_focus_is_that_of_the_picture(trained, tool, clips, monkeypatch):
         assert shown.title.startswith(f"{clip['frame_dir']}: ")
         assert f'p = {p:.2f}' in shown.title
         assert NAMES[clip['label']] in shown.title
+
+
+STOCK = Path(mmaction.__file__).parent / '.mim/configs/skeleton/stgcnpp'
+
+
+@pytest.fixture(scope='module', params=['3d', '2d'])
+def stock(request, tmp_path_factory):
+    """A small stock ST-GCN++, its checkpoint and the config as ours."""
+    cfg = Config.fromfile(STOCK / (
+        f'stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint-{request.param}.py'
+    ))
+    cfg.model.backbone.base_channels = 12
+    cfg.model.cls_head.in_channels = 48
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    next(step for step in pipeline
+         if step.type == 'UniformSampleFrames').clip_len = 12
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    wake(model)
+    joints = model.backbone.graph.num_node
+    settle(model, torch.randn(3, 2, 2, 12, joints, 3))
+    weights = tmp_path_factory.mktemp('stock') / 'stock.pth'
+    torch.save(model.state_dict(), weights)
+    cfg.model.type = 'STFRecognizer'
+    cfg.model.cls_head.type = 'STFHead'
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(2, 30, joints, 3))
+    if request.param == '3d':
+        return model.eval(), cfg, str(weights), points, None
+    return (model.eval(), cfg, str(weights), 500 + 100 * points[..., :2],
+            rng.uniform(.1, 1, points.shape[:3]))
+
+
+def test_scores_of_a_stock_network_are_its_own(stock):
+    """Ten clips of the test pipeline, by RecognizerGCN's own predict."""
+    model, cfg, weights, points, score = stock
+    clip = dict(keypoint=points.copy(), label=0, start_index=0,
+                total_frames=30, modality='Pose')
+    if score is not None:
+        clip['keypoint_score'] = score.copy()
+    packed = Compose(cfg.test_dataloader.dataset.pipeline)(clip)
+    assert len(packed['inputs']) == 10
+    batch = model.data_preprocessor(dict(
+        inputs=[packed['inputs']], data_samples=[packed['data_samples']]))
+    with torch.no_grad():
+        sample, = model(**batch, mode='predict')
+    result = STFInferencer(cfg, weights)(points, score)
+    np.testing.assert_allclose(
+        result['pred_scores'], sample.pred_score, atol=1e-6)
+    assert result['pred_label'] == int(sample.pred_label)
+    assert result['pred_scores'].std() > 1e-3
+    assert result['focus'].shape == points.shape[:3]
+    assert 0.1 < result['focus'].max() <= 1
+
+
+def test_what_a_stock_pipeline_asserts_is_said(stock):
+    _, cfg, weights, points, score = stock
+    inferencer = STFInferencer(cfg, weights)
+    flat = score is not None
+    fewer = None if score is None else score[:, :, :14]
+    wrong = [((points[:, :, :14], fewer), '14, 3.* does not fit')]
+    if flat:
+        wrong += [((points, None), '17, 2.* does not fit'),
+                  ((points[..., [0, 1, 1]], score), r'17, 3\).* with keypoint'
+                   "_score, it stops at .*'keypoint'")]
+    else:
+        wrong += [((points[[0, 1, 1]], None), r'shape \(3, 30, 25, 3\) .* '
+                   r"without .* at 'assert M in \[1, 2\]': give as many"),
+                  ((points, abs(points[..., 0])), 'with keypoint_score, it '
+                   "stops at .*nturgb"),
+                  ((points[..., :2], None), r'25, 2\) .*, it stops at')]
+    for arguments, message in wrong:
+        with pytest.raises(ValueError, match=message) as error:
+            inferencer(*arguments)
+        assert '\n' not in str(error.value)
 
 
 SMALL = dict(

@@ -48,6 +48,34 @@ def tool(name, folder, *words, options=()):
     return out.stdout + out.stderr
 
 
+def changes(base, mine, name=''):
+    """Settings that differ: a leaf, or what is new, each once."""
+    for key in base.keys() | mine.keys():
+        old, new = base.get(key), mine.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            yield from changes(old, new, f'{name}{key}.')
+        elif old != new:
+            yield f'{name}{key}'
+
+
+def test_the_readme_changes_five_things(folder):
+    """Four lines, and one for each loss: the fifth thing are the losses."""
+    example = (folder / 'mine.py').read_text()
+    (folder / 'base.py').write_text(example.splitlines()[0])
+    base, mine = (Config.fromfile(folder / f'{name}.py').to_dict()
+                  for name in ('base', 'mine'))
+    changed = set(changes(base, mine))
+    losses = {name for name in changed if '.cls_head.loss_' in name}
+    assert losses
+    assert changed - losses == {'custom_imports', 'custom_hooks',
+                                'model.type', 'model.cls_head.type'}
+    lines = [line for line in example.splitlines()[1:]
+             if line.strip() and not line.endswith('=dict(') and
+             not line.endswith(' = dict(')]
+    assert len(lines) == len(changed)  # each setting is one line
+    assert 'change five things' in Document('README.md').text
+
+
 def test_from_a_stock_checkpoint_to_a_picture(folder):
     cfg = Config.fromfile(folder / 'mine.py')
     cfg.model.backbone.base_channels = 12
@@ -62,8 +90,10 @@ def test_from_a_stock_checkpoint_to_a_picture(folder):
     first, second = (
         next(line for line in log.splitlines() if f'[{epoch}][2/2]' in line)
         for epoch in (1, 2))
-    assert 'loss_cls' in first and 'loss_divergence' not in first
-    assert 'loss_divergence' in second and 'loss_coherence' in second
+    losses = [key for key in cfg.model.cls_head if key.startswith('loss_')]
+    assert losses and 'loss_cls' in first
+    for key in losses:
+        assert key in second and key not in first
     assert 'The model and loaded state dict do not match' not in log
     weights = folder / 'run/epoch_2.pth'
     assert 'acc/top1' in tool('test', folder, weights)
