@@ -1,209 +1,96 @@
-"""Every config builds, takes a step, and states the paper's recipe."""
-import copy
-from functools import lru_cache
+"""Every config states its recipe: the paper's, MMAction2's, or our own."""
 from pathlib import Path
 
 import mmaction
-import numpy as np
 import pytest
-import torch
-from mmaction.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
-from mmengine.dataset import Compose
-from networks import samples, total
-from stf_mmaction.datasets.layouts import get_layout
+from zoo_configs import (CONFIGS, expected_losses, learning_rates, load,
+                         network_of, steps)
 
-ROOT = Path(__file__).parents[2]
-CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
-
-
-@lru_cache(maxsize=None)
-def _load(name):
-    return Config.fromfile(ROOT / f'configs/{name}.py')
+BENCHMARKS = ('ntu60_xsub', 'ntu60_xview', 'ntu120_xsub', 'ntu120_xset',
+              'k400')
+KINDS = ('msg3d', 'stf_msg3d')
 
 
-def load(name):
-    return copy.deepcopy(_load(name))
-
-
-def network_of(cfg):
-    """The network of a recognizer, or what the members share."""
-    return cfg.model.get('shared') or cfg.model
-
-
-def dataset_of(cfg):
-    data = cfg.train_dataloader.dataset
-    return data.get('dataset', data)  # of a RepeatDataset
-
-
-def narrow(cfg):
-    """The same network with few channels."""
-    net = network_of(cfg)
-    width = 8 if 'CTRGCN' in net.backbone.type else 6
-    net.backbone.base_channels = width
-    net.cls_head.in_channels = 4 * width
-    return cfg
-
-
-def raw_clip(layout, label, stream):
-    """A clip as it is in the files of the config."""
-    rng = np.random.default_rng(label)
-    joints = get_layout(layout).num_node
-    clip = dict(total_frames=9, frame_dir=str(label), label=label,
-                stream=stream)
-    flat = layout == 'openpose'
-    clip['keypoint'] = rng.normal(
-        size=(2, 9, joints, 2 if flat else 3)).astype('f4')
-    if flat:
-        clip['keypoint_score'] = rng.random((2, 9, joints)).astype('f4')
-    return clip
-
-
-def clips_of(cfg, loader='train'):
-    data = cfg[f'{loader}_dataloader'].dataset
-    data = data.get('dataset', data)
-    layout = network_of(cfg).backbone.graph_cfg.layout
-    pipeline = Compose([
-        TRANSFORMS.build(step) for step in data.pipeline
-        if step['type'] != 'PadTo'
-    ])
-    return torch.stack([
-        pipeline(raw_clip(layout, i, data.get('stream', 'j')))['inputs']
-        [:, :network_of(cfg).backbone.get('num_person', 2), :6]
-        for i in range(2)
-    ])
-
-
-FOCUS = {'loss_divergence', 'loss_coherence', 'loss_adjacency'}
-# The installed configs of MMAction2 with STF.
-STOCK = {
-    'stf_stgcn_ntu60_xsub_j', 'stf_2sagcn_ntu60_xsub_j',
-    'stf_stgcnpp_ntu60_xsub_j'
-}
-
-
-def expected_losses(name):
-    """The STF losses that a config is for, by its name."""
-    if name == 'stf_stgcnpp_ntu60_xsub_j':
-        return {'loss_divergence', 'loss_coherence'}
-    if not name.startswith('stf_') or name.endswith('_shift'):
-        return set()
-    if 'msg3d' not in name or name.endswith('_20e'):
-        return FOCUS
-    for end, own in (('_c', {'loss_coherence'}),
-                     ('_cd', {'loss_coherence', 'loss_divergence'}),
-                     ('_focus', FOCUS), ('_explore', {'loss_exploration'})):
-        if name.endswith(end):
-            return own
-    if name.endswith('_x2'):
-        return {f'member{i}.{key}' for i in range(2) for key in FOCUS}
-    streams = ('_j', '_b') if name.endswith('_jb') else ('', )
-    return {
-        f'{member}{stream}.{key}' for stream in streams
-        for member, keys in (('focus', FOCUS),
-                             ('explore', {'loss_exploration'}))
-        for key in keys
-    }
-
-
-@pytest.mark.parametrize('name', CONFIGS)
-def test_a_step_reaches_every_parameter(name):
-    """On a clip of the config's format, made from a raw one."""
-    cfg = narrow(load(name))
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    model.init_weights()
-    inputs = clips_of(cfg)
-    losses = model.train()(inputs, samples([0, 1]), mode='loss')
-    total(losses).backward()
-    assert all(value.isfinite() for value in losses.values())
-    assert {key for key in losses if 'loss_cls' not in key
-            and 'loss' in key} == expected_losses(name)
-    assert [n for n, p in model.named_parameters()
-            if (p.grad is None) == p.requires_grad] == []
-    if name.endswith('_shift'):
-        assert {n.split('cls_head')[-1] for n, p in model.named_parameters()
-                if p.requires_grad} == {'.fc.weight', '.fc.bias'}
-    if 'test_dataloader' in cfg and name.endswith(('_u100', '_jb')):
-        with torch.no_grad():
-            predicted = model.eval()(
-                clips_of(cfg, 'test'), samples([0, 1]), mode='predict')
-        assert predicted[0].pred_score.sum() == pytest.approx(1, abs=1e-5)
-
-
-def learning_rates(cfg):
-    """The learning rate of each epoch, by MMEngine's own schedulers."""
-    from mmengine.registry import PARAM_SCHEDULERS
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([weight],
-                                lr=cfg.optim_wrapper.optimizer.lr)
-    schedulers = [
-        PARAM_SCHEDULERS.build(dict(s, convert_to_iter_based=False),
-                               default_args=dict(optimizer=optimizer))
-        for s in cfg.param_scheduler
-    ]
-    rates = []
-    for _ in range(cfg.train_cfg.max_epochs):
-        rates.append(optimizer.param_groups[0]['lr'])
-        optimizer.step()
-        for scheduler in schedulers:
-            scheduler.step()
-    return rates
-
-
-def steps(first, *epochs):
-    """x 0.1 after each of ``epochs`` but the last, which ends it."""
-    rates, rate, start = [], first, 0
-    for stop in epochs:
-        rates += [rate] * (stop - start)
-        rate, start = rate / 10, stop
-    return rates
+def test_nothing_of_the_paper_is_missing():
+    wanted = {f'{kind}_{bench}_{stream}' for kind in KINDS
+              for bench in BENCHMARKS for stream in ('j', 'b', 'jm', 'bm')}
+    wanted |= {f'stf_msg3d_{bench}_jb' for bench in BENCHMARKS}
+    wanted |= {f'stf_msg3d_ntu60_xsub_j{end}' for end in (
+        '_c', '_cd', '_focus', '_explore', '_focus_x2')}
+    wanted |= {f'{kind}_{end}' for kind in KINDS for end in (
+        'ntu60_xsub_j_10pct', 'ntu60_xsub_j_20pct', 'ntu60_xsub_j_25pct',
+        'k400_j_25pct', 'k400_b_25pct', 'ntu120_xsub_j_shift',
+        'ntu60_xsub_j_u100')}
+    assert wanted | {'msg3d_ntu60_xsub_j_x2'} <= set(CONFIGS)
 
 
 STF = [1e-3] * 5 + [5e-4] * 5 + [1e-4] * 5
-# Rates of the baseline, classes, joints' layout, scales, channels.
-PAPER = {
-    'ntu60_xsub': (steps(.05, 20, 35, 45, 50), 60, 'nturgb+d', (13, 6), 4),
-    'ntu60_xview': (steps(.05, 20, 35, 45, 50), 60, 'nturgb+d', (13, 6), 4),
-    'ntu120_xsub': (steps(.05, 20, 35, 50, 60), 120, 'nturgb+d', (13, 6), 4),
-    'ntu120_xset': (steps(.05, 20, 35, 50, 60), 120, 'nturgb+d', (13, 6), 4),
-    'k400': (steps(.05, 25, 40, 55, 65), 400, 'openpose', (8, 8), 3),
+NTU60, NTU120 = steps(.05, 20, 35, 45, 50), steps(.05, 20, 35, 50, 60)
+K400, SMALL = steps(.05, 25, 40, 55, 65), steps(.05, 25, 35, 40)
+# Frames, width, persons, clips on a machine.
+PAPER, OWN = (300, 96, 2, 8), (64, 24, 1, 16)
+# Rates of the baseline, classes, joints' layout, scales, channels, sizes.
+RECIPES = {
+    'ntu60_xsub': (NTU60, 60, 'nturgb+d', (13, 6), 4, PAPER),
+    'ntu60_xview': (NTU60, 60, 'nturgb+d', (13, 6), 4, PAPER),
+    'ntu120_xsub': (NTU120, 120, 'nturgb+d', (13, 6), 4, PAPER),
+    'ntu120_xset': (NTU120, 120, 'nturgb+d', (13, 6), 4, PAPER),
+    'k400': (K400, 400, 'openpose', (8, 8), 3, PAPER),
+    'utd_mhad': (SMALL, 27, 'kinect20', (8, 4), 4, OWN),
+    'nw_ucla': (SMALL, 10, 'kinect20', (8, 4), 4, OWN),
 }
 WEIGHTS = dict(
     loss_divergence=0.1, loss_coherence=0.1, loss_adjacency=0.01,
     loss_exploration=0.01)
 
 
-@pytest.mark.parametrize('kind', ['msg3d', 'stf_msg3d'])
-@pytest.mark.parametrize('bench', PAPER)
-def test_recipe_of_the_paper(kind, bench):
-    cfg = load(f'{kind}_{bench}_j')
-    rates, classes, layout, scales, channels = PAPER[bench]
-    stf = kind == 'stf_msg3d'
-    assert learning_rates(cfg) == pytest.approx(rates + STF * stf)
-    optimizer = cfg.optim_wrapper.optimizer
-    assert (optimizer.type, optimizer.momentum, optimizer.nesterov,
-            optimizer.weight_decay) == ('SGD', 0.9, True, 5e-4)
-    assert cfg.train_dataloader.batch_size * 4 == 32
-    assert cfg.auto_scale_lr.base_batch_size == 32
-    net, head = network_of(cfg).backbone, network_of(cfg).cls_head
-    assert (net.base_channels, net.num_person, net.in_channels,
-            (net.num_gcn_scales, net.num_g3d_scales)) == (
-                96, 2, channels, scales)
-    assert (net.graph_cfg.layout, head.num_classes) == (layout, classes)
-    assert net.type == ('STFGCN' if stf else 'MSG3DBackbone')
-    data, split = bench.split('_') if '_' in bench else (bench, '')
+def check_data(cfg, bench):
+    """File, split, layout and frames of each loader."""
+    data, split = (bench.split('_') if bench.startswith('ntu') else
+                   (bench, ''))
     split = f'{split}_' if split else ''
-    file = f'data/skeleton/{data}_' + (
-        'openpose.pkl' if data == 'k400' else '3d.pkl')
+    ends = dict(k400='_openpose', utd_mhad='', nw_ucla='')
+    _, _, layout, *_, (frames, *_) = RECIPES[bench]
     for loader, part in (('train', 'train'), ('val', 'val'),
                          ('test', 'val')):
         dataset = cfg[f'{loader}_dataloader'].dataset
-        assert (dataset.ann_file, dataset.split) == (file, split + part)
+        assert (dataset.ann_file, dataset.split) == (
+            f'data/skeleton/{data}{ends.get(data, "_3d")}.pkl', split + part)
         done = {step['type']: step for step in dataset.pipeline}
-        assert done['PadTo']['length'] == 300
+        if frames == 300:
+            assert done['PadTo']['length'] == frames
+        else:
+            assert done['UniformSampleFrames']['clip_len'] == frames
         assert done['PrepareSkeleton']['layout'] == layout
         assert done['SkeletonStream']['layout'] == layout
+
+
+def check_optimizer(cfg):
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.momentum, optimizer.nesterov,
+            optimizer.weight_decay) == ('SGD', 0.9, True, 5e-4)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('bench', RECIPES)
+def test_recipe_of_a_benchmark(kind, bench):
+    cfg = load(f'{kind}_{bench}_j')
+    rates, classes, layout, scales, channels, sizes = RECIPES[bench]
+    stf = kind == 'stf_msg3d'
+    assert learning_rates(cfg) == pytest.approx(rates + STF * stf)
+    check_optimizer(cfg)
+    check_data(cfg, bench)
+    if bench in BENCHMARKS:
+        assert cfg.train_dataloader.batch_size * 4 == 32
+        assert cfg.auto_scale_lr.base_batch_size == 32
+    net, head = network_of(cfg).backbone, network_of(cfg).cls_head
+    assert (net.base_channels, net.num_person,
+            cfg.train_dataloader.batch_size) == sizes[1:]
+    assert (net.in_channels, (net.num_gcn_scales, net.num_g3d_scales)) == (
+        channels, scales)
+    assert (net.graph_cfg.layout, head.num_classes) == (layout, classes)
+    assert net.type == ('STFGCN' if stf else 'MSG3DBackbone')
     if stf:
         assert cfg.custom_hooks[0].warmup_epochs == len(rates)
         assert WEIGHTS == {
@@ -228,23 +115,84 @@ def test_members_alone_start_from_the_baseline(bench, end):
                 ) == dict(baseline.model.backbone, stf_stages=None)
 
 
+SOURCES = {
+    'ntu120_xsub': ('msg3d_ntu60_xsub_j/epoch_50',
+                    'stf_msg3d_ntu60_xsub_j/epoch_65'),
+    'nw_ucla': ('msg3d_utd_mhad_j/epoch_40', 'stf_msg3d_utd_mhad_j/epoch_55'),
+}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+@pytest.mark.parametrize('bench', SOURCES)
+def test_recipe_of_data_shift(bench, kind):
+    """A frozen network, a new last layer, the baseline's schedule."""
+    cfg, source = load(f'{kind}_{bench}_j_shift'), SOURCES[bench]
+    rates, classes, *_ = RECIPES[bench]
+    assert learning_rates(cfg) == pytest.approx(rates)
+    check_optimizer(cfg)
+    check_data(cfg, bench)
+    assert cfg.load_from == f'work_dirs/{source[KINDS.index(kind)]}.pth'
+    assert cfg.get('custom_hooks') is None  # no phases
+    net = network_of(cfg)
+    assert net.frozen_backbone and net.cls_head.num_classes == classes
+    before = load(Path(cfg.load_from).parent.name)
+    assert net.backbone == network_of(before).backbone
+    assert [m.name for m in cfg.model.get('members', [])] == [
+        m.name for m in before.model.get('members', [])]
+
+
+@pytest.mark.parametrize('name,end', [
+    ('stgcn', ''), ('stgcnpp', ''), ('aagcn', ''), ('ctrgcn', ''),
+    ('msg3d', '_20e')])
+def test_recipe_of_the_comparison(name, end):
+    """Each network for 20 epochs, then 6 with STF from those weights."""
+    plain = load(f'{name}_utd_mhad_j{end}')
+    stf = load(f'stf_{name}_utd_mhad_j{end}')
+    assert learning_rates(plain) == pytest.approx(steps(.05, 12, 17, 20))
+    assert learning_rates(stf) == pytest.approx(
+        [1e-3] * 2 + [5e-4] * 2 + [1e-4] * 2)
+    assert plain.get('load_from') is None
+    assert stf.load_from == (
+        f'work_dirs/{name}_utd_mhad_j{end}/epoch_20.pth')
+    for cfg in (plain, stf):
+        check_optimizer(cfg)
+        check_data(cfg, 'utd_mhad')
+        assert (cfg.model.cls_head.num_classes,
+                cfg.train_dataloader.batch_size) == (27, 16)
+    assert {key: value.loss_weight
+            for key, value in stf.model.cls_head.items()
+            if key.startswith('loss_')} == {
+                key: WEIGHTS[key] for key in expected_losses('stf_msg3d_20e')}
+    own, other = (dict(cfg.model.backbone, type='', stf_stages=None)
+                  for cfg in (plain, stf))
+    assert own == other
+
+
 def test_one_knob_per_file():
     """What a config changes in the one that it is named after."""
     for name in CONFIGS:
-        if name.endswith(('_b', '_jm', '_bm')):
-            base, end = name.rsplit('_', 1)
+        base, end = name.rsplit('_', 1)
+        if end in ('b', 'jm', 'bm', 'jb'):
             own, other = load(name).to_dict(), load(f'{base}_j').to_dict()
+            stream = ('j', 'b') if end == 'jb' else end
             for loader in ('train', 'val', 'test'):
                 data = own[f'{loader}_dataloader']['dataset']
-                assert data.pop('stream') == end
+                assert data.pop('stream') == stream
+            if end == 'jb':
+                assert own['model'].pop('streams') == stream
             assert own == other
-        if name.endswith('pct'):
-            base, percent = name.rsplit('_', 1)
+        if end.endswith('pct'):
             own, other = load(name).to_dict(), load(base).to_dict()
             data = own['train_dataloader']['dataset']
-            assert data.pop('fraction') == int(percent[:-3]) / 100
+            assert data.pop('fraction') == int(end[:-3]) / 100
             assert own == other
-        if name.endswith('_shift'):
+        if end == 'x2':
+            own, other = load(name).to_dict(), load(base).to_dict()
+            assert own.pop('model') == dict(
+                type='STFEnsemble', shared=other.pop('model'),
+                members=[{}, {}])
+            assert own == other
+        if end == 'shift':
             source = Path(load(name).load_from)
             before = load(source.parent.name)
             assert source.name == f'epoch_{before.train_cfg.max_epochs}.pth'
@@ -252,28 +200,66 @@ def test_one_knob_per_file():
                 before).backbone
 
 
-def test_practice_of_mmaction2():
-    stock = Config.fromfile(
-        Path(mmaction.__file__).parent / '.mim/configs/skeleton/stgcnpp/stgcnp'
-        'p_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d.py')
-    own = load('msg3d_ntu60_xsub_j_u100')
-    for key in ('train_cfg', 'optim_wrapper', 'auto_scale_lr'):
-        for name, value in stock[key].items():
-            if name != 'val_begin':
-                expected = own[key][name]
-                assert expected == value or name == 'optimizer', (key, name)
-    assert own.param_scheduler[0].T_max == stock.param_scheduler[0].T_max
-    assert own.train_dataloader.batch_size == stock.train_dataloader.batch_size
-    assert own.train_dataloader.dataset.times == 5
+def stock_config(name):
+    """The u100 config of MMAction2 for joints in 3D."""
+    return Config.fromfile(
+        Path(mmaction.__file__).parent / f'.mim/configs/skeleton/{name}/{name}'
+        '_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d.py')
+
+
+def check_u100_data(own, stock):
+    """Batch, repetitions, splits and frames, as MMAction2 has them."""
+    assert own.auto_scale_lr == stock.auto_scale_lr
+    loaders = own.train_dataloader, stock.train_dataloader
+    assert loaders[0].batch_size == loaders[1].batch_size == 16
+    assert loaders[0].sampler == loaders[1].sampler
+    for loader in loaders:
+        assert (loader.dataset.type, loader.dataset.times) == (
+            'RepeatDataset', 5)
     for loader in ('train', 'val', 'test'):
-        samples = [
-            next(step for step in data.get('dataset', data).pipeline
-                 if step['type'] == 'UniformSampleFrames')
-            for data in (own[f'{loader}_dataloader'].dataset,
-                         stock[f'{loader}_dataloader'].dataset)
-        ]
-        samples[1].pop('num_clips') if loader == 'val' else None
-        assert samples[0] == samples[1]
+        data = [cfg[f'{loader}_dataloader'].dataset for cfg in (own, stock)]
+        data = [d.get('dataset', d) for d in data]
+        assert [d.ann_file for d in data] == ['data/skeleton/ntu60_3d.pkl'] * 2
+        assert data[0].split == data[1].split
+        frames = [next(dict(dict(num_clips=1), **step) for step in d.pipeline
+                       if step['type'] == 'UniformSampleFrames')
+                  for d in data]
+        assert frames[0] == frames[1]
+    assert frames[0]['num_clips'] == 10
+
+
+@pytest.mark.parametrize('stock', ['stgcnpp', '2s-agcn'])
+@pytest.mark.parametrize('name', [
+    'msg3d_ntu60_xsub_j_u100', 'ctrgcn_ntu60_xsub_j'])
+def test_practice_of_mmaction2(name, stock):
+    own, stock = load(name), stock_config(stock)
+    check_u100_data(own, stock)
+    assert own.optim_wrapper == stock.optim_wrapper
+    begin = dict(val_begin=1)  # the default
+    assert dict(begin, **own.train_cfg) == dict(begin, **stock.train_cfg)
+    whole = dict(by_epoch=True)
+    assert [dict(whole, **s) for s in own.param_scheduler] == [
+        dict(whole, **s) for s in stock.param_scheduler]
+    assert (own.model.cls_head.num_classes, own.get('load_from')) == (60, None)
+
+
+def test_practice_of_mmaction2_with_stf():
+    """Three epochs from the weights of that baseline, at low rates."""
+    own = load('stf_msg3d_ntu60_xsub_j_u100')
+    stock = stock_config('stgcnpp')
+    check_u100_data(own, stock)
+    assert own.optim_wrapper.optimizer == dict(
+        stock.optim_wrapper.optimizer, lr=1e-3)
+    assert own.param_scheduler == [dict(
+        type='CosineAnnealingLR', T_max=3, eta_min=0,
+        convert_to_iter_based=True)]
+    assert learning_rates(own) == pytest.approx([1e-3, 7.5e-4, 2.5e-4])
+    assert own.load_from == 'work_dirs/msg3d_ntu60_xsub_j_u100/epoch_16.pth'
+    assert own.get('custom_hooks') is None  # no warm-up
+    baseline = load('msg3d_ntu60_xsub_j_u100')
+    assert baseline.train_cfg.max_epochs == 16
+    assert own.model == load('stf_msg3d_ntu60_xsub_j').model
+    assert baseline.model == load('msg3d_ntu60_xsub_j').model
 
 
 @pytest.mark.parametrize('name', [n for n in CONFIGS if n.startswith('stf_')
@@ -289,13 +275,3 @@ def test_the_rates_change_where_the_phase_does(name):
     last = 1e-3 if 'tiny' in name else 1e-4  # of one epoch, of several
     assert rates[-1] == pytest.approx(last)
     assert 0 < switch < len(rates)
-
-
-@pytest.mark.parametrize('name', CONFIGS)
-def test_clip_ids_are_kept(name):
-    if name in STOCK:
-        pytest.skip("the pipeline of MMAction2's config is its own")
-    cfg = load(name)
-    for data in (dataset_of(cfg), cfg.val_dataloader.dataset,
-                 cfg.test_dataloader.dataset):
-        assert 'frame_dir' in data.pipeline[-1]['meta_keys']
