@@ -4,12 +4,14 @@ What the papers report comes from tools/paper.yml, what was measured here from
 tools/results.yml, FLOPs and parameters are counted.
 """
 import argparse
+from functools import lru_cache
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import yaml
 from get_flops import measure
 from mmengine.config import Config
+from reproduce import TABLES, table_of
 
 from stf_mmaction.datasets.layouts import get_layout
 from stf_mmaction.engine.cli import run
@@ -41,6 +43,7 @@ STF = ('Towards To-a-T Spatio-Temporal Focus for Skeleton-Based Action '
 COLUMNS = ('config', 'stream', 'frames', 'GPUs x batch', 'backbone', 'epochs',
            'FLOPs', 'params', 'testing', 'top-1, paper', 'top-1, ours',
            'seeds', 'ckpt', 'log')
+NOT_RUN = 'not yet run'
 START = '<!-- tables: written by tools/zoo.py -->'
 _counted: Dict[str, Tuple[int, int]] = {}
 
@@ -73,19 +76,46 @@ def stream(name: str) -> str:
     return next(part for part in name.split('_') if part in STREAMS)
 
 
+def heading(name: str) -> str:
+    """Data set and split of a config or benchmark."""
+    name = f'_{name}_'
+    return f'{DATASETS[_data(name)]} {_split(name)}'.strip()
+
+
+@lru_cache(maxsize=None)
+def numbers() -> Dict[str, Dict]:
+    """What the papers report, by the title of the table."""
+    return yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
+
+
 def paper(name: str) -> str:
     """The paper's top-1 for a config in %, or a dash."""
-    numbers = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
-    from reproduce import BENCHMARKS, TABLES, table_of
-    rows = [(b, b, b) for b in BENCHMARKS]
-    rows += [(f'{t} {b}', t, b) for t, bs in TABLES.items() for b in bs]
-    for title, row, bench in rows:
-        for setting, cells in table_of(row, bench).items():
+    for title, theirs in numbers().items():
+        table = table_of(title.split()[0], title.split()[-1])
+        for setting, cells in table.items():
             for column, configs in cells.items():
-                own = numbers.get(title, {}).get(setting, {})
-                if configs == [name] and column in own:
-                    return f'{own[column]:.2f}'
+                if configs == [name] and column in theirs.get(setting, {}):
+                    return f'{theirs[setting][column]:.2f}'
     return '-'
+
+
+def paper_table(title: str, results: Dict) -> List[str]:
+    """Lines of a table of the paper, its numbers beside ours."""
+    row, bench = title.split()[0], title.split()[-1]
+    table = table_of(row, bench)
+    columns = list(next(iter(table.values())))
+    extra = f' {bench}' if bench not in (row, TABLES.get(row, [''])[0]) else ''
+    heads = [f'{c}, {whose}' for c in columns for whose in ('paper', 'ours')]
+    lines = [f'`bash tools/reproduce.sh {row} 4{extra}`:', '',
+             '| setting | ' + ' | '.join(heads) + ' |',
+             '|' + ' --- |' * (1 + len(heads))]
+    for setting, cells in table.items():
+        theirs, line = numbers()[title].get(setting, {}), [setting]
+        for column, configs in cells.items():
+            line += [f'{theirs[column]:.2f}' if column in theirs else '-',
+                     results.get('+'.join(configs), {}).get('top1', NOT_RUN)]
+        lines.append('| ' + ' | '.join(line) + ' |')
+    return lines
 
 
 def count(name: str, cfg: Config) -> Tuple[int, int, int]:
@@ -126,53 +156,61 @@ def describe(name: str, results: Dict) -> Dict:
         'frames': frames, 'GPUs x batch': machine,
         'backbone': title,
         'epochs': cfg.train_cfg.max_epochs * loader.dataset.get('times', 1),
-        'FLOPs': f'{flops / 1e9:.2f} G', 'params': f'{params / 1e6:.3f} M',
+        'FLOPs': f'{flops / 1e9:.2f}G', 'params': f'{params / 1e6:.3f}M',
         'testing': f'{clips} clip' + 's' * (clips > 1),
         'top-1, paper': paper(name),
-        'top-1, ours': own.get('top1', 'not yet run'),
-        'seeds': own.get('seeds', '-'), 'ckpt': own.get('ckpt', '-'),
-        'log': own.get('log', '-')
+        'top-1, ours': own.get('top1', NOT_RUN),
+        'seeds': own.get('seeds', '-'),
+        **{key: f'[{key}]({own[key]})' if key in own else '-'
+           for key in ('ckpt', 'log')}
     }
 
 
-def tables(rows: Dict[str, Dict]) -> str:
-    """One Markdown table for each benchmark."""
+def tables(rows: Dict[str, Dict], results: Dict) -> str:
+    """For each benchmark the paper's tables, and one of all configs."""
     text, title = [], None
     for name, row in rows.items():
-        own = f'{DATASETS[_data(name)]} {_split(name)}'.strip()
-        if own != title:
-            title = own
-            text += ['', f'## {title}', '', '| ' + ' | '.join(COLUMNS) + ' |',
+        if heading(name) != title:
+            title = heading(name)
+            text += ['', f'## {title}', '']
+            for table in numbers():
+                if heading(table.split()[-1]) == title:
+                    text += [*paper_table(table, results), '']
+            text += ['| ' + ' | '.join(COLUMNS) + ' |',
                      '|' + ' --- |' * len(COLUMNS)]
         text.append('| ' + ' | '.join(str(row[c]) for c in COLUMNS) + ' |')
     return '\n'.join(text) + '\n'
 
 
-def metafile(rows: Dict[str, Dict]) -> str:
+def metafile(rows: Dict[str, Dict], results: Dict) -> str:
     """The same in MMAction2's form."""
     models = []
     for name, row in rows.items():
-        metrics = {}
-        if row['top-1, ours'] != 'not yet run':
-            metrics['Top 1 Accuracy'] = row['top-1, ours']
+        own: Dict[str, Any] = results.get(name, {})
+        # Of "mean +- deviation" the mean.
+        metrics = {'Top 1 Accuracy': float(own['top1'].split()[0])
+                   } if own else {}
+        machine, batch = row['GPUs x batch'].split(' x ')
         models.append({
             'Name': name, 'Config': f'configs/{name}.py',
             'In Collection': ('STF' if name.startswith('stf') else
                               NETWORKS[network(name)][0]),
             'Metadata': {
-                'Architecture': row['backbone'],
-                'Batch Size': int(row['GPUs x batch'].split('x')[1]),
+                'Architecture': row['backbone'], 'Batch Size': int(batch),
                 'Epochs': row['epochs'], 'FLOPs': row['FLOPs'],
                 'Parameters': row['params'],
                 'Training Data': DATASETS[_data(name)],
-                'Training Resources': row['GPUs x batch']
+                'Training Resources': (machine if machine == 'CPU' else
+                                       f'{machine} GPUs')
             },
             'Modality': f'skeleton, {row["stream"]}',
             'Results': [{
-                'Dataset': f'{DATASETS[_data(name)]} {_split(name)}'.strip(),
+                'Dataset': heading(name),
                 'Task': 'Skeleton-based Action Recognition',
-                'Metrics': metrics or 'not yet run'
-            }]
+                'Metrics': metrics
+            }],
+            **{title: own[key] for title, key in (
+                ('Training Log', 'log'), ('Weights', 'ckpt')) if key in own}
         })
     used = {model['In Collection'] for model in models}
     papers = [('STF', *STF), *NETWORKS.values()]
@@ -193,8 +231,8 @@ def main() -> None:
     rows = {name: describe(name, results) for name in names()}
     page = ROOT / 'configs/README.md'
     head = page.read_text().split(START)[0]
-    page.write_text(head + START + '\n' + tables(rows))
-    (ROOT / 'configs/metafile.yml').write_text(metafile(rows))
+    page.write_text(head + START + '\n' + tables(rows, results))
+    (ROOT / 'configs/metafile.yml').write_text(metafile(rows, results))
 
 
 if __name__ == '__main__':

@@ -1,19 +1,23 @@
 """Tables, metafile and configs agree, and state the paper's numbers."""
 import re
-import runpy
 import sys
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
-from mmengine.config import Config
+from mmaction.registry import MODELS
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
+from zoo_configs import CONFIGS, ROOT, load, network_of
 
-ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tools'))
-zoo = runpy.run_path(str(ROOT / 'tools/zoo.py'))
+import zoo  # noqa: E402
+
 PAGE = (ROOT / 'configs/README.md').read_text()
-META = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
-CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+FILE = (ROOT / 'configs/metafile.yml').read_text()
+META = yaml.safe_load(FILE)
+RESULTS = yaml.safe_load((ROOT / 'tools/results.yml').read_text())
 # Section 8 of the design: joints, bones, both.
 PAPER = {
     'msg3d_ntu60_xsub': (88.77, 89.59, 90.67),
@@ -54,24 +58,128 @@ def test_every_config_is_listed_once():
         Import=['configs/metafile.yml'])
 
 
+@pytest.fixture(scope='module')
+def written():
+    """Rows as zoo.py makes them, with each network counted once."""
+    counted = {}
+
+    def measure(path, shape):
+        cfg = load(path.split('/')[-1][:-3])
+        backbone, head = network_of(cfg).backbone, network_of(cfg).cls_head
+        key = f'{backbone}{shape}'
+        if key not in counted:
+            with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+                net = MODELS.build(backbone).eval()
+                with FlopCounterMode(display=False) as counter:
+                    net(torch.randn(shape))
+            counted[key] = (sum(p.numel() for p in net.parameters()),
+                            counter.get_total_flops() // 2)
+        params, flops = counted[key]
+        last = head.in_channels * head.num_classes
+        copies = len(cfg.model.get('members', 'm')) * len(
+            cfg.model.get('streams', 'j'))
+        return (path, copies * (params + last + head.num_classes),
+                copies * (flops + last))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, 'measure', measure)
+        patch.setattr(zoo, 'Config', SimpleNamespace(
+            fromfile=lambda path: load(path.stem)))
+        patch.setattr(zoo, '_counted', {})
+        return {name: zoo.describe(name, RESULTS) for name in zoo.names()}
+
+
+def test_pages_are_what_the_tool_writes(written):
+    assert PAGE.split(zoo.START)[1] == '\n' + zoo.tables(written, RESULTS)
+    assert FILE == zoo.metafile(written, RESULTS)
+
+
 def test_tables_and_metafile_agree():
-    assert zoo['START'] in PAGE
+    table = rows()
     for model in META['Models']:
-        cells = rows()[model['Name']]
+        cells = table[model['Name']]
         assert (ROOT / model['Config']).is_file()
         data = model['Metadata']
-        assert cells[2:7] == [
-            data['Training Resources'], data['Architecture'],
-            str(data['Epochs']), data['FLOPs'], data['Parameters']
+        machine, batch = cells[2].split(' x ')
+        assert [data['Training Resources'], data['Batch Size']] == [
+            'CPU' if machine == 'CPU' else f'{machine} GPUs', int(batch)]
+        assert cells[3:7] == [
+            data['Architecture'], str(data['Epochs']), data['FLOPs'],
+            data['Parameters']
         ]
         metrics = model['Results'][0]['Metrics']
-        own = metrics if isinstance(metrics, str) else str(
-            metrics['Top 1 Accuracy'])
-        assert cells[9] == own
-        cfg = Config.fromfile(ROOT / model['Config'])
+        assert all(isinstance(value, float) for value in metrics.values())
+        own = RESULTS.get(model['Name'])
+        if own:
+            assert cells[9:11] == [own['top1'], str(own['seeds'])]
+            assert metrics == {
+                'Top 1 Accuracy': float(own['top1'].split()[0])}
+        else:
+            assert (cells[9:11], metrics) == (['not yet run', '-'], {})
+        cfg = load(model['Name'])
         times = cfg.train_dataloader.dataset.get('times', 1)
         assert data['Epochs'] == cfg.train_cfg.max_epochs * times
         assert data['Batch Size'] == cfg.train_dataloader.batch_size
+    assert {part for key in RESULTS for part in key.split('+')
+            } <= set(CONFIGS)
+
+
+def test_what_is_measured_and_published_is_written(written):
+    name = 'msg3d_k400_j'
+    results = {
+        name: dict(top1='35.50 +- 0.25', seeds=3, ckpt='https://a/b.pth',
+                   log='https://a/b.log'),
+        f'{name}+msg3d_k400_b': dict(top1='36.00', seeds=3)
+    }
+    own = dict(written[name], **{
+        'top-1, ours': '35.50 +- 0.25', 'seeds': 3,
+        'ckpt': '[ckpt](https://a/b.pth)', 'log': '[log](https://a/b.log)'})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zoo, 'count', lambda *_: (3144000, 19230000000, 300))
+        assert zoo.describe(name, results) == own
+    model, = yaml.safe_load(zoo.metafile({name: own}, results))['Models']
+    assert model['Results'][0]['Metrics'] == {'Top 1 Accuracy': 35.5}
+    assert (model['Weights'], model['Training Log']) == (
+        'https://a/b.pth', 'https://a/b.log')
+    assert ('| MS-G3D | 35.74 | 35.50 +- 0.25 | 34.77 | not yet run '
+            '| 37.23 | 36.00 |') in zoo.tables({name: own}, results)
+
+
+def test_tables_of_the_paper():
+    """Fused, ablation, scarce data and data shift, ours beside it."""
+    def line(setting, *cells):
+        return f'| {setting} | ' + ' | '.join(
+            f'{number:.2f} | {RESULTS.get(key, {}).get("top1", "not yet run")}'
+            for number, key in cells) + ' |\n'
+
+    for name, numbers in PAPER.items():
+        kind, bench = name.split('msg3d_')
+        keys = f'{name}_j', f'{name}_b', f'{name}_j+{name}_b'
+        part = PAGE.split(f'tools/reproduce.sh {bench} 4`:\n')[1]
+        assert line('STF' if kind else 'MS-G3D', *zip(numbers, keys)) in (
+            part.split('`bash')[0])
+    base = 'msg3d_ntu60_xsub_j'
+    for row, lines in {
+            'ablation 4': [
+                ('MS-G3D', base), ('+ coherence', f'stf_{base}_c'),
+                ('+ divergence', f'stf_{base}_cd'),
+                ('+ adjacency', f'stf_{base}_focus'),
+                ('+ exploration (STF)', f'stf_{base}')],
+            'scarce 4': [
+                (f'{kind}, {percent} %', f'{start}{base}_{percent}pct')
+                for percent in (20, 25)
+                for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))],
+            'shift 4': [
+                (kind, f'{start}msg3d_ntu120_xsub_j_shift')
+                for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))]}.items():
+        part = PAGE.split(f'tools/reproduce.sh {row}`:\n')[1].split('`bash')[0]
+        for setting, name in lines:
+            number = OTHERS.get(name) or PAPER[name[:-2]][0]
+            assert line(setting, (number, name)) in part
+    part = PAGE.split('tools/reproduce.sh scarce 4 k400`:\n')[1]
+    for kind, start in (('MS-G3D', ''), ('STF', 'stf_')):
+        keys = [f'{start}msg3d_k400_{s}_25pct' for s in 'jb']
+        assert line(f'{kind}, 25 %', *((OTHERS[k], k) for k in keys)) in part
 
 
 def test_the_papers_numbers():
@@ -92,7 +200,6 @@ def test_the_papers_numbers():
 @pytest.mark.parametrize('name', [
     'msg3d_demo_j', 'stf_msg3d_demo_j', 'stf_msg3d_demo_jb'])
 def test_flops_and_parameters_are_counted(name):
-    params, flops, _ = zoo['count'](
-        name, Config.fromfile(ROOT / f'configs/{name}.py'))
-    assert rows()[name][5:7] == [f'{flops / 1e9:.2f} G',
-                                 f'{params / 1e6:.3f} M']
+    params, flops, _ = zoo.count(name, load(name))
+    assert rows()[name][5:7] == [f'{flops / 1e9:.2f}G',
+                                 f'{params / 1e6:.3f}M']
