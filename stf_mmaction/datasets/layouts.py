@@ -3,7 +3,7 @@ import json
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Any, Dict, Iterable, Optional, Tuple, Union
+from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
 Pairs = Tuple[Tuple[int, int], ...]
 
@@ -14,17 +14,19 @@ class Layout:
 
     Attributes:
         num_node (int): V.
-        inward (tuple[tuple[int, int]]): (child, parent) of each bone.
+        inward (tuple[tuple[int, int]]): (child, parent) of each bone. The
+            stream of bones and the picture want a tree; the graph may have
+            rings.
         center (int): The joint that normalisation moves to the origin.
         names (tuple[str], optional): Of the joints, V of them.
         height (tuple[int, int], optional): Two joints; body height is the
-            length of the path along the skeleton between them.
+            length of the shortest path along the skeleton between them.
         pairs (tuple[tuple[int, int]]): (left, right) joints, as
             ``left_kp, right_kp = zip(*pairs)`` for MMAction2's ``Flip``.
         name (str): Key of ``LAYOUTS``; empty for a custom layout.
 
     Raises:
-        ValueError: If this is not a tree over all joints.
+        ValueError: If this does not connect all joints.
     """
     num_node: int
     inward: Pairs
@@ -43,46 +45,61 @@ class Layout:
             raise ValueError(f'joint {wrong[0]} of a layout with num_node='
                              f'{self.num_node} does not exist: joints are '
                              f'0 to {self.num_node - 1}')
-        children = [child for child, _ in self.inward]
-        twice = {c for c in children if children.count(c) > 1}
-        if twice:
-            raise ValueError(f'joint {min(twice)} of a layout has several '
-                             "parents: 'inward' names each child once")
-        reached = {self.root}
-        while True:
-            more = {c for c, p in self.inward if p in reached} - reached
-            if not more:
-                break
-            reached |= more
-        if len(reached) != self.num_node:
-            apart = min(set(range(self.num_node)) - reached)
+        loops = [child for child, parent in self.inward if child == parent]
+        if loops:
+            raise ValueError(f'joint {loops[0]} of a layout is its own parent:'
+                             " take that pair out of 'inward'")
+        apart = set(range(self.num_node)) - set(self._ways(self.center))
+        if apart:
             raise ValueError(
-                f'joint {apart} of a layout is not connected to joint '
-                f"{self.root}: 'inward' must join all {self.num_node} joints")
+                f'joint {min(apart)} of a layout is not connected to joint '
+                f"{self.center}: 'inward' must join all {self.num_node} "
+                'joints')
         if self.names is not None and len(self.names) != self.num_node:
             raise ValueError(f'a layout has {len(self.names)} names for '
                              f'{self.num_node} joints: give one for each')
 
-    @property
-    def root(self) -> int:
-        """int: The joint that has no parent."""
-        children = {child for child, _ in self.inward}
-        free = [j for j in range(self.num_node) if j not in children]
-        if not free:
-            raise ValueError("the bones of a layout form a circle: 'inward' "
-                             'must be a tree of (child, parent) pairs')
-        return free[0]
+    def _ways(self, start: int) -> Dict[int, Tuple[int, ...]]:
+        """A shortest path from a joint to each that is connected to it."""
+        near: Dict[int, List[int]] = {j: [] for j in range(self.num_node)}
+        for child, parent in self.inward:
+            near[child].append(parent)
+            near[parent].append(child)
+        ways, queue = {start: (start, )}, [start]
+        for joint in queue:  # it grows
+            for other in near[joint]:
+                if other not in ways:
+                    ways[other] = (*ways[joint], other)
+                    queue.append(other)
+        return ways
 
     @property
     def parents(self) -> Tuple[int, ...]:
-        """tuple[int]: The parent of each joint; the root is its own."""
-        parents = list(range(self.num_node))
-        for child, parent in self.inward:
-            parents[child] = parent
-        return tuple(parents)
+        """tuple[int]: The parent of each joint; the root is its own.
+
+        Raises:
+            ValueError: If the layout is not a tree.
+        """
+        children = [child for child, _ in self.inward]
+        twice = {c for c in children if children.count(c) > 1}
+        if twice:
+            raise ValueError(
+                f'joint {min(twice)} of a layout has several parents: for '
+                "bones and pictures 'inward' must name each child once")
+        if len(children) == self.num_node:
+            raise ValueError(
+                "the bones of a layout form a circle: for bones and pictures "
+                "'inward' must be a tree of (child, parent) pairs")
+        parents = dict(self.inward)
+        return tuple(parents.get(j, j) for j in range(self.num_node))
+
+    @property
+    def root(self) -> int:
+        """int: The joint that has no parent; an error as of parents."""
+        return next(j for j, p in enumerate(self.parents) if j == p)
 
     def path(self, start: int, end: int) -> Tuple[int, ...]:
-        """Joints along the skeleton from ``start`` to ``end``.
+        """The fewest joints along the skeleton from ``start`` to ``end``.
 
         Args:
             start (int): The first joint.
@@ -91,19 +108,7 @@ class Layout:
         Returns:
             tuple[int]: The joints of the way, both ends among them.
         """
-        parents = self.parents
-
-        def ancestors(joint):
-            line = [joint]
-            while parents[joint] != joint:
-                joint = parents[joint]
-                line.append(joint)
-            return line
-
-        up, down = ancestors(start), ancestors(end)
-        meeting = next(joint for joint in up if joint in down)
-        return tuple(up[:up.index(meeting) + 1] +
-                     down[:down.index(meeting)][::-1])
+        return self._ways(start)[end]
 
 
 def _names(text: str) -> Tuple[str, ...]:

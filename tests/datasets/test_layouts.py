@@ -1,12 +1,16 @@
 """Layouts: the same skeletons as MMAction2's, and clear refusals."""
 import json
+from itertools import product
 
 import numpy as np
 import pytest
 from mmaction.models.utils.graph import Graph
-from mmaction.registry import TRANSFORMS
+from mmaction.registry import MODELS, TRANSFORMS
 from networks import STAR
-from stf_mmaction.datasets import LAYOUTS, get_layout
+from stf_mmaction.datasets import (LAYOUTS, PrepareSkeleton, SkeletonStream,
+                                   get_layout)
+from stf_mmaction.models.layers.graph import adjacency_scales
+from test_docs import hand, plane
 
 
 @pytest.mark.parametrize('name', ['nturgb+d', 'openpose', 'coco'])
@@ -67,9 +71,8 @@ def test_parents_and_paths():
     (dict(inward=[(1, 0), (2, 1), (3, 0), (5, 0)]), 'joint 5'),
     (dict(center=7), 'joint 7'),
     (dict(height=(0, 9)), 'joint 9'),
-    (dict(inward=[(1, 0), (1, 2), (3, 0), (4, 0)]), 'joint 1 .* several'),
     (dict(inward=[(1, 0), (2, 1), (3, 0)]), 'joint 4 .* not connected'),
-    (dict(inward=[(0, 1), (1, 2), (2, 0), (3, 0), (4, 0)]), 'circle'),
+    (dict(inward=[(0, 0), (1, 0), (2, 1), (3, 0), (4, 0)]), 'joint 0 .* own'),
     (dict(names=('a', )), '1 names for 5 joints'),
     (dict(colour='red'), "unknown keys .'colour'."),
     (dict(pairs=[(3, 6)]), 'joint 6'),
@@ -82,6 +85,64 @@ def test_parents_and_paths():
 def test_bad_layouts(change, match):
     with pytest.raises(ValueError, match=match):
         get_layout(dict(STAR, **change))
+
+
+@pytest.mark.parametrize('inward,match,way', [
+    ([(1, 0), (1, 2), (3, 0), (4, 0)], 'joint 1 .* several', (2, 1, 0, 3)),
+    ([(0, 1), (1, 2), (2, 0), (3, 0), (4, 0)], 'circle', (2, 0, 3)),
+    ([(1, 0), (2, 1), (3, 2), (4, 3), (0, 4)], 'circle', (2, 3)),  # a ring
+    ([(1, 0), (2, 0), (3, 1), (3, 2), (4, 3)], 'joint 3 .* several', (2, 3)),
+])
+def test_a_graph_need_not_be_a_tree(inward, match, way):
+    """As for MMAction2; what needs a parent of each joint says so."""
+    cfg = dict(num_node=5, inward=inward, center=0, height=(2, 3))
+    layout = get_layout(cfg)
+    assert layout.path(2, 3) == way
+    stock, own = (MODELS.build(dict(
+        type=kind, graph_cfg=dict(layout=cfg, mode='spatial'), num_stages=2))
+                  for kind in ('STGCN', 'STFSTGCN'))
+    assert own.gcn[0].gcn.A.equal(stock.gcn[0].gcn.A)
+    keypoint = np.random.default_rng(0).normal(size=(1, 4, 5, 3))
+    clip = PrepareSkeleton(cfg).transform(dict(keypoint=keypoint))
+    bones = np.diff(clip['keypoint'][0][:, way], axis=1)
+    lengths = np.linalg.norm(bones, axis=-1).sum(1)
+    assert np.median(lengths) == pytest.approx(1, rel=1e-5)
+    joints = SkeletonStream(cfg, 'jm').transform(dict(clip))['keypoint']
+    assert joints.shape == (1, 4, 5, 4)
+    for use in (lambda: SkeletonStream(cfg, 'b').transform(dict(clip)),
+                lambda: layout.root, lambda: layout.parents):
+        with pytest.raises(ValueError, match=f'{match}.* for bones and pict'):
+            use()
+
+
+@pytest.mark.parametrize('skeleton', [hand, plane])
+def test_graphs_of_custom_skeletons(skeleton):
+    """Those of MS-G3D and of the others, an edge at a time."""
+    cfg = skeleton()[0]
+    V, inward = cfg['num_node'], cfg['inward']
+    hops = np.where(np.eye(V), 0, V)
+    for child, parent in inward:
+        hops[child, parent] = hops[parent, child] = 1
+    for k, i, j in product(range(V), repeat=3):  # by way of k
+        hops[i, j] = min(hops[i, j], hops[i, k] + hops[k, j])
+    assert hops.max() < V
+    scales = adjacency_scales(get_layout(cfg), 5)
+    for k in range(5):
+        linked = (hops == k) | (hops == 0)
+        for i, j in product(range(V), repeat=2):
+            degrees = linked[i].sum() * linked[j].sum()
+            assert scales[k, i, j].item() == pytest.approx(
+                linked[i, j] / degrees**0.5, rel=1e-6)
+    net = MODELS.build(dict(
+        type='STFCTRGCN', graph_cfg=dict(layout=cfg, mode='spatial'),
+        base_channels=4))
+    children = [parent for _, parent in inward]
+    expected = np.zeros((3, V, V))  # itself, to the parent, to the children
+    for child, parent in inward:
+        expected[1, parent, child] = 1
+        expected[2, child, parent] = 1 / children.count(parent)
+    expected[0] = np.eye(V)
+    np.testing.assert_allclose(net.gcn[3].gcn.A.detach(), expected, rtol=1e-6)
 
 
 def test_unknown_and_incomplete():
