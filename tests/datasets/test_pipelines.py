@@ -1,13 +1,16 @@
 """Two persons, an absent one, 2D and all streams, up to the losses."""
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import DATASETS
+from mmengine.dataset import Compose
 from networks import (FOCUS_LOSSES, LOSSES, backbone, recognizer, samples,
-                      total)
+                      settle, total)
 from stf_mmaction.focus import present_persons
+from test_docs import hand, plane
 from torch.utils.data import default_collate
 
 FRAMES, SIZE = 9, (480, 640)  # height and width of the video
@@ -144,6 +147,11 @@ def test_channels_of_several_streams_are_those_of_each(tmp_path):
             alone = batch(tmp_path, 'coco', True, make('coco', stream))
             part = whole[..., channels * index:channels * (index + 1)]
             assert part.equal(alone)
+    # Or chosen at the data set.
+    whole = batch(tmp_path, 'coco', True, ours('coco', None),
+                  'SkeletonDataset', stream=('j', 'b'))
+    assert whole.equal(
+        batch(tmp_path, 'coco', True, ours('coco', ('j', 'b'))))
 
 
 def test_our_dataset_gives_what_mmaction2s_gives(tmp_path):
@@ -151,12 +159,28 @@ def test_our_dataset_gives_what_mmaction2s_gives(tmp_path):
     assert batch(*args).equal(batch(*args, dataset='SkeletonDataset'))
 
 
-@pytest.mark.parametrize('steps', [
-    theirs('coco', 'j'), theirs('coco', 'j', 'b'), ours('coco', 'b')])
-def test_focus_is_scaled_by_the_persons_who_are_there(tmp_path, steps):
+def stock(layout, channels):
+    """MMAction2's own ST-GCN with three blocks, and a head of ours."""
+    return recognizer(
+        dict(loss_divergence=FOCUS_LOSSES['loss_divergence']),
+        dict(type='STGCN', graph_cfg=dict(layout=layout, mode='spatial'),
+             in_channels=channels, base_channels=6, num_stages=3,
+             inflate_stages=[2, 3], down_stages=[3]))
+
+
+@pytest.mark.parametrize('make', [stock, partial(network, **FOCUS_LOSSES)])
+@pytest.mark.parametrize('layout,steps', [
+    ('coco', theirs('coco', 'j')), ('coco', theirs('coco', 'j', 'b')),
+    ('coco', theirs('coco', 'bm')), ('coco', ours('coco', 'b')),
+    ('coco', ours('coco', ('j', 'jm'))),
+    ('nturgb+d', theirs('nturgb+d', 'jm')),
+    ('nturgb+d', ours('nturgb+d', 'bm')),
+])
+def test_focus_is_scaled_by_the_persons_who_are_there(
+        tmp_path, layout, steps, make):
     """Against Eq. (2), with the presence known from the data."""
-    inputs = batch(tmp_path, 'coco', True, steps)[:, 0].double()
-    model = network('coco', inputs.shape[-1], **FOCUS_LOSSES).double()
+    inputs = batch(tmp_path, layout, layout == 'coco', steps)[:, 0].double()
+    model = make(layout, inputs.shape[-1]).double()
     features = model.backbone(inputs)
     probabilities = model.cls_head.fc(features.mean((1, 3, 4))).softmax(1)
     maps, classes = model.cls_head.focus(features, present_persons(inputs))
@@ -171,6 +195,38 @@ def test_focus_is_scaled_by_the_persons_who_are_there(tmp_path, steps):
             expected[PRESENT[n]] = (there - there.min()) / (
                 there.max() - there.min())
             torch.testing.assert_close(maps[n, s], expected)
+
+
+@pytest.mark.parametrize('skeleton', [hand, plane])
+@pytest.mark.parametrize('make', [stock, partial(network, **FOCUS_LOSSES)])
+def test_a_clip_alone_gives_what_it_gives_in_a_batch(skeleton, make):
+    """Custom skeletons, with scores in the plane, in float64."""
+    layout, clips, scores = skeleton()
+    pipeline = Compose([
+        *ours(layout, 'b')[:2],
+        dict(type='UniformSampleFrames', clip_len=12, test_mode=True),
+        dict(type='PoseDecode'),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs')
+    ])
+    inputs = []
+    for index in (0, 4):
+        clip = dict(keypoint=clips[index], label=0, modality='Pose',
+                    total_frames=clips[index].shape[1], start_index=0)
+        if scores:
+            clip['keypoint_score'] = scores[index]
+        inputs.append(pipeline(clip)['inputs'])
+    x = torch.stack(inputs).double()
+    channels = clips[0].shape[3] + 1
+    assert x.shape == (2, 1, 2, 12, layout['num_node'], channels)
+    model = settle(make(layout, channels).double(), x).eval()
+    both = model.focus(x[:, 0])
+    assert (both['focus'][:, :, 0].flatten(2).amax(2) > 0.5).all()
+    assert (both['focus'][:, :, 1] == 0).all()  # nobody there
+    assert not torch.allclose(*both['scores'])
+    for n in range(2):
+        for key, alone in model.focus(x[n:n + 1, 0]).items():
+            torch.testing.assert_close(both[key][n:n + 1], alone)
 
 
 def test_a_person_who_stands_still_is_there():

@@ -1,13 +1,16 @@
 """The preparation of skeletons against loops over its definition."""
 import numpy as np
 import pytest
+from mmaction.models.utils import Graph
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from networks import STAR
-from stf_mmaction.datasets import PrepareSkeleton, SkeletonStream, get_layout
+from stf_mmaction.datasets import PrepareSkeleton, SkeletonStream
+from test_docs import hand, plane
 
 # Height: 2-1-0-4; centre: joint 0.
 LAYOUT = dict(STAR, height=(2, 4))
+HAND, PLANE = hand()[0], plane()[0]
 
 
 @pytest.fixture
@@ -184,14 +187,25 @@ def test_the_nearest_centre_in_every_frame(clip):
             assert (centre[t] == person[nearest, 0]).all()
 
 
+@pytest.mark.parametrize('layout,channels,scored', [
+    (LAYOUT, 3, False), ('nturgb+d', 3, False), ('coco', 2, True),
+    (HAND, 3, False), (PLANE, 2, True)])
 @pytest.mark.parametrize('stream', ['j', 'b', 'jm', 'bm'])
-def test_streams_are_the_loop(clip, stream):
+def test_streams_are_the_loop(stream, layout, channels, scored):
+    skeleton = layout if isinstance(layout, dict) else vars(Graph(layout))
+    V = skeleton['num_node']
+    rng = np.random.default_rng(0)
+    clip = dict(keypoint=rng.normal(size=(2, 6, V, channels)))
     clip['keypoint'][0, 2, 1] = 0
-    ready = prepare(clip)
-    joints, seen = ready['keypoint'].copy(), ready['visibility'].copy()
-    parents = get_layout(LAYOUT).parents
-    out = SkeletonStream(LAYOUT, stream).transform(dict(ready))['keypoint']
-    assert out.shape == (2, 6, 5, 4) and out.dtype == np.float32
+    if scored:
+        clip['keypoint_score'] = rng.uniform(.2, 1, (2, 6, V))
+        clip['keypoint_score'][1, 3, 4] = 0
+    ready = prepare(clip, layout)
+    joints = ready['keypoint'].astype(np.float64)
+    seen = ready['visibility'].copy()
+    parents = {v: v for v in range(V)} | dict(skeleton['inward'])
+    out = SkeletonStream(layout, stream).transform(dict(ready))['keypoint']
+    assert out.shape == (2, 6, V, channels + 1) and out.dtype == np.float32
 
     def bone(m, t, v):
         p = parents[v]
@@ -205,15 +219,15 @@ def test_streams_are_the_loop(clip, stream):
 
     for m in range(2):
         for t in range(6):
-            for v in range(5):
+            for v in range(V):
                 expected, visible = value(m, t, v)
                 if stream.endswith('m'):
                     after, later = value(m, min(t + 1, 5), v)
                     visible = min(visible, later)
                     expected = (after - expected) * (visible > 0)
                 np.testing.assert_allclose(
-                    out[m, t, v, :3], expected, atol=1e-6)
-                assert out[m, t, v, 3] == visible
+                    out[m, t, v, :-1], expected, atol=1e-6)
+                assert out[m, t, v, -1] == visible
 
 
 def test_the_dataset_chooses_the_stream(clip):
