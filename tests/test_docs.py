@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import torch
+import yaml
 from data_tools import write_csv
 from definition import slow_losses
 from documents import ROOT, Document
@@ -248,6 +249,19 @@ def test_any_gcn_shows_the_config():
     assert example == (ROOT / f'configs/{name}.py').read_text()
     for kind in re.findall(r'`(STF\w+|\w+Backbone)` ?[|(]', ANY.text):
         assert kind in MODELS
+
+
+def test_accuracies_of_any_gcn_are_those_measured():
+    results = yaml.safe_load((ROOT / 'tools/results.yml').read_text())
+    names = {
+        'ST-GCN': 'stgcn_utd_mhad_j', 'ST-GCN++': 'stgcnpp_utd_mhad_j',
+        'AAGCN': 'aagcn_utd_mhad_j', 'CTR-GCN': 'ctrgcn_utd_mhad_j',
+        'MS-G3D': 'msg3d_utd_mhad_j_20e'}
+    rows = re.findall(r'^\| ([\w+-]+) \| ([^|]+) \| ([^|]+) \|$', ANY.text,
+                      re.M)
+    assert {row[0]: row[1:] for row in rows if row[0] in names} == {
+        title: (results[name]['top1'], results[f'stf_{name}']['top1'])
+        for title, name in names.items()}
 
 
 @pytest.mark.parametrize('command', ANY.commands)

@@ -1,4 +1,4 @@
-# ST-GCN for the comparison; MMAction2's own, as there is no STF module yet.
+# ST-GCN for the comparison; stf_stages=() makes it MMAction2's own.
 model = dict(
     type='STFRecognizer',
     backbone=dict(
