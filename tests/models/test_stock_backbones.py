@@ -1,21 +1,20 @@
 """Backbones that know nothing of STF: MMAction2's, its projects', any."""
 import copy
 import json
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import mmaction
 import pytest
 import torch
-from definition import watched_stages
 from mmaction.models.utils import Graph
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from networks import STAR, batch, ensemble_cfg, samples, total, wake
+from networks import batch, ensemble_cfg, samples, total, wake
 from stf_mmaction.datasets.layouts import LAYOUTS, get_layout
 from stf_mmaction.engine import SkeletonCheckHook
-from test_any_gcn import NO_MODULES, compare, data
+from test_any_gcn import NO_MODULES
+from test_focus_layers import PROJECT, model_of
 from torch import nn
 
 SKELETON = Path(mmaction.__file__).parent / '.mim/configs/skeleton'
@@ -80,137 +79,6 @@ def test_weights_of_zero_are_the_stock_recognizer_exactly(name, tmp_path):
         assert a.pred_score.equal(b.pred_score)
 
 
-@MODELS.register_module()
-class Project(nn.Module):
-    """Built as MMAction2's CTR-GCN project: blocks in ``net``, residuals
-    that are lambdas, ReLUs in place, ``in_channels`` not kept."""
-
-    def __init__(self, graph_cfg, in_channels=3, num_person=2):
-        super().__init__()
-        self.graph = Graph(**graph_cfg)
-        self.register_buffer('A', torch.tensor(self.graph.A).float().sum(0))
-        self.num_person = num_person
-        self.data_bn = nn.BatchNorm1d(
-            num_person * in_channels * self.graph.num_node)
-        self.net = nn.ModuleList(
-            ProjectBlock(*sizes) for sizes in
-            [(in_channels, 4, 1), (4, 4, 1), (4, 6, 2), (6, 6, 1)])
-
-    def forward(self, x):
-        N, M, T, V, C = x.shape
-        x = self.data_bn(x.permute(0, 1, 3, 4, 2).reshape(N, M * V * C, T))
-        x = x.view(N * M, V, C, T).permute(0, 2, 3, 1).contiguous()
-        for block in self.net:
-            x = block(x, self.A)
-        return x.reshape((N, M) + x.shape[1:])
-
-
-class ProjectBlock(nn.Module):
-
-    def __init__(self, in_channels, out_channels, stride):
-        super().__init__()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1))
-        self.bn = nn.BatchNorm2d(out_channels)
-        self.relu = nn.ReLU(inplace=True)
-        same = in_channels == out_channels
-        self.residual = (lambda x: x) if same else (lambda x: 0)
-
-    def forward(self, x, A):
-        return self.relu(self.bn(self.conv(x @ A)) + self.residual(x))
-
-
-@MODELS.register_module()
-class Parts(nn.Module):
-    """Modules of every kind, and none that is a chain."""
-
-    def __init__(self):
-        super().__init__()
-        self.start = nn.Identity()
-        self.first = nn.Conv2d(3, 6, 1)
-        self.act = nn.ReLU(inplace=True)
-        self.list = nn.ModuleList([nn.Conv2d(6, 6, 1)])
-        self.side = nn.Conv2d(6, 6, 1)
-        self.idle = nn.Conv2d(6, 6, 1)
-        self.tuple = Call(lambda x: (x, x))
-        self.late = Call(lambda x: x.permute(0, 2, 3, 1))
-        self.flat = nn.ReLU()
-        self.clips = Call(lambda x: x.unflatten(0, (-1, 2)))
-        self.end = Call(lambda x: x.roll(1, 2).sin().relu())
-
-    def forward(self, x):
-        x = self.start(x.flatten(0, 1).permute(0, 3, 1, 2))
-        x = self.act(self.first(x))
-        self.side(x)
-        x = self.tuple(self.list[0](x))[0]
-        x = self.flat(self.late(x).permute(0, 3, 1, 2))
-        return self.end(self.clips(x))
-
-
-class Call(nn.Module):
-
-    def __init__(self, function):
-        super().__init__()
-        self.forward = function
-
-
-def model_of(backbone, head=NO_MODULES, channels=6, **cfg):
-    torch.manual_seed(0)
-    return MODELS.build(dict(
-        type='STFRecognizer', backbone=backbone, cls_head=dict(
-            type='STFHead', num_classes=4, in_channels=channels, **head),
-        **cfg)).double()
-
-
-PROJECT = dict(type='Project', graph_cfg=dict(layout=STAR, mode='spatial'))
-
-
-def test_the_last_chain_is_found_whatever_its_name():
-    model = model_of(PROJECT)
-    assert model.focus_layers == ('net.2', 'net.3')
-    compare(model, *data(), partial(watched_stages,
-                                    layers=model.focus_layers))
-
-
-def test_modules_that_are_no_chain_are_named():
-    with pytest.raises(ValueError, match=r"focus_layers=\(lower, last\), two "
-                       r"of \['list.0', 'side'.*'end'\], or leave it out"):
-        model_of(dict(type='Parts'))
-
-
-@pytest.mark.parametrize('layers', [('act', 'X'), ('X', 'end')])
-def test_outputs_may_have_the_persons_apart(layers):
-    """(N, M, C, T, V) is the same as (N M, C, T, V)."""
-    seen = []
-    for name in ('flat', 'clips'):
-        model = model_of(dict(type='Parts'), focus_layers=[
-            name if layer == 'X' else layer for layer in layers])
-        loss = model(*data(), mode='loss')['loss_coherence']
-        seen.append((loss, *torch.autograd.grad(
-            loss, model.backbone.first.weight)))
-    torch.testing.assert_close(*seen)
-    assert seen[0][0] > 1e-3
-
-
-@pytest.mark.parametrize('layers,message', [
-    (('first', 'list'), "'list' of Parts is a list that never runs itself; "
-     "name two that fit, .* among .*'list.0'"),
-    (('act', 'idle'), "'idle' of Parts never runs; name two"),
-    (('act', 'tuple'), "'tuple' of Parts gives a tuple, not one tensor"),
-    (('act', 'late'), r"'late' of Parts gives shape \(3, 2, 8, 5, 6\), not"),
-    (('first', 'clips'), "output of 'first' of Parts is changed in place by "
-     'what follows: name the module'),
-    (('side', 'clips'), 'not between the weights of the backbone and what'),
-    (('start', 'clips'), 'not between the weights of the backbone and what'),
-    (('act', 'act'), r"\('act', 'act'\) must name two modules of Parts"),
-    ('act', r"focus_layers=\('act',\) must name two modules of Parts"),
-])
-def test_modules_that_do_not_fit_end_in_a_sentence(layers, message):
-    with pytest.raises(ValueError, match=message) as error:
-        model_of(dict(type='Parts'), focus_layers=layers)(
-            *data(), mode='loss')
-    assert '\n' not in str(error.value)
-
-
 HAND = dict(num_node=3, inward=[(1, 0), (2, 1)], center=0,
             names=['wrist', 'thumb', 'tip'])
 
@@ -260,8 +128,8 @@ class Own(nn.Module):
 
 
 def test_names_of_others_are_theirs():
-    """A module that does not import ``Graph``; this one does."""
-    Own.__module__ = 'json'
+    """Only backbones that are built on ``Graph`` get a layout written out."""
+    Own.__module__ = 'json'  # which does not import it, as this file does
     MODELS.register_module(module=Own, force=True)
     for layout in ('ntu', 'kinect20', dict(bones=3)):
         model = model_of(dict(type='Own', graph_cfg=dict(layout=layout)), {})
