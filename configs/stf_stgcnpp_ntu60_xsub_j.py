@@ -6,5 +6,4 @@ model = dict(
     type='STFRecognizer',
     cls_head=dict(
         type='STFHead',
-        loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1),
-        loss_coherence=dict(type='STFCoherenceLoss', loss_weight=0.1)))
+        loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1)))

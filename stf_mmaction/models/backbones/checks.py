@@ -29,21 +29,22 @@ def check_input(shape: Sequence[int], num_person: Optional[int],
         raise ValueError('input has no frame: a clip needs at least one')
 
 
-def check_stages(stf_stages: Any, count: int) -> None:
-    """Raise a ValueError if these are not some of the blocks of a network.
+def check_stages(stf_stages: Any, count: int, kind: str = 'blocks') -> None:
+    """Raise a ValueError if these are not some of the parts of a network.
 
     Args:
         stf_stages (Any): What a config says; None for all of them.
-        count (int): How many blocks there are.
+        count (int): How many parts there are.
+        kind (str): What they are called. Defaults to ``'blocks'``.
     """
     if stf_stages is None:
         return
     if not isinstance(stf_stages, (tuple, list, range)) or not all(
             isinstance(stage, Integral) for stage in stf_stages):
         raise ValueError(
-            f'stf_stages={stf_stages!r} is not a tuple of blocks: use numbers '
-            f'from 1 to {count}, such as ({count}, )')
+            f'stf_stages={stf_stages!r} is not a tuple of {kind}: use '
+            f'numbers from 1 to {count}, such as ({count}, )')
     unknown = sorted(set(stf_stages) - set(range(1, count + 1)))
     if unknown:
-        raise ValueError(f'stf_stages={tuple(stf_stages)} names blocks '
+        raise ValueError(f'stf_stages={tuple(stf_stages)} names {kind} '
                          f'{unknown}: there are 1 to {count}')

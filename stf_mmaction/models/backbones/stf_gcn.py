@@ -12,6 +12,7 @@ from mmaction.registry import MODELS
 
 from ..layers import BottleneckSTF, InferredGraph
 from ..layers.stf_module import NUM_SCALES
+from .checks import check_stages
 from .msg3d import MSG3DBackbone
 
 
@@ -25,8 +26,8 @@ class STFGCN(MSG3DBackbone):
 
     Args:
         graph_cfg (dict): As in :class:`MSG3DBackbone`, like all others but
-        stf_stages (Sequence[int]): Which of the six STF modules are on;
-            ``()`` is plain MS-G3D. Defaults to ``(1, 2, 3, 4, 5, 6)``.
+        stf_stages (Sequence[int], optional): Which of the six STF modules
+            are on; ``()`` is plain MS-G3D. Defaults to None, all of them.
 
     Attributes:
         stf_enabled (bool): Set to False to compute (and train) the MS-G3D
@@ -42,15 +43,13 @@ class STFGCN(MSG3DBackbone):
                  num_person: int = 2,
                  adjacency_norm: str = 'symmetric',
                  with_cp: bool = False,
-                 stf_stages: Sequence[int] = (1, 2, 3, 4, 5, 6),
+                 stf_stages: Optional[Sequence[int]] = None,
                  init_cfg: Optional[Dict] = None) -> None:
         super().__init__(graph_cfg, in_channels, base_channels,
                          num_gcn_scales, num_g3d_scales, num_person,
                          adjacency_norm, with_cp, init_cfg)
-        unknown = sorted(set(stf_stages) - set(range(1, 7)))
-        if unknown:
-            raise ValueError(f'stf_stages={tuple(stf_stages)} names modules '
-                             f'{unknown}: the STF modules are 1 to 6')
+        check_stages(stf_stages, 6, 'modules')
+        stf_stages = range(1, 7) if stf_stages is None else stf_stages
         if num_gcn_scales < NUM_SCALES and {1, 3, 5} & set(stf_stages):
             raise ValueError(
                 f'num_gcn_scales={num_gcn_scales} is less than the '
