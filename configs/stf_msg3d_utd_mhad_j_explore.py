@@ -5,4 +5,5 @@ _base_ = [
 ]
 
 model = dict(cls_head=dict(num_classes=27))
+auto_scale_lr = dict(base_batch_size=16)
 load_from = 'work_dirs/msg3d_utd_mhad_j/epoch_40.pth'

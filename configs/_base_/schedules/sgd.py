@@ -1,4 +1,5 @@
-# Of all settings; 32 clips in all.
+# Of all settings. The rate is meant for so many clips in all, on however
+# many GPUs; a schedule or config of another batch says so.
 optim_wrapper = dict(
     optimizer=dict(
         type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4))

@@ -1,6 +1,7 @@
 # The STF objectives from those weights (load_from), two epochs at each rate.
 _base_ = './sgd.py'
 
+auto_scale_lr = dict(base_batch_size=16)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=2)
 param_scheduler = [
