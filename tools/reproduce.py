@@ -3,27 +3,24 @@
 What is done is skipped, and what was interrupted goes on where it stopped.
 """
 import argparse
-import json
-import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import yaml
 from fuse_scores import accuracies, check, fuse, read
-from mmengine.config import Config, DictAction
+from reproduce_job import ROOT, Job
 
 from stf_mmaction.engine.cli import run
 
-ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ('ntu60_xsub', 'ntu60_xview', 'ntu120_xsub', 'ntu120_xset',
               'k400', 'utd_mhad', 'nw_ucla', 'demo', 'tiny')
 # Benchmarks that the other tables have configs for; the first is the default.
 TABLES = dict(
-    ablation=('ntu60_xsub', 'utd_mhad'),
-    scarce=('ntu60_xsub', 'k400', 'utd_mhad'),
-    shift=('ntu120_xsub', 'nw_ucla'),
+    ablation=('ntu60_xsub', 'utd_mhad', 'tiny'),
+    scarce=('ntu60_xsub', 'k400', 'utd_mhad', 'tiny'),
+    shift=('ntu120_xsub', 'nw_ucla', 'tiny'),
     gcns=('utd_mhad', ))
 # Setting -> column -> configs, whose scores are averaged.
 Table = Dict[str, Dict[str, List[str]]]
@@ -34,14 +31,20 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'row', help=f'a benchmark, {", ".join(BENCHMARKS)}, or a table, '
         f'{", ".join(TABLES)}')
-    parser.add_argument('gpus', type=int, help='0 for the CPU')
+    parser.add_argument(
+        'gpus', type=int, help='0 for the CPU; they share the batch of the '
+        'recipe, so that their number does not change it')
     parser.add_argument(
         'benchmark', nargs='?', help='of a table; by default the first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], help='of train.py and test.py')
+        '--cfg-options', nargs='+', default=[],
+        help='of train.py and test.py, for every config of the row')
     parser.add_argument(
-        '--work-dirs', type=Path, default=Path('work_dirs'),
+        '--data-root', type=Path,
+        help='folder of the pickles, if they are not in data/skeleton')
+    parser.add_argument(
+        '--work-dirs', type=Path, default=ROOT / 'work_dirs',
         help='where results go (default: %(default)s)')
     parser.add_argument(
         '--show', action='store_true', help='print what is there, run nothing')
@@ -59,6 +62,12 @@ def parse_args() -> argparse.Namespace:
                      f'of {known}')
     if args.gpus < 0:
         parser.error(f'{args.gpus} GPUs are not possible: use 0 for the CPU')
+    # The tools run in the repository, wherever this one was called.
+    args.work_dirs = args.work_dirs.resolve()
+    if args.data_root:
+        args.data_root = args.data_root.resolve()
+        if not args.data_root.is_dir():
+            parser.error(f'--data-root {args.data_root} is not a folder')
     return args
 
 
@@ -81,15 +90,16 @@ def table_of(row: str, benchmark: str) -> Table:
     if row == 'ablation':
         base = f'{benchmark}_j'
         return {
-            setting: {'J': [config]}
-            for setting, config in (
-                ('MS-G3D', f'msg3d_{base}'),
-                ('+ coherence', f'stf_msg3d_{base}_c'),
-                ('+ divergence', f'stf_msg3d_{base}_cd'),
-                ('+ adjacency', f'stf_msg3d_{base}_focus'),
-                ('+ exploration (STF)', f'stf_msg3d_{base}'),
-                ('control: two MS-G3D', f'msg3d_{base}_x2'),
-                ('control: two focus members', f'stf_msg3d_{base}_focus_x2'))
+            setting: {'J': configs}
+            for setting, configs in (
+                ('MS-G3D', [f'msg3d_{base}']),
+                ('+ coherence', [f'stf_msg3d_{base}_c']),
+                ('+ divergence', [f'stf_msg3d_{base}_cd']),
+                ('+ adjacency', [f'stf_msg3d_{base}_focus']),
+                ('+ exploration (STF)',  # from the same baseline
+                 [f'stf_msg3d_{base}_focus', f'stf_msg3d_{base}_explore']),
+                ('control: two MS-G3D', [f'msg3d_{base}_x2']),
+                ('control: two focus members', [f'stf_msg3d_{base}_focus_x2']))
         }
     if row == 'gcns':
         return {
@@ -119,95 +129,6 @@ def table_of(row: str, benchmark: str) -> Table:
     }
 
 
-class Job:
-    """One config: what there is of it, and what is missing."""
-
-    def __init__(self, name: str, args: argparse.Namespace) -> None:
-        self.name, self.args = name, args
-        self.config = ROOT / f'configs/{name}.py'
-        self.folder = args.work_dirs / name
-        self.scores = self.folder / 'scores.pkl'
-
-    @property
-    def checkpoint(self) -> Optional[Path]:
-        """Of the last epoch, once it is written to the end."""
-        cfg = Config.fromfile(self.config)
-        cfg.merge_from_dict(self._options())
-        last = self.folder / 'last_checkpoint'
-        if last.is_file() and Path(last.read_text().strip()).name == (
-                f'epoch_{cfg.train_cfg.max_epochs}.pth'):
-            return Path(last.read_text().strip())
-        return None
-
-    def _options(self) -> Dict:
-        parsed = argparse.ArgumentParser()
-        parsed.add_argument('--o', nargs='+', action=DictAction, default={})
-        options = self.args.cfg_options
-        return parsed.parse_args(['--o', *options] if options else []).o
-
-    def run(self) -> None:
-        """Train and test, as far as that is not done."""
-        self._remember()
-        if not self.scores.is_file():
-            self._test(self.train())
-
-    def train(self) -> Path:
-        """Train what is missing, and give the last checkpoint."""
-        if self.checkpoint:
-            return self.checkpoint
-        self._remember()
-        options = list(self.args.cfg_options)
-        source = Config.fromfile(self.config).get('load_from')
-        extra = ['--work-dir', self.folder, '--seed', self.args.seed]
-        if (self.folder / 'last_checkpoint').is_file():
-            extra.append('--resume')
-        elif source:  # work_dirs/<config>/epoch_<n>.pth
-            weights = Job(Path(source).parent.name, self.args).train()
-            options.append(f'load_from={weights}')
-        if options:
-            extra += ['--cfg-options', *options]
-        self._call('train', [self.config], extra)
-        if not self.checkpoint:
-            raise ValueError(f'{self.folder} has no checkpoint of the last '
-                             'epoch: see the log there')
-        return self.checkpoint
-
-    def _test(self, checkpoint: Path) -> None:
-        partial = self.folder / 'partial.pkl'
-        extra = ['--work-dir', self.folder, '--dump', partial]
-        if self.args.cfg_options:
-            extra += ['--cfg-options', *self.args.cfg_options]
-        self._call('test', [self.config, checkpoint], extra)
-        os.replace(partial, self.scores)  # all of it or nothing
-
-    def _call(self, what: str, files: List, extra: List) -> None:
-        gpus = self.args.gpus
-        command = [sys.executable, ROOT / f'tools/{what}.py', *files]
-        if gpus:
-            command = ['bash', ROOT / f'tools/dist_{what}.sh', *files, gpus]
-        command = [str(part) for part in (*command, *extra)]
-        print(f'[{self.name}] {what}', flush=True)
-        if subprocess.run(command, cwd=ROOT).returncode:
-            raise ValueError(f'{self.name}: {what} ended with an error, see '
-                             'above; the same command goes on from here')
-
-    def _remember(self) -> None:
-        """Refuse to mix results of different settings."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        note = self.folder / 'reproduce.json'
-        own = dict(seed=self.args.seed, cfg_options=self.args.cfg_options)
-        if not note.is_file():
-            note.write_text(json.dumps(own))
-        try:
-            there = json.loads(note.read_text())
-        except ValueError:  # killed while it was written
-            note.write_text(json.dumps(own))
-            there = own
-        if there != own:
-            raise ValueError(f'{self.folder} was made with {there}: use the '
-                             'same, another --work-dirs, or remove it')
-
-
 def show(table: Table, title: str, args: argparse.Namespace) -> None:
     """Print a table, the paper's numbers beside ours (top-1 in %)."""
     paper = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
@@ -228,24 +149,28 @@ def show(table: Table, title: str, args: argparse.Namespace) -> None:
 
 def top1(configs: List[str], args: argparse.Namespace) -> str:
     """Accuracy of the mean of the scores, or that there are none."""
-    paths = [Job(name, args).scores for name in configs]
-    if not all(path.is_file() for path in paths):
+    jobs = [Job(name, args) for name in configs]
+    if not all(job.scores.is_file() for job in jobs):
         return 'not yet run'
-    dumps = [read(str(path)) for path in paths]
-    for path, dump in zip(paths[1:], dumps[1:]):
-        check(dumps[0], dump, str(path))
+    for job in jobs:
+        job.check()
+    dumps = [read(str(job.scores)) for job in jobs]
+    for job, dump in zip(jobs[1:], dumps[1:]):
+        check(dumps[0], dump, str(job.scores))
     return f'{accuracies(*fuse(dumps, [1] * len(dumps)))[0]:.2f}'
 
 
 def main() -> None:
     args = parse_args()
-    args.work_dirs = args.work_dirs.resolve()
+    # Takes the tool that is running along, see Job.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     table = table_of(args.row, args.benchmark)
+    # What is wrong in the last of them is said before the first is trained.
+    jobs = [Job(name, args) for cells in table.values()
+            for configs in cells.values() for name in configs]
     if not args.show:
-        for cells in table.values():
-            for configs in cells.values():
-                for name in configs:
-                    Job(name, args).run()
+        for job in jobs:
+            job.run()
     title = args.row
     if args.row in TABLES:
         title += f' {args.benchmark}'

@@ -2,6 +2,5 @@
 # One row of the paper's tables: bash tools/reproduce.sh ntu60_xsub 4
 # trains and tests what is missing on 4 GPUs (0: on the CPU) and prints it.
 set -eu
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-source tools/launch.sh
-exec "$PYTHON" tools/reproduce.py "$@"
+source "$(dirname "${BASH_SOURCE[0]}")/launch.sh"
+exec "$PYTHON" "$TOOLS/reproduce.py" "$@"

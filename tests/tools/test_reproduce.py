@@ -1,4 +1,5 @@
 """One command per table row: whole, killed in the middle, and asked twice."""
+import argparse
 import os
 import re
 import runpy
@@ -7,46 +8,73 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+import torch
 import yaml
-from test_tools import ROOT, call
+from test_tools import ROOT
 
-FEW = ['--cfg-options', 'train_dataloader.dataset.indices=24',
-       'test_dataloader.dataset.indices=40']
-CONFIGS = [f'{kind}_tiny_{stream}' for kind in ('msg3d', 'stf_msg3d')
-           for stream in 'jb']
-CONFIG = 'stf_msg3d_tiny_j'
 sys.path.insert(0, str(ROOT / 'tools'))
 tools = runpy.run_path(str(ROOT / 'tools/reproduce.py'))
+import reproduce_job  # noqa: E402
+
 accuracies, fuse, read = (
     tools[name] for name in ('accuracies', 'fuse', 'read'))
+Job = reproduce_job.Job
+CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+# All clips are trained on and tested; this is during the training.
+OPTIONS = ['val_dataloader.dataset.indices=4']
+ENVIRONMENT = dict(
+    os.environ,
+    PATH=f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}',
+    VIRTUAL_ENV=sys.prefix, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
+    CUDA_VISIBLE_DEVICES='0')  # gpus=0 has to hide this one
 
 
-def command(folder, *options):
-    return ['bash', 'tools/reproduce.sh', 'tiny', '0', '--work-dirs', folder,
-            *options, *FEW]
+def command(folder, row='tiny', *rest):
+    return ['bash', str(ROOT / 'tools/reproduce.sh'), row, '0', *rest,
+            '--work-dirs', str(folder), '--cfg-options', *OPTIONS]
+
+
+def reproduce(folder, *arguments, cwd=ROOT):
+    return subprocess.run(
+        command(folder, *arguments), cwd=cwd, env=ENVIRONMENT,
+        text=True, capture_output=True)
 
 
 def row(out):
     return re.findall(r'^\| (?:MS-G3D|STF) .*$', out.stdout, re.M)
 
 
+def arguments(folder='/nowhere', gpus=0, cfg_options=(), data_root=None):
+    return argparse.Namespace(
+        work_dirs=Path(folder), gpus=gpus, seed=0, data_root=data_root,
+        cfg_options=list(cfg_options))
+
+
 @pytest.fixture(scope='module')
 def done(tmp_path_factory):
     folder = tmp_path_factory.mktemp('done')
-    environment = dict(PATH=f'{os.path.dirname(sys.executable)}:'
-                       f'{os.environ["PATH"]}', VIRTUAL_ENV=sys.prefix)
-    out = call(*command(folder), env=environment)
+    out = reproduce(folder)
     assert out.returncode == 0, out.stderr[-2000:]
-    return folder, row(out), environment
+    return folder, row(out)
+
+
+@pytest.fixture(scope='module')
+def shifted(done):
+    """The row of configs that start from the weights of others."""
+    out = reproduce(done[0], 'shift', 'tiny')
+    assert out.returncode == 0, out.stderr[-2000:]
+    return done[0], row(out)
 
 
 def test_the_row_is_that_of_the_dumps(done):
-    folder, rows, _ = done
+    folder, rows = done
     for line, kind in zip(rows, ('msg3d', 'stf_msg3d')):
         dumps = [read(str(folder / f'{kind}_tiny_{s}/scores.pkl'))
                  for s in 'jb']
+        assert len(dumps[0]) == 100
         expected = [
             accuracies(*fuse(part, [1] * len(part)))[0]
             for part in (dumps[:1], dumps[1:], dumps)
@@ -57,41 +85,185 @@ def test_the_row_is_that_of_the_dumps(done):
 
 
 def test_what_is_done_is_not_done_again(done):
-    folder, rows, environment = done
+    folder, rows = done
     times = {p: p.stat().st_mtime for p in folder.rglob('*')}
-    out = call(*command(folder), env=environment)
+    # Paths are relative to where the user is.
+    out = reproduce(folder.name, cwd=folder.parent)
     assert row(out) == rows and '] train' not in out.stdout
     assert times == {p: p.stat().st_mtime for p in folder.rglob('*')}
-    other = call(*command(folder), 'model.init_cfg=None', env=environment)
-    assert other.returncode and 'was made with' in other.stderr
 
 
-def test_killed_in_the_middle_it_ends_the_same(done, tmp_path):
-    folder, rows, environment = done
-    shutil.copytree(folder, tmp_path / 'runs')
-    shutil.rmtree(tmp_path / 'runs' / CONFIG)
-    work_dir = tmp_path / 'runs' / CONFIG
-    process = subprocess.Popen(
-        [str(c) for c in command(tmp_path / 'runs')], cwd=ROOT,
-        start_new_session=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=dict(os.environ, OMP_NUM_THREADS='1', **environment))
+@pytest.mark.parametrize('kind,epochs', [('msg3d', 2), ('stf_msg3d', 3)])
+def test_a_row_starts_from_the_weights_of_its_source(shifted, kind, epochs):
+    folder, rows = shifted
+    assert len(rows) == 2 and 'not yet run' not in ''.join(rows)
+    last = Job(f'{kind}_tiny_j_shift', arguments(folder)).newest()
+    source, own = (
+        torch.load(path, weights_only=False)['state_dict']
+        for path in (folder / f'{kind}_tiny_j/epoch_{epochs}.pth', last))
+    assert source.keys() == own.keys()
+    for name, value in source.items():  # all but the last layer is frozen
+        assert value.equal(own[name]) == ('cls_head' not in name), name
+
+
+def at_work(folder, tool):
+    """The process that a tool runs in, once it is there."""
     stop = time.time() + 300
-    while not (work_dir / 'last_checkpoint').is_file():
-        assert process.poll() is None and time.time() < stop
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
+    while time.time() < stop:
+        try:
+            pid = int((folder / 'lock').read_text())
+            if f'tools/{tool}.py' in Path(f'/proc/{pid}/cmdline').read_text():
+                return pid
+        except (FileNotFoundError, ValueError, ProcessLookupError):
+            pass
+        time.sleep(0.05)
+    raise TimeoutError(tool)
+
+
+def start(folder):
+    return subprocess.Popen(
+        command(folder, 'shift', 'tiny'), cwd=ROOT, env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
+    """In the training of the source, then in the test."""
+    done, rows = shifted
+    runs, name = tmp_path / 'runs', 'msg3d_tiny_j'
+    shutil.copytree(done, runs)
+    for own in (name, f'{name}_shift'):
+        shutil.rmtree(runs / own)
+
+    # The command alone dies; the training that it began does not.
+    process = start(runs)
+    pid = at_work(runs / name, 'train')
+    assert b'CUDA_VISIBLE_DEVICES=\0' in Path(
+        f'/proc/{pid}/environ').read_bytes()
+    while not (runs / name / 'last_checkpoint').is_file():
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGSTOP)
+    process.kill()
     process.wait()
-    assert not (work_dir / 'scores.pkl').exists()
-    shown = call(*command(tmp_path / 'runs', '--show'), env=environment)
-    assert 'not yet run' in shown.stdout
-    out = call(*command(tmp_path / 'runs'), env=environment)
-    assert 'resumed epoch' in out.stdout + out.stderr
-    assert row(out) == rows
-    killed, whole = (read(str(path / CONFIG / 'scores.pkl'))
-                     for path in (tmp_path / 'runs', folder))
+    assert not (runs / name / 'epoch_2.pth').exists()
+    job = Job(name, arguments(runs, cfg_options=OPTIONS))
+    with pytest.raises(ValueError, match=f'is in use by process {pid}: .*'
+                       f'kill {pid}'):
+        job.train()
+    os.kill(pid, signal.SIGKILL)
+    assert tools['top1']([f'{name}_shift'], job.args) == 'not yet run'
+
+    # What it leaves may be cut, and in another place.
+    moved = runs.rename(tmp_path / 'moved')
+    whole = (moved / name / 'epoch_1.pth').read_bytes()
+    (moved / name / 'epoch_2.pth').write_bytes(whole[:len(whole) // 2])
+    (moved / name / 'last_checkpoint').write_text('')
+    process = start(moved)
+    pid = at_work(moved / f'{name}_shift', 'test')
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert not Path(f'/proc/{pid}').exists()
+    assert not (moved / f'{name}_shift/scores.pkl').exists()
+    log = max((moved / name).glob('*/*.log')).read_text()
+    assert 'resumed epoch: 1,' in log
+
+    out = reproduce(moved, 'shift', 'tiny')
+    assert row(out) == rows and '] train' not in out.stdout
+    killed, whole = (read(str(path / f'{name}_shift/scores.pkl'))
+                     for path in (moved, done))
+    assert killed.keys() == whole.keys()
     for clip, (scores, _) in whole.items():
         assert killed[clip][0] == pytest.approx(scores, abs=1e-7)
+
+
+def test_two_processes_share_the_batch(tmp_path, monkeypatch):
+    """The command; tests/tools/test_tools.py runs dist_train.sh."""
+    started, popen = [], subprocess.Popen
+
+    def record(command, **kwargs):
+        started.append((command, kwargs['env']))
+        return popen(['true'])
+
+    monkeypatch.setattr(reproduce_job.subprocess, 'Popen', record)
+    job = Job('msg3d_tiny_j_25pct', arguments(tmp_path, 2))
+    with pytest.raises(ValueError, match='no checkpoint of the last epoch'):
+        job.train()
+    (command, environment), = started
+    assert command[:4] == ['bash', str(ROOT / 'tools/dist_train.sh'),
+                           str(job.config), '2']
+    assert 'train_dataloader.batch_size=4' in command
+    assert environment is None  # all GPUs are seen
+
+
+def test_the_rate_is_meant_for_the_batch():
+    """32 of the paper, 128 of MMAction2, else as in our measurements."""
+    for name in CONFIGS:
+        if name.endswith(('_b', '_bm', '_jm')):
+            continue  # as _j, which is tested elsewhere
+        cfg, processes = reproduce_job._read(name), 1
+        if any(f'_{data}' in name for data in ('ntu', 'k400')):
+            processes = 8 if 'times' in cfg.train_dataloader.dataset else 4
+        assert cfg.auto_scale_lr.base_batch_size == (
+            cfg.train_dataloader.batch_size * processes), name
+
+
+def test_the_batch_does_not_depend_on_the_gpus():
+    name = 'stf_msg3d_ntu60_xsub_j'
+    jobs = [Job(name, arguments(gpus=gpus)) for gpus in (0, 1, 2, 4, 32)]
+    assert [job.cfg.train_dataloader.batch_size for job in jobs] == [
+        32, 32, 16, 8, 1]
+    assert all(job.note == jobs[0].note for job in jobs)
+    for gpus in (3, 64):
+        with pytest.raises(ValueError, match=f'32 clips .* {gpus} GPUs'):
+            Job(name, arguments(gpus=gpus))
+    own = Job(name, arguments(
+        gpus=3, cfg_options=['train_dataloader.batch_size=5']))
+    assert own.cfg.train_dataloader.batch_size == 5
+    assert own.note['batch'] == 15
+    other = Job(name, arguments(
+        gpus=4, cfg_options=['auto_scale_lr.base_batch_size=64']))
+    assert other.cfg.train_dataloader.batch_size == 16
+
+
+@pytest.mark.parametrize('change', [
+    dict(seed=1), dict(cfg_options=['model.init_cfg=None']),
+    dict(cfg_options=['train_dataloader.batch_size=4']), 'config', 'source'])
+def test_results_of_other_settings_are_refused(shifted, change, monkeypatch):
+    folder, name = shifted[0], 'msg3d_tiny_j_shift'
+    args = arguments(folder, cfg_options=OPTIONS)
+    Job(name, args).check()
+    if isinstance(change, str):
+        changed = name if change == 'config' else 'msg3d_tiny_j'
+        cfg = reproduce_job._config(changed)
+        cfg.optim_wrapper.optimizer.lr = 0.1
+        read = reproduce_job._read
+        monkeypatch.setattr(reproduce_job, '_read', lambda wanted: cfg
+                            if wanted == changed else read(wanted))
+    else:
+        vars(args).update(change)
+    with pytest.raises(ValueError, match='was made with '):
+        Job(name, args).run()
+    with pytest.raises(ValueError, match='was made with '):
+        tools['top1']([name], args)
+
+
+@pytest.mark.parametrize('name', ['msg3d_nw_ucla_j_shift',
+                                  'stf_msg3d_ntu120_xsub_j_shift'])
+def test_a_source_keeps_its_own_data(name):
+    plain = Job(name, arguments())
+    files = plain._files(plain.cfg), plain._files(plain.source.cfg)
+    assert files[0] != files[1]
+    moved = Job(name, arguments(data_root=Path('/data')))
+    for job, theirs in zip((moved, moved.source), files):
+        assert job._files(job.cfg) == {
+            key: Path('/data') / file.name for key, file in theirs.items()}
+    for loader in reproduce_job.LOADERS:
+        with pytest.raises(ValueError, match='use --data-root'):
+            Job(name, arguments(
+                cfg_options=[f'{loader}.dataset.ann_file=a.pkl']))
+    # One file for both is what a user may mean.
+    same = Job('msg3d_tiny_j_shift', arguments(
+        cfg_options=['test_dataloader.dataset.ann_file=a.pkl']))
+    assert same.source.cfg.test_dataloader.dataset.ann_file == 'a.pkl'
 
 
 def test_every_row_has_its_configs():
@@ -103,11 +275,24 @@ def test_every_row_has_its_configs():
         for cells in table.values():
             for names in cells.values():
                 for name in names:
-                    assert (ROOT / f'configs/{name}.py').is_file(), name
+                    Job(name, arguments())  # and those it starts from
         title = row if row == bench else f'{row} {bench}'
         for setting, cells in paper.pop(title, {}).items():
             assert set(cells) <= set(table[setting]), (title, setting)
     assert not paper
+
+
+@pytest.mark.parametrize('bench', tools['TABLES']['ablation'])
+def test_every_ablation_starts_from_one_baseline(bench):
+    table = tools['table_of']('ablation', bench)
+    members = table['+ exploration (STF)']['J']
+    assert members == [f'stf_msg3d_{bench}_j_focus',
+                       f'stf_msg3d_{bench}_j_explore']
+    for setting, cells in table.items():
+        for name in cells['J']:
+            source = Job(name, arguments()).source
+            assert source is None if name.startswith('msg3d') else (
+                source.name == f'msg3d_{bench}_j'), setting
 
 
 @pytest.mark.parametrize('arguments,match', [
@@ -115,6 +300,7 @@ def test_every_row_has_its_configs():
     (('ablation', 0, 'k400'), 'there is no ablation on k400'),
     (('k400', 0, 'utd_mhad'), 'leave utd_mhad out'),
     (('tiny', -1), '-1 GPUs'),
+    (('tiny', 0, '--data-root', '/nowhere'), '/nowhere is not a folder'),
 ])
 def test_wrong_rows_are_refused(arguments, match, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, arguments)])
