@@ -39,7 +39,7 @@ def dataset_of(cfg):
 def expected_losses(name):
     """The STF losses that a config is for, by its name."""
     if name == 'stf_stgcnpp_ntu60_xsub_j':
-        return {'loss_divergence', 'loss_coherence'}
+        return {'loss_divergence'}
     if not name.startswith('stf_') or name.endswith('_shift'):
         return set()
     if 'msg3d' not in name or name.endswith('_20e'):
