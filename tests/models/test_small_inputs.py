@@ -5,6 +5,7 @@ from mmaction.registry import MODELS
 from networks import (LOSSES, backbone, batch, ensemble_cfg, recognizer,
                       recognizer_cfg, samples, total)
 from test_stf_recognizer import slow_losses
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 POINT = dict(num_node=1, inward=[], center=0)
 
@@ -50,3 +51,15 @@ def test_one_class_cannot_learn_where_to_look_but_can_be_trained():
     x, _ = batch()
     losses = recognizer(classes=1)(x, samples([0, 0, 0]), mode='loss')
     assert losses['loss_cls'] == 0
+
+
+def test_fake_tensors_leave_nothing_behind():
+    """Counters and exporters run a network on tensors without values."""
+    model = recognizer().eval()
+    x = batch(frames=29)[0][:, 0]
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
+        model.backbone(x)
+    with torch.no_grad():
+        features = model.backbone(x)
+    assert not isinstance(features, FakeTensor)
+    assert features.isfinite().all()

@@ -23,17 +23,19 @@ ALPHA_CHANNELS = 16
 
 
 @lru_cache(maxsize=16)
-def time_bins(frames: int) -> Tensor:
+def time_bins(frames: int) -> np.ndarray:
     """Means over TIME_BINS stretches of a clip, (frames, TIME_BINS).
 
     As ``F.adaptive_avg_pool1d``, which cannot be exported for all lengths.
+    No tensor is kept: one that is made while a network is traced on fake
+    tensors would be fake for ever.
     """
     out = np.zeros((frames, TIME_BINS), np.float32)
     for i in range(TIME_BINS):
         first = i * frames // TIME_BINS
         stop = -(-(i + 1) * frames // TIME_BINS)
         out[first:stop, i] = 1 / (stop - first)
-    return torch.from_numpy(out)
+    return out
 
 
 class Beta(BaseModule):
@@ -77,7 +79,7 @@ class Alpha(BaseModule):
     def forward(self, embedding: Tensor) -> Tensor:
         """E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
         joints = embedding.shape[2]
-        bins = time_bins(embedding.shape[1]).to(embedding)
+        bins = torch.from_numpy(time_bins(embedding.shape[1])).to(embedding)
         x = embedding.transpose(1, 2) @ bins
         x = self.edges(F.relu(self.bins(x)))  # (B, V in, 3 V out)
         return x.view(-1, joints, NUM_SCALES, joints).permute(0, 2, 3, 1)
