@@ -11,7 +11,8 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 
-def _channels_second(x: Tensor) -> Tensor:
+def channels_second(x: Tensor) -> Tensor:
+    """(B, T, V, C) -> view (B, C, T, V), as PyTorch's operators read."""
     return x.permute(0, 3, 1, 2)
 
 
@@ -77,7 +78,7 @@ def _native(grad: Tensor, x: Tensor, gamma: Tensor, mean: Tensor,
             inverse: Tensor, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
     grad_x, grad_gamma, grad_beta = (
         torch.ops.aten.native_batch_norm_backward(
-            _channels_second(grad), _channels_second(x), gamma, None, None,
+            channels_second(grad), channels_second(x), gamma, None, None,
             mean, inverse, True, eps, [True] * 3))
     return grad_x.permute(0, 2, 3, 1), grad_gamma, grad_beta
 
@@ -88,7 +89,7 @@ class _BatchNorm(Function):
     def forward(ctx, x, gamma, beta, running_mean, running_var, momentum,
                 eps, relu):
         out, mean, inverse = torch.native_batch_norm(
-            _channels_second(x), gamma, beta, running_mean, running_var, True,
+            channels_second(x), gamma, beta, running_mean, running_var, True,
             momentum, eps)
         out = (out.relu_() if relu else out).permute(0, 2, 3, 1)
         ctx.save_for_backward(x, gamma, mean, inverse, out if relu else None)

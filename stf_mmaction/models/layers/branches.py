@@ -9,15 +9,11 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from .batch_norm import channels_second
 from .graph_conv import needs_plain
 
 DILATIONS = (1, 2, 3, 4)
 TAPS = 3
-
-
-def _channels_second(x: Tensor) -> Tensor:
-    """(B, T, V, C) -> view (B, C, T, V), as convolutions and pools read."""
-    return x.permute(0, 3, 1, 2)
 
 
 def _kernels(weight: Tensor) -> Iterator[Tuple]:
@@ -31,7 +27,7 @@ def _kernels(weight: Tensor) -> Iterator[Tuple]:
 def _convolution(h: Tensor, kernel: Tensor, bias: Optional[Tensor],
                  dilation: int, stride: int) -> Tensor:
     """(B, T, V, W) -> (B, T', V, W)."""
-    h = _channels_second(h)
+    h = channels_second(h)
     out = F.conv2d(h, kernel, bias, (stride, 1), (dilation, 0), (dilation, 1))
     return out.permute(0, 2, 3, 1)
 
@@ -43,7 +39,7 @@ def branches_plain(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor,
         _convolution(h[..., own], kernel, bias[i], dilation, stride)
         for i, (own, kernel, dilation) in enumerate(_kernels(weight))
     ]
-    pool = _channels_second(h[..., 4 * weight.shape[2]:])
+    pool = channels_second(h[..., 4 * weight.shape[2]:])
     pool = F.max_pool2d(pool, *_pool_arguments(stride)).permute(0, 2, 3, 1)
     return torch.cat([*parts, pool, point], -1)
 
@@ -53,7 +49,7 @@ def _convolution_backward(grad: Tensor, h: Tensor, kernel: Tensor,
                           wanted: Sequence[bool]) -> Tuple:
     """Gradients of the input, the kernel and the bias of a convolution."""
     return torch.ops.aten.convolution_backward(
-        _channels_second(grad), _channels_second(h), kernel,
+        channels_second(grad), channels_second(h), kernel,
         [kernel.shape[0]], [stride, 1], [dilation, 0], [dilation, 1], False,
         [0, 0], 1, wanted)
 
@@ -73,7 +69,7 @@ def _largest(h: Tensor, stride: int) -> Tensor:
     Found again rather than kept: it takes twice the memory of the features.
     """
     return F.max_pool2d(
-        _channels_second(h), *_pool_arguments(stride), return_indices=True)[1]
+        channels_second(h), *_pool_arguments(stride), return_indices=True)[1]
 
 
 class _BranchesBackward(Function):
@@ -95,7 +91,7 @@ class _BranchesBackward(Function):
             grad_bias[i] = grads[2]
         pool = slice(4 * width, 5 * width)
         grad_pool = torch.ops.aten.max_pool2d_with_indices_backward(
-            _channels_second(grad[..., pool]), _channels_second(h[..., pool]),
+            channels_second(grad[..., pool]), channels_second(h[..., pool]),
             *_pool_arguments(stride), [1, 1], False,
             _largest(h[..., pool], stride))
         grad_h[..., pool] = grad_pool.permute(0, 2, 3, 1)
@@ -108,9 +104,8 @@ class _BranchesBackward(Function):
         stride, width = ctx.stride, weight.shape[2]
         out, grad_weight = torch.zeros_like(grad), torch.zeros_like(weight)
         grad_h = None if u_weight is None else torch.zeros_like(h)
-        kernels = list(_kernels(weight))
         if u_h is not None:  # the convolutions of u, as they are linear
-            for i, (own, kernel, dilation) in enumerate(kernels):
+            for i, (own, kernel, dilation) in enumerate(_kernels(weight)):
                 out[..., own] = _convolution(u_h[..., own], kernel, None,
                                              dilation, stride)
                 _, grads, _ = _convolution_backward(
@@ -119,7 +114,7 @@ class _BranchesBackward(Function):
                 grad_weight[i] = _row_order(grads)
             pool = slice(4 * width, 5 * width)
             where = _largest(h[..., pool], stride)
-            u_pool = _channels_second(u_h[..., pool]).flatten(2)
+            u_pool = channels_second(u_h[..., pool]).flatten(2)
             u_pool = u_pool.gather(2, where.flatten(2)).view_as(where)
             out[..., pool] = u_pool.permute(0, 2, 3, 1)
         if u_point is not None:
