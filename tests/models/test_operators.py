@@ -4,7 +4,7 @@ import sys
 
 import pytest
 import torch
-from stf_mmaction.models.layers import clip_product as products
+from stf_mmaction.models.layers import joints_first, orders
 from stf_mmaction.models.layers.batch_norm import batch_norm
 from stf_mmaction.models.layers.branches import branches, branches_plain
 from stf_mmaction.models.layers.graph_conv import (graph_conv,
@@ -63,7 +63,7 @@ ORDERS = ['ChannelsFirst', 'JointsFirst', 'FewChannels']
 @pytest.fixture(params=ORDERS + ['the cheapest'])
 def order(request, monkeypatch):
     """Each order of the two steps, for all shapes that it can do."""
-    kind = getattr(products, request.param, None)
+    kind = getattr(orders, request.param, None)
     if kind is not None:
 
         def choose(joints, weight, adjacency, stride, window, needs=()):
@@ -84,7 +84,7 @@ def skip_unless(order, shape):
 @pytest.mark.parametrize('shape', SHAPES)
 def test_graph_conv_is_the_loop(shape, order, monkeypatch):
     skip_unless(order, shape)
-    monkeypatch.setattr(products, 'CACHED', 25)  # two frames at a time
+    monkeypatch.setattr(joints_first, 'CACHED', 25)  # two frames at a time
     x, weight, adjacency = make(*shape)
     args = shape[2:4]
     expected = loop_graph_conv(x, weight, adjacency, *args)
@@ -96,7 +96,7 @@ def test_graph_conv_is_the_loop(shape, order, monkeypatch):
 @pytest.mark.parametrize('shape', SHAPES)
 def test_graph_conv_gradients(shape, order, monkeypatch):
     skip_unless(order, shape)
-    monkeypatch.setattr(products, 'CACHED', 25)
+    monkeypatch.setattr(joints_first, 'CACHED', 25)
     inputs = make(*shape)
 
     def operator(*tensors):
@@ -114,7 +114,7 @@ def test_graph_conv_gradients(shape, order, monkeypatch):
 def test_the_cheapest_order(channels, out_channels, stride, window, kind):
     _, weight, adjacency = make(1, 4, stride, window, 1, joints=25, scales=6,
                                 c=channels, d=out_channels)
-    product = products.clip_product(25, weight, adjacency, stride, window)
+    product = orders.clip_product(25, weight, adjacency, stride, window)
     assert type(product).__name__ == kind
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from .clip_product import clip_product, out_frames, pad_frames
+from .clip_product import out_frames, pad_frames
+from .orders import clip_product
 
 
 def graph_conv_plain(x: Tensor, weight: Tensor, adjacency: Tensor,
@@ -75,7 +76,8 @@ class _GraphConv(Function):
         grad = grad.contiguous()
         grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
         for n in range(len(x)):
-            product.backward(x[n], n, grad[n], grad_x[n])
+            own = pad_frames(grad[n], *product.margins)
+            product.backward(x[n], n, own, grad_x[n])
         return (grad_x if needs[0] else None,
                 product.grad_weight if needs[1] else None,
                 product.grad_adjacency if needs[2] else None, None, None)

@@ -3,15 +3,17 @@
 What lies between the steps has w times as many joints as the input. Done clip
 by clip, only the input of the norm is kept; the rest stays in the cache.
 """
-from typing import List, Optional, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from .clip_product import clip_product, out_frames
+from .batch_norm import channels_second
+from .clip_product import out_frames, pad_frames
 from .graph_conv import differentiable_backward, graph_conv_plain
+from .orders import clip_product
 
 
 def window_conv_plain(x: Tensor, weight: Tensor, adjacency: Tensor,
@@ -27,12 +29,16 @@ def window_conv_plain(x: Tensor, weight: Tensor, adjacency: Tensor,
     return F.linear(z, collapse, collapse_bias)
 
 
-def _moments(clips) -> Tuple[Tensor, Tensor]:
-    """Mean and variance over all rows of clips of equal size."""
-    means = torch.stack([z.mean((0, 1)) for z in clips])
-    mean = means.mean(0)
-    squares = [(z - mean).square_().mean((0, 1)) for z in clips]
-    return mean, torch.stack(squares).mean(0)
+def _moments(z: Tensor) -> Tuple[Tensor, Tensor]:
+    """Mean and variance of each channel of a clip (T', R, D)."""
+    return torch.batch_norm_update_stats(
+        channels_second(z.unsqueeze(0)), None, None, 0)
+
+
+def _moments_of_all(moments: Sequence[Tuple[Tensor, Tensor]]) -> Tuple:
+    """Mean and variance over clips of equal size, from those of each."""
+    means, variances = (torch.stack(t) for t in zip(*moments))
+    return means.mean(0), variances.mean(0) + means.var(0, unbiased=False)
 
 
 class _WindowConv(Function):
@@ -56,6 +62,7 @@ class _WindowConv(Function):
 
         matrix = collapse.t().contiguous()  # a tenth faster than the view
         clips: List[Tensor] = []  # not one tensor: easier on the allocator
+        moments = []
         by_batch = mean is None
         if not by_batch:
             mean = mean - bias
@@ -65,10 +72,12 @@ class _WindowConv(Function):
             product.forward(x[n], n, z)
             if by_batch or keep:
                 clips.append(z)
-            if not by_batch:
+            if by_batch:
+                moments.append(_moments(z))
+            else:
                 finish(n, z, factor, shift)
         if by_batch:
-            mean, variance = _moments(clips)
+            mean, variance = _moments_of_all(moments)
             inverse, factor, shift = _affine(mean, variance, gamma, beta, eps)
             for n, z in enumerate(clips):
                 finish(n, z, factor, shift)
@@ -102,7 +111,9 @@ class _WindowConv(Function):
         grad = grad.flatten(1, 2).contiguous()
         grad_collapse = torch.zeros_like(collapse)
         grad_beta, dot = torch.zeros_like(beta), torch.zeros_like(beta)
-        scratch = torch.empty_like(clips[0])
+        before, after = product.margins
+        padded = pad_frames(torch.empty_like(clips[0]), before, after)
+        scratch = padded[before:before + len(clips[0])]
         grads = []
         for n, z in enumerate(clips):
             y = torch.addcmul(shift, z, factor, out=scratch).relu_()
@@ -123,10 +134,10 @@ class _WindowConv(Function):
         grad_bias = factor * grad_beta * (0 if ctx.by_batch else 1)
         grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
         for n, z in enumerate(clips):
-            own = torch.addcmul(level, z, slope, out=scratch)
-            own.addcmul_(grads[n], factor)
+            torch.addcmul(level, z, slope, out=scratch)
+            scratch.addcmul_(grads[n], factor)
             grads[n] = None
-            product.backward(x[n], n, own, grad_x[n])
+            product.backward(x[n], n, padded, grad_x[n])
         return (grad_x if needs[0] else None,
                 product.grad_weight if needs[1] else None,
                 product.grad_adjacency if needs[2] else None,

@@ -1,0 +1,128 @@
+"""Joints first: aggregate over scales and joints, then W_k on the result."""
+from math import ceil
+
+import torch
+from torch import Tensor
+
+from .clip_product import ClipProduct, out_frames, pad_frames
+
+CACHED = 2**20  # numbers of a scratch that stays in the cache
+
+
+class _JointsFirst(ClipProduct):
+
+    def _flatten(self, weight: Tensor) -> Tensor:
+        return weight.transpose(1, 2).flatten(0, 1)  # (K C, D)
+
+    @property
+    def grad_weight(self) -> Tensor:
+        scales, channels, in_channels = self.weight.shape
+        return self._grad_weight.view(scales, in_channels,
+                                      channels).transpose(1, 2)
+
+    def _arrange(self, adjacency: Tensor) -> Tensor:
+        """Rows r, columns (c, k) -> rows (r, k), columns c."""
+        scales = len(self.weight)
+        rows, cols = adjacency.shape[1], adjacency.shape[2] // scales
+        matrix = adjacency.view(-1, rows, cols, scales).transpose(2, 3)
+        return matrix.reshape(-1, rows * scales, cols)
+
+    @property
+    def grad_adjacency(self) -> Tensor:
+        scales = len(self.weight)
+        grad = self._grad_matrix.sum(1).unflatten(1, (-1, scales))
+        return grad.transpose(2, 3).flatten(2)
+
+
+class JointsFirst(_JointsFirst):
+    """For windows of one frame: a small product per frame.
+
+    As many multiplications as the other order, but what the backward pass
+    makes again is the cheaper step.
+    """
+
+    def _parts(self, frames: int):
+        most = CACHED // (self.matrix.shape[1] * self.weight.shape[2])
+        count = ceil(frames / ceil(frames / max(most, 1)))  # of equal size
+        for start in range(0, frames, count):
+            yield slice(start, min(frames, start + count)), count
+
+    def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
+        matrix = self.matrix[clip % len(self.matrix)]
+        for part, count in self._parts(len(x)):
+            product = self._aggregate(matrix, x[part], count)
+            torch.mm(
+                product.view(-1, len(self.flat)),
+                self.flat,
+                out=out[part].view(-1, self.flat.shape[1]))
+
+    def _aggregate(self, matrix: Tensor, x: Tensor, count: int) -> Tensor:
+        scratch = self._scratch(x, count, len(matrix), x.shape[2])
+        return torch.bmm(
+            matrix.expand(len(x), -1, -1), x, out=scratch[:len(x)])
+
+    def backward(self, x, clip, grad, grad_x) -> None:
+        which = clip % len(self.matrix)
+        matrix = self.matrix[which]
+        for part, count in self._parts(len(x)):
+            rows = grad[part].view(-1, self.flat.shape[1])
+            product = self._aggregate(matrix, x[part], count)
+            flat = product.view(-1, len(self.flat))
+            if self.needs[1]:
+                self._grad_weight.addmm_(flat.t(), rows)
+            torch.mm(rows, self.flat.t(), out=flat)  # now of the product
+            if self.needs[2]:
+                self._collect(which, product, x[part])
+            if self.needs[0]:
+                torch.bmm(
+                    matrix.t().expand(len(product), -1, -1),
+                    product,
+                    out=grad_x[part])
+
+
+class FewChannels(_JointsFirst):
+    """For any window, where C is much smaller than D.
+
+    As the first block, which reads coordinates: one product per clip.
+    """
+    by_frame = False
+
+    def _unfold(self, x: Tensor) -> Tensor:
+        """(T, V, C) -> (C T', w V); few channels: a cheap copy."""
+        count = out_frames(len(x), self.stride)
+        last = (count - 1) * self.stride + 1
+        x = pad_frames(x, self.pad, self.pad).permute(2, 0, 1)
+        places = [x[:, j:j + last:self.stride] for j in range(self.window)]
+        return torch.stack(places, 2).flatten(0, 1).flatten(1)
+
+    def _aggregate(self, unfolded: Tensor, clip: int) -> Tensor:
+        """(C T', w V) -> (T' V w, K C)."""
+        channels = self.weight.shape[2]
+        matrix = self.matrix[clip % len(self.matrix)]
+        product = (unfolded @ matrix.t()).view(channels, -1)
+        # For few channels four times as fast as a copy of the transpose.
+        return torch.stack(product.unbind(), 1).view(-1, len(self.flat))
+
+    def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
+        product = self._aggregate(self._unfold(x), clip)
+        torch.mm(product, self.flat, out=out.view(len(product), -1))
+
+    def backward(self, x, clip, grad, grad_x) -> None:
+        which = clip % len(self.matrix)
+        frames, joints, channels = x.shape
+        count, window = len(grad), self.window
+        unfolded = self._unfold(x)
+        rows = grad.view(-1, self.flat.shape[1])
+        self._grad_weight.addmm_(self._aggregate(unfolded, clip).t(), rows)
+        product = (rows @ self.flat.t()).view(-1, channels)
+        product = torch.stack(product.unbind(1)).view(channels * count, -1)
+        self._grad_matrix[which, 0].addmm_(product.t(), unfolded)
+        if not self.needs[0]:
+            return
+        parts = (product @ self.matrix[which]).view(channels, count, window,
+                                                    joints)
+        last = (count - 1) * self.stride + 1
+        padded = x.new_zeros(frames + window - 1, joints, channels)
+        for j in range(window):
+            padded[j:j + last:self.stride] += parts[:, :, j].permute(1, 2, 0)
+        grad_x.copy_(padded[self.pad:self.pad + frames])
