@@ -93,5 +93,5 @@ class STFGCN(MSG3DBackbone):
         block = self.blocks[index]
         if not self.stf_enabled or not hasattr(block, 'stf_bottleneck'):
             return block.tcn(x), None
-        addition, embedding = block.stf_bottleneck(x)
-        return block.tcn(x + addition), embedding
+        x, embedding = block.stf_bottleneck(x)
+        return block.tcn(x), embedding

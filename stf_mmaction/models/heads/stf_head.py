@@ -133,7 +133,8 @@ class STFHead(GCNHead):
         Raises:
             ValueError: If a loss that is on lacks what it needs.
         """
-        losses = super().loss(feats, data_samples, **kwargs)
+        cls_scores = self(feats, **kwargs)
+        losses = self.loss_by_feat(cls_scores, data_samples)
         if not self.uses_focus:
             return losses
         if context is None:
@@ -141,7 +142,11 @@ class STFHead(GCNHead):
                 "STF losses of STFHead need type='STFRecognizer' around it, "
                 'which provides what they compare')
         with torch.autocast(feats.device.type, enabled=False):
-            losses.update(self._stf_losses(feats, context))
+            # Without dropout and autocast those above are the scores.
+            known = (self.dropout is None
+                     and cls_scores.dtype == self._fc_weight().dtype)
+            logits = cls_scores if known else self.scores(feats)
+            losses.update(self._stf_losses(feats, logits, context))
         return losses
 
     def loss_by_feat(self, cls_scores: Tensor,
@@ -150,9 +155,8 @@ class STFHead(GCNHead):
         dtype = torch.promote_types(cls_scores.dtype, torch.float32)
         return super().loss_by_feat(cls_scores.to(dtype), data_samples)
 
-    def _stf_losses(self, feats: Tensor,
+    def _stf_losses(self, feats: Tensor, logits: Tensor,
                     context: FocusContext) -> Dict[str, Tensor]:
-        logits = self.scores(feats)
         focus, classes = self._focus(feats, logits, context.present)
         first, second = focus.unbind(1)
         losses = {}

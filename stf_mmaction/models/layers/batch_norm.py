@@ -21,6 +21,14 @@ def _sum_of_products(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
     return sum((p.to(dtype) * q).sum((0, 1)) for p, q in zip(a, b))
 
 
+def relu_backward(grad: Tensor, out: Tensor) -> Tensor:
+    """Gradient of a ReLU, which again has none with respect to its result.
+
+    PyTorch's own passes on a tensor of zeros.
+    """
+    return torch.ops.aten.threshold_backward(grad, out.detach(), 0)
+
+
 class _BatchNormBackward(Function):
     """Gradients of a batch norm that can be differentiated once more.
 
@@ -88,10 +96,14 @@ class _BatchNorm(Function):
     @staticmethod
     def forward(ctx, x, gamma, beta, running_mean, running_var, momentum,
                 eps, relu):
-        out, mean, inverse = torch.native_batch_norm(
+        # Not a view, so that the caller may change it in place.
+        out = torch.empty_like(x, memory_format=torch.contiguous_format)
+        mean, inverse = torch.empty_like(gamma), torch.empty_like(gamma)
+        torch.native_batch_norm(
             channels_second(x), gamma, beta, running_mean, running_var, True,
-            momentum, eps)
-        out = (out.relu_() if relu else out).permute(0, 2, 3, 1)
+            momentum, eps, out=(channels_second(out), mean, inverse))
+        if relu:
+            out.relu_()
         ctx.save_for_backward(x, gamma, mean, inverse, out if relu else None)
         ctx.eps = eps
         return out
@@ -100,7 +112,7 @@ class _BatchNorm(Function):
     def backward(ctx, grad):
         x, gamma, mean, inverse, out = ctx.saved_tensors
         if out is not None:
-            grad = torch.ops.aten.threshold_backward(grad, out.detach(), 0)
+            grad = relu_backward(grad, out)
         return _BatchNormBackward.apply(grad, x, gamma, mean, inverse,
                                         ctx.eps) + (None, ) * 5
 

@@ -32,7 +32,7 @@ class ChannelsFirst(ClipProduct):
         return weight.flatten(0, 1)  # (K D, C)
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
-        return adjacency.transpose(1, 2)  # its gradient is faster this way
+        return adjacency.transpose(1, 2)  # its gradient is faster so
 
     @property
     def grad_weight(self) -> Tensor:
@@ -40,7 +40,7 @@ class ChannelsFirst(ClipProduct):
 
     @property
     def grad_adjacency(self) -> Tensor:
-        return self._grad_matrix.sum(1).transpose(1, 2)
+        return self._collected().transpose(1, 2)
 
     def _buffer(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         """Memory for the frames W_k x, (T, V K, D), within zero frames."""

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MOST_SUMS = 8  # of one gradient, side by side
+SUMS = 2**18  # numbers of the partial sums of a gradient, side by side
 
 
 def out_frames(frames: int, stride: int) -> int:
@@ -43,7 +43,6 @@ class ClipProduct:
             :meth:`backward` has seen.
     """
     margins: Tuple[int, int] = (0, 0)
-    by_frame = True  # whether the gradient of a matrix is a sum over frames
 
     def __init__(self,
                  weight: Tensor,
@@ -59,10 +58,8 @@ class ClipProduct:
         self.needs = needs
         if any(needs):
             self._grad_weight = torch.zeros_like(self.flat)
-            sums = min(torch.get_num_threads(), MOST_SUMS)
-            count, rows, cols = self.matrix.shape
-            self._grad_matrix = weight.new_zeros(
-                count, sums if self.by_frame else 1, rows, cols)
+            self._grad_matrix = torch.zeros_like(self.matrix)
+            self._sums = None
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
         """Convolve one clip.
@@ -98,17 +95,34 @@ class ClipProduct:
     def _collect(self, which: int, a: Tensor, b: Tensor) -> None:
         """Add a[t] b[t]^T of all frames to the gradient of a matrix.
 
-        One sum for each thread: a product is too small to be shared.
+        As some sums side by side: a product is too small to be shared by
+        threads.
 
         Args:
             which (int): Of the matrices.
             a (torch.Tensor): Shape (frames, rows, D).
             b (torch.Tensor): Shape (frames, columns, D).
         """
-        sums = self._grad_matrix[which]
+        grad = self._grad_matrix[which]
+        shared = len(self.matrix) == 1
+        if self._sums is None:
+            count = max(SUMS // self.matrix.numel(), torch.get_num_threads())
+            self._sums = grad.new_zeros(min(count, len(a)), *grad.shape)
+        sums = self._sums
         for t in range(0, len(a), len(sums)):
             part = slice(t, t + len(sums))
-            sums[:len(a) - t].baddbmm_(a[part], b[part].transpose(1, 2))
+            sums[:len(a) - t].baddbmm_(
+                a[part],
+                b[part].transpose(1, 2),
+                beta=1 if shared or t else 0)
+        if not shared:
+            grad += sums[:len(a)].sum(0)
+
+    def _collected(self) -> Tensor:
+        """Gradient of the adjacency as :meth:`_arrange` gave it."""
+        if len(self.matrix) == 1 and self._sums is not None:
+            return self._sums.sum(0, keepdim=True)
+        return self._grad_matrix
 
     def _scratch(self, like: Tensor, *shape: int) -> Tensor:
         """Memory that is used again for every clip."""

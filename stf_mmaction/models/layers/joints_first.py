@@ -30,7 +30,7 @@ class _JointsFirst(ClipProduct):
     @property
     def grad_adjacency(self) -> Tensor:
         scales = len(self.weight)
-        grad = self._grad_matrix.sum(1).unflatten(1, (-1, scales))
+        grad = self._collected().unflatten(1, (-1, scales))
         return grad.transpose(2, 3).flatten(2)
 
 
@@ -85,7 +85,6 @@ class FewChannels(_JointsFirst):
 
     As the first block, which reads coordinates: one product per clip.
     """
-    by_frame = False
 
     def _unfold(self, x: Tensor) -> Tensor:
         """(T, V, C) -> (C T', w V); few channels: a cheap copy."""
@@ -116,7 +115,7 @@ class FewChannels(_JointsFirst):
         self._grad_weight.addmm_(self._aggregate(unfolded, clip).t(), rows)
         product = (rows @ self.flat.t()).view(-1, channels)
         product = torch.stack(product.unbind(1)).view(channels * count, -1)
-        self._grad_matrix[which, 0].addmm_(product.t(), unfolded)
+        self._grad_matrix[which].addmm_(product.t(), unfolded)
         if not self.needs[0]:
             return
         parts = (product @ self.matrix[which]).view(channels, count, window,

@@ -4,10 +4,29 @@ from typing import Tuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .batch_norm import batch_norm
+from .batch_norm import batch_norm, relu_backward
 from .graph_conv import needs_plain
+
+
+class _ReLU(Function):
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.mark_dirty(x)
+        ctx.save_for_backward(x.relu_())
+        return x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return relu_backward(grad, *ctx.saved_tensors)
+
+
+def relu_(x: Tensor) -> Tensor:
+    """``F.relu_`` with a cheaper second derivative."""
+    return F.relu_(x) if needs_plain() else _ReLU.apply(x)
 
 
 def channels_last_norm(norm: nn.Module,

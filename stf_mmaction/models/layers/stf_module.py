@@ -133,8 +133,11 @@ class BottleneckSTF(BaseModule):
         nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        """(B, T, V, C) -> what to add to it, and the embedding (B, T, V)."""
+        """(B, T, V, C) -> the same with this added, and embedding (B, T, V)."""
         h = linear_norm(
             self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
-        return self.expand(self.conv(h, graph)), embedding
+        out = self.expand(self.conv(h, graph))
+        if out.dtype == x.dtype:  # not so under autocast
+            return out.add_(x), embedding
+        return out + x, embedding

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from .branches import TAPS, branches
 from .graph_conv import needs_plain
 from .norm import (affine, channels_last_norm, fold, is_affine,
-                   linear_norm)
+                   linear_norm, relu_)
 
 
 class TemporalUnit(BaseModule):
@@ -83,9 +83,8 @@ class TemporalUnit(BaseModule):
         if self.residual is not None:
             residual = linear_norm(self.residual.weight, self.residual.bias,
                                    self.residual_norm, self._strided(x))
-        # PyTorch refuses to change what a norm in training gave.
-        out = out + residual if torch.is_grad_enabled() else out.add_(residual)
-        return F.relu_(out) if self.activate else out
+        out = out.add_(residual)
+        return relu_(out) if self.activate else out
 
     def _strided(self, x: Tensor) -> Tensor:
         """Every s-th frame. A slice of all costs a copy on the way back."""

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from stf_mmaction.focus import present_persons, resize_focus
 
+from .settled import can_settle, settle
 from .stf_recognizer import STFRecognizer, build_preprocessor
 
 
@@ -178,14 +179,17 @@ class STFEnsemble(BaseModel):
         """Losses of all members, ``<name>.loss_cls`` and so on.
 
         During the warm-up they are those of the first member of each stream,
-        and of a single one without its name.
+        and of a single one without its name. Several members take turns, so
+        that the step needs the memory of one; see :func:`settle`.
         """
-        losses = {
-            f'{name}.{key}': value
-            for name, member in self._active().items()
-            for key, value in member.loss(
-                self._own(name, inputs), data_samples).items()
-        }
+        losses = {}
+        active = self._active()
+        for name, member in active.items():
+            own = member.loss(self._own(name, inputs), data_samples)
+            if len(active) > 1 and can_settle(inputs.device):
+                own = settle(
+                    own, [p for p in member.parameters() if p.requires_grad])
+            losses.update({f'{name}.{k}': value for k, value in own.items()})
         if self.baseline:
             if len(self.streams) == 1:
                 losses = {k.split('.', 1)[1]: v for k, v in losses.items()}
