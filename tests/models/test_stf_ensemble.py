@@ -12,6 +12,8 @@ from networks import (LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg,
                       samples, total, wake)
 from torch.utils.data import Dataset
 
+from stf_mmaction.models.recognizers.settled import can_settle
+
 
 def build(**shared):
     torch.manual_seed(0)
@@ -43,6 +45,34 @@ def test_members_learn_apart_and_predict_together():
         assert sample.member_scores['focus'].equal(each[0][i].pred_score)
     assert model(x).shape == (3, 4)
     assert model.focus(x[:, 0])['focus'].shape == (3, 2, 2, 7, 5)
+
+
+def test_members_that_take_turns_get_the_gradients_of_the_sum():
+    """Also where the sum is scaled, as when gradients are accumulated."""
+    model = build().double()
+    wake(model)
+    x, data = batch()
+    x = x.double()
+    losses = model(x, data, mode='loss')
+    assert sum(v.requires_grad for v in losses.values()) == len(model.members)
+    (total(losses) / 3).backward()
+    got = [p.grad.clone() for p in model.parameters()]
+    model.zero_grad()
+    each = {name: m(x, data, mode='loss') for name, m in model.members.items()}
+    for name, own in each.items():
+        for key, value in own.items():
+            torch.testing.assert_close(losses[f'{name}.{key}'], value.detach())
+    (sum(total(own) for own in each.values()) / 3).backward()
+    torch.testing.assert_close(got, [p.grad for p in model.parameters()])
+
+
+def test_float16_waits_for_the_loss_scale():
+    with torch.autocast('cpu', torch.float16):
+        assert not can_settle(torch.device('cpu'))
+    with torch.autocast('cpu', torch.bfloat16):
+        assert can_settle(torch.device('cpu'))
+    with torch.no_grad():
+        assert not can_settle(torch.device('cpu'))
 
 
 def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():
