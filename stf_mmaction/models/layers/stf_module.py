@@ -137,7 +137,4 @@ class BottleneckSTF(BaseModule):
         h = linear_norm(
             self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
-        out = self.expand(self.conv(h, graph))
-        if out.dtype == x.dtype:  # not so under autocast
-            return out.add_(x), embedding
-        return out + x, embedding
+        return x + self.expand(self.conv(h, graph)), embedding
