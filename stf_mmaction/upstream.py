@@ -2,9 +2,11 @@
 
 Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 """
+import atexit
 import collections
 import importlib.util
 import sys
+import time
 import types
 import warnings
 from pathlib import Path
@@ -153,9 +155,22 @@ def use_cpu_launcher(cfg) -> None:
         init_dist(launcher, **{**env.get('dist_cfg', {}), 'backend': 'gloo'})
     finally:
         torch.cuda.set_device = set_device
+    leave_gloo_in_peace()
     cfg.model_wrapper_cfg = {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
         **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None
     }
+
+
+def leave_gloo_in_peace() -> None:
+    """Let a process that used gloo end without an abort now and then.
+
+    Gloo's threads need the interpreter to drop the tensors of their last
+    call, and end the process with "terminate called without an active
+    exception" where it is already being taken down. DDP keeps the process
+    group from being destroyed, which would wait for them: so the main
+    thread steps aside for a moment when it exits.
+    """
+    atexit.register(time.sleep, 0.1)

@@ -209,6 +209,26 @@ def test_processes_without_gpus_are_joined(one_process, launcher):
     assert model.module.layer.weight.grad.abs().sum() > 0
 
 
+LEAVES = '''
+import sys
+import torch
+from mmengine.config import Config
+from stf_mmaction.upstream import use_cpu_launcher
+use_cpu_launcher(Config(dict(launcher='pytorch')))
+sys.setswitchinterval(60)  # gloo's threads wait for the interpreter
+for _ in range(9):
+    torch.distributed.broadcast(torch.ones(1), 0, async_op=True)
+print('the end')
+'''
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='needs no GPU')
+def test_a_process_ends_while_gloo_is_busy(one_process):
+    run = subprocess.run([sys.executable, '-c', LEAVES], text=True,
+                         capture_output=True, cwd=ROOT)
+    assert (run.returncode, run.stdout) == (0, 'the end\n'), run.stderr
+
+
 def test_a_single_process_is_left_alone():
     cfg = Config(dict(launcher='none'))
     upstream.use_cpu_launcher(cfg)

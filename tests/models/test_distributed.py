@@ -17,7 +17,9 @@ import conftest
 import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
+from stf_mmaction.upstream import leave_gloo_in_peace
 from test_distributed import CASES, gradients, network
+leave_gloo_in_peace()
 dist.init_process_group('gloo')
 rank = dist.get_rank()
 for case in CASES:
