@@ -12,6 +12,25 @@ import torch
 from torch import Tensor
 
 
+def mean_of_places(features: Tensor) -> Tensor:
+    """Mean over persons, frames and joints, at least in float32.
+
+    With channels last the gradient is spread over the places without being
+    written, and not with channels first, which slows down all before it.
+
+    Args:
+        features (torch.Tensor): Shape (N, M, C, T', V).
+
+    Returns:
+        torch.Tensor: Shape (N, C).
+    """
+    dtype = torch.promote_types(features.dtype, torch.float32)
+    if features.stride(2) != 1:
+        return features.mean((1, 3, 4), dtype=dtype)
+    places = features.permute(0, 1, 3, 4, 2)
+    return places.sum((1, 2, 3), dtype=dtype) / places[0, ..., 0].numel()
+
+
 def _others(logits: Tensor, classes: Tensor) -> Tensor:
     """Logits with the class itself at -inf: (N, S, K)."""
     own = torch.nn.functional.one_hot(classes, logits.shape[1]).bool()
@@ -118,7 +137,7 @@ def lower_weights(lower: Tensor,
             'a module whose focus is asked for is not between the weights '
             'of the backbone and what the head reads: name another one in '
             'focus_layers')
-    return grad.to(gradient.dtype).mean((1, 3, 4)).unsqueeze(1)
+    return mean_of_places(grad).unsqueeze(1)
 
 
 def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:

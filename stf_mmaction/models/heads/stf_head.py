@@ -2,13 +2,14 @@
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
+import torch.nn.functional as F
 from mmaction.models.heads import GCNHead
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
 from stf_mmaction.focus import (focus_map, last_gradient, last_weights,
-                                lower_weights)
+                                lower_weights, mean_of_places)
 
 
 class FocusContext(NamedTuple):
@@ -207,9 +208,8 @@ class STFHead(GCNHead):
     def scores(self, feats: Tensor) -> Tensor:
         """Scores without dropout in float32 at least: (N, K)."""
         weight = self._fc_weight()
-        pooled = feats.to(weight.dtype).mean((1, 3, 4))
-        return torch.nn.functional.linear(pooled, weight,
-                                          self.fc.bias.to(weight.dtype))
+        pooled = mean_of_places(feats).to(weight.dtype)
+        return F.linear(pooled, weight, self.fc.bias.to(weight.dtype))
 
     def _fc_weight(self) -> Tensor:
         weight = self.fc.weight
