@@ -8,5 +8,6 @@ from .timeline import focus_of_frames
 __all__ = [
     'focus_map', 'focus_of_frames', 'frozen_running_stats',
     'gradient_weights', 'last_gradient', 'last_weights', 'lower_weights',
-    'mask_inputs', 'mean_of_places', 'min_max', 'present_persons', 'resize_focus'
+    'mask_inputs', 'mean_of_places', 'min_max', 'present_persons',
+    'resize_focus'
 ]

@@ -4,7 +4,8 @@ import math
 import pytest
 import torch
 from stf_mmaction.focus import (focus_map, gradient_weights, last_gradient,
-                                last_weights, lower_weights, min_max)
+                                last_weights, lower_weights, mean_of_places,
+                                min_max)
 from torch import nn
 
 
@@ -61,6 +62,29 @@ def autograd_weights(features, fc, classes):
         grad, = torch.autograd.grad(p, x)
         out.append(grad.mean((1, 3, 4)))
     return torch.stack(out, 1)
+
+
+@pytest.mark.parametrize('order', [(0, 1, 2, 3, 4), (0, 1, 4, 2, 3)])
+def test_the_gradient_of_a_mean_of_places_is_not_written(order):
+    shape = (2, 3, 5, 4, 6)
+    x = torch.randn([shape[order.index(i)] for i in range(5)],
+                    dtype=torch.float64).permute(order).requires_grad_()
+    mean = mean_of_places(x)
+    loop = torch.stack([
+        torch.stack([channel.sum() / (3 * 4 * 6) for channel in clip.unbind(1)])
+        for clip in x.unbind()
+    ])
+    torch.testing.assert_close(mean, loop)
+    weight = torch.randn(2, 5, dtype=torch.float64)
+    grad, = torch.autograd.grad(mean, x, weight)
+    torch.testing.assert_close(grad, torch.autograd.grad(loop, x, weight)[0])
+    assert [grad.stride(i) for i in (1, 3, 4)] == [0, 0, 0]
+
+
+def test_a_mean_of_places_does_not_overflow_in_half_precision():
+    mean = mean_of_places(torch.full((1, 2, 3, 100, 25), 6e4).half())
+    assert mean.dtype == torch.float32
+    torch.testing.assert_close(mean, mean.new_full((1, 3), 6e4))
 
 
 def test_focus_map_is_the_loop():
