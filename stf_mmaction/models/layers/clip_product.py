@@ -106,7 +106,7 @@ class ClipProduct:
         grad = self._grad_matrix[which]
         shared = len(self.matrix) == 1
         if self._sums is None:
-            count = max(SUMS // self.matrix.numel(), torch.get_num_threads())
+            count = max(SUMS // grad.numel(), torch.get_num_threads())
             self._sums = grad.new_zeros(min(count, len(a)), *grad.shape)
         sums = self._sums
         for t in range(0, len(a), len(sums)):
