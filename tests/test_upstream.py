@@ -229,6 +229,39 @@ def test_a_process_ends_while_gloo_is_busy(one_process):
     assert (run.returncode, run.stdout) == (0, 'the end\n'), run.stderr
 
 
+FREES = """
+import sys
+from pathlib import Path
+import torch
+from mmengine.config import Config
+from stf_mmaction.upstream import keep_freed_memory
+if 'keep' in sys.argv:
+    keep_freed_memory()
+parts = [torch.ones(2**20) for _ in range(64)]  # 256 MiB
+del parts
+status = Path('/proc/self/status').read_text()
+print(int(status.split('VmRSS:')[1].split()[0]) // 2**10)
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != 'linux' or torch.cuda.is_available(),
+    reason='of glibc, where there is no GPU')
+def test_freed_memory_is_kept_unless_the_environment_says_otherwise():
+
+    def resident(*arguments, **settings):
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith('MALLOC_')}
+        return int(subprocess.run(
+            [sys.executable, '-c', FREES, *arguments], text=True, check=True,
+            capture_output=True, cwd=ROOT, env=dict(env, **settings)).stdout)
+
+    returned = resident()
+    assert resident('keep') > returned + 200
+    own = resident('keep', MALLOC_TRIM_THRESHOLD_='131072')
+    assert own < returned + 50
+
+
 def test_a_single_process_is_left_alone():
     cfg = Config(dict(launcher='none'))
     upstream.use_cpu_launcher(cfg)

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from published_msg3d import PublishedMSG3D
 
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.upstream import keep_freed_memory
 
 YARDSTICK = 'published'
 VARIANTS = ('cp', 'compile', 'bf16')
@@ -54,6 +55,11 @@ def parse_args() -> argparse.Namespace:
         help='compare with the first config instead, for other networks')
     parser.add_argument(
         '--layout', help='of the skeleton, if not that of the configs')
+    parser.add_argument(
+        '--keep-memory',
+        action='store_true',
+        help='time all networks with the allocator as tools/train.py sets it '
+        'where there is no GPU, not as glibc does')
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -215,6 +221,8 @@ def main() -> None:
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
+    if args.keep_memory:
+        keep_freed_memory()
     names = [] if args.no_yardstick else [YARDSTICK]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]

@@ -28,7 +28,7 @@ def test_the_yardstick_is_the_published_network(case):
 
 def test_the_benchmark_prints_a_row_for_each_network():
     out = tool('benchmark.py', DEMO, '--batch', 2, '--frames', 8, '--rounds',
-               1, '--variants', 'cp')
+               1, '--variants', 'cp', '--keep-memory')
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
     assert [row.split()[1] for row in rows] == [
