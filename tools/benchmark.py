@@ -28,7 +28,7 @@ from stf_mmaction.engine.cli import existing, run
 from stf_mmaction.upstream import keep_freed_memory
 
 YARDSTICK = 'published'
-VARIANTS = ('cp', 'compile', 'bf16')
+VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 
 
 def parse_args() -> argparse.Namespace:
@@ -47,8 +47,9 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         default=(),
         choices=VARIANTS,
-        help='the first config once more with with_cp=True, torch.compile or '
-        'bfloat16 autocast')
+        help='the first config once more with with_cp=True, torch.compile, '
+        'bfloat16 autocast, or the focus of both top classes in the forward '
+        'pass')
     parser.add_argument(
         '--no-yardstick',
         action='store_true',
@@ -97,6 +98,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
             net.in_channels, net.base_channels, net.num_gcn_scales,
             net.num_g3d_scales, net.num_person)
     model.bf16 = variant == 'bf16'
+    model.gives_focus = variant == 'focus'
     return model.to(args.device)
 
 
@@ -126,13 +128,15 @@ def step(model: torch.nn.Module, x, labels) -> None:
 
 
 def forward(model: torch.nn.Module, x, labels) -> None:
-    """Scores, as in testing."""
+    """Scores, as in testing, and perhaps where it looks."""
     model.eval()
     autocast = torch.autocast(
         x.device.type, torch.bfloat16, enabled=model.bf16)
     with torch.no_grad(), autocast:
         if isinstance(model, PublishedMSG3D):
             model(x[:, 0])
+        elif model.gives_focus:
+            model.focus(x[:, 0])
         elif hasattr(model, 'members'):
             model(x, mode='tensor')
         else:

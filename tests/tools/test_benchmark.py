@@ -28,10 +28,11 @@ def test_the_yardstick_is_the_published_network(case):
 
 def test_the_benchmark_prints_a_row_for_each_network():
     out = tool('benchmark.py', DEMO, '--batch', 2, '--frames', 8, '--rounds',
-               1, '--variants', 'cp', '--keep-memory')
+               1, '--variants', 'cp', 'focus', '--keep-memory')
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
     assert [row.split()[1] for row in rows] == [
-        'published', 'stf_msg3d_demo_j', 'stf_msg3d_demo_j+cp'
+        'published', 'stf_msg3d_demo_j', 'stf_msg3d_demo_j+cp',
+        'stf_msg3d_demo_j+focus'
     ]
     assert ' 1.00 x ' in rows[0]
