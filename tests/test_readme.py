@@ -56,7 +56,7 @@ def shortened(command, work_dir):
         words[0] = sys.executable
     tool = Path(words[1]).name
     if tool == 'benchmark.py':  # the size of the table takes minutes
-        words = [w.replace('ntu60_xsub_j', 'demo_j') for w in words]
+        words = [w.replace('ntu60_xsub_j', 'tiny_j') for w in words]
         return [*words, '--batch', '1', '--frames', '8', '--rounds', '1']
     if tool not in ('train.py', 'test.py', 'visualize_focus.py',
                     'fuse_scores.py', 'export_onnx.py'):
