@@ -166,24 +166,30 @@ def use_cpu_launcher(cfg) -> None:
     }
 
 
-def keep_freed_memory() -> None:
+def keep_freed_memory() -> bool:
     """Let a process without GPUs keep what its tensors give back.
 
     glibc returns the end of the heap to the system after one step and asks
     for it again in the next, with a page fault for every 4 KiB: up to a
-    quarter of a step of ``STFEnsemble``. Nothing is done where the
-    environment has settings of its own, or another C library is in use.
+    quarter of a step of ``STFEnsemble``. Tensors above 32 MiB are not kept:
+    that is the most that glibc lets be set.
+
+    Returns:
+        bool: Whether it did so. Not where the environment has settings of
+        its own, or another C library is in use.
     """
     import torch
-    own = [name for name in os.environ
-           if name.startswith('MALLOC_') or name == 'GLIBC_TUNABLES']
-    if own or torch.cuda.is_available() or sys.platform != 'linux':
-        return
+    own = {'MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_',
+           'MALLOC_MMAP_MAX_', 'GLIBC_TUNABLES'}
+    if own & set(os.environ) or torch.cuda.is_available() or (
+            sys.platform != 'linux'):
+        return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
-    if mallopt is not None:
-        mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, the largest there is
-        # M_MMAP_THRESHOLD, which no longer grows by itself; again the largest.
-        mallopt(-3, 2**25)
+    if mallopt is None:
+        return False
+    mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD, the largest there is
+    mallopt(-3, 2**25)  # M_MMAP_THRESHOLD, which no longer grows by itself
+    return True
 
 
 def leave_gloo_in_peace() -> None:

@@ -24,7 +24,8 @@ from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 from published_msg3d import PublishedMSG3D
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.models import MSG3DBackbone
 from stf_mmaction.upstream import keep_freed_memory
 
 YARDSTICK = 'published'
@@ -37,11 +38,14 @@ def parse_args() -> argparse.Namespace:
         'configs', nargs='+', type=existing, help='config files; the first '
         'also gives the size of the yardstick')
     parser.add_argument(
-        '--batch', type=int, default=4, help='clips (default: %(default)s)')
+        '--batch', type=positive, default=4, help='clips (default: 4)')
     parser.add_argument(
-        '--frames', type=int, default=100, help='(default: %(default)s)')
+        '--frames', type=positive, default=100, help='T (default: 100)')
     parser.add_argument(
-        '--rounds', type=int, default=5, help='(default: %(default)s)')
+        '--rounds',
+        type=positive,
+        default=5,
+        help='how often each is measured (default: 5)')
     parser.add_argument(
         '--variants',
         nargs='+',
@@ -61,9 +65,13 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='time all networks with the allocator as tools/train.py sets it '
         'where there is no GPU, not as glibc does')
-    parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--device', default='cpu', help='as PyTorch names it (default: cpu)')
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.device.startswith('cuda') and not torch.cuda.is_available():
+        parser.error(f'--device {args.device}: PyTorch sees no GPU here')
+    return args
 
 
 def backbone_of(cfg: Config):
@@ -83,12 +91,23 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
     init_default_scope('mmaction')
     if args.layout:
         backbone_of(cfg).graph_cfg = dict(layout=args.layout)
-    if variant == 'cp':
-        backbone_of(cfg).with_cp = True
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
-    if variant == 'compile':
-        model.backbone = torch.compile(model.backbone)
+    if not hasattr(model, 'first'):
+        raise ValueError(
+            f'{file} has a {type(model).__name__}: give its model the '
+            "type='STFRecognizer', which computes the same")
+    if name == YARDSTICK or variant == 'cp':
+        if not isinstance(model.first.backbone, MSG3DBackbone):
+            raise ValueError(
+                f'{args.configs[0]} is not MS-G3D, and {name} is of that '
+                'alone: use --no-yardstick, without the variant cp')
+    members = getattr(model, 'members', None)
+    for member in [model] if members is None else members.values():
+        if variant == 'cp':
+            member.backbone.with_cp = True
+        if variant == 'compile':
+            member.backbone = torch.compile(member.backbone)
     if name == YARDSTICK:
         net, head = backbone_of(cfg), (cfg.model.get('shared')
                                        or cfg.model).cls_head
@@ -104,9 +123,10 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
 
 def make_batch(args: argparse.Namespace):
     """Random clips of the first config's shape, and labels."""
-    backbone = build(args.configs[0], args).first.backbone
-    shape = (args.batch, 1, backbone.num_person, args.frames,
-             backbone.layout.num_node, backbone.in_channels)
+    first = build(args.configs[0], args).first
+    net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
+    shape = (args.batch, 1, net.get('num_person', 2), args.frames,
+             first.layout.num_node, net.get('in_channels', 3))
     labels = torch.arange(args.batch) % 2
     return torch.randn(shape).to(args.device), labels.to(args.device)
 
@@ -225,8 +245,11 @@ def main() -> None:
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
-    if args.keep_memory:
-        keep_freed_memory()
+    if args.keep_memory and not keep_freed_memory():
+        raise ValueError(
+            '--keep-memory has nothing to set: the environment has MALLOC_* '
+            'or GLIBC_TUNABLES, there is a GPU, or this is not glibc; leave '
+            'it out')
     names = [] if args.no_yardstick else [YARDSTICK]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
@@ -243,6 +266,7 @@ def show(rows: Dict[str, Dict], args: argparse.Namespace) -> None:
     rate = gemm_rate(args.device)
     print(f'\ninput {tuple(x.shape)}, {args.rounds} rounds, '
           f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
+          f'{"freed memory kept, " * args.keep_memory}'
           f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n')
     print('| network | params | FLOPs | forward | | step | | clips/s | '
           'peak memory | |')

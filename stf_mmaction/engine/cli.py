@@ -48,6 +48,13 @@ def checkpoint(path: str) -> str:
     return path if path.startswith(('http://', 'https://')) else existing(path)
 
 
+def positive(text: str) -> int:
+    """An argparse type: a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} must be at least 1')
+    return int(text)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments.
 

@@ -35,4 +35,31 @@ def test_the_benchmark_prints_a_row_for_each_network():
         'published', 'stf_msg3d_demo_j', 'stf_msg3d_demo_j+cp',
         'stf_msg3d_demo_j+focus'
     ]
-    assert ' 1.00 x ' in rows[0]
+    assert ' 1.00 x ' in rows[0] and 'freed memory kept' in out.stdout
+
+
+@pytest.mark.parametrize('arguments, said', [
+    ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
+    ((DEMO, '--batch', -1), '--batch'),
+    (('configs/stgcn_utd_mhad_j.py', ), 'use --no-yardstick'),
+    (('configs/stgcn_utd_mhad_j.py', '--no-yardstick', '--variants', 'cp'),
+     'without the variant cp'),
+])
+def test_wrong_usage_ends_in_a_sentence(arguments, said):
+    out = tool('benchmark.py', *arguments)
+    assert out.returncode != 0 and said in out.stderr
+    assert 'Traceback' not in out.stderr
+
+
+def test_kept_memory_is_not_claimed_where_the_environment_rules(monkeypatch):
+    monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '131072')
+    out = tool('benchmark.py', DEMO, '--keep-memory')
+    assert out.returncode == 1
+    assert out.stderr.startswith('error: --keep-memory has nothing to set')
+
+
+def test_the_benchmark_runs_on_a_stock_network():
+    out = tool('benchmark.py', 'configs/stf_stgcnpp_ntu60_xsub_j.py',
+               '--no-yardstick', '--batch', 1, '--frames', 8, '--rounds', 1)
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert 'input (1, 1, 2, 8, 25, 3)' in out.stdout

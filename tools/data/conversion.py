@@ -18,6 +18,7 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.engine.cli import positive
 
 NOBODY = 'nobody is in it'
 
@@ -61,13 +62,6 @@ def below_folders(path: str) -> Path:
             raise argparse.ArgumentTypeError(
                 f'{folder} is a file: it cannot be a folder')
     return Path(path)
-
-
-def positive(text: str) -> int:
-    """An argparse type: a whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be at least 1')
-    return int(text)
 
 
 def convert(clips: List[Clip],
