@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, List, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from published_msg3d import PublishedMSG3D
 
 from stf_mmaction.engine.cli import existing, positive, run
-from stf_mmaction.models import MSG3DBackbone
+from stf_mmaction.models import MSG3DBackbone, STFRecognizer
 from stf_mmaction.upstream import keep_freed_memory
 
 YARDSTICK = 'published'
@@ -38,14 +38,20 @@ def parse_args() -> argparse.Namespace:
         'configs', nargs='+', type=existing, help='config files; the first '
         'also gives the size of the yardstick')
     parser.add_argument(
-        '--batch', type=positive, default=4, help='clips (default: 4)')
+        '--batch',
+        type=positive,
+        default=4,
+        help='clips (default: %(default)s)')
     parser.add_argument(
-        '--frames', type=positive, default=100, help='T (default: 100)')
+        '--frames',
+        type=positive,
+        default=100,
+        help='T (default: %(default)s)')
     parser.add_argument(
         '--rounds',
         type=positive,
         default=5,
-        help='how often each is measured (default: 5)')
+        help='how often each is measured (default: %(default)s)')
     parser.add_argument(
         '--variants',
         nargs='+',
@@ -66,7 +72,9 @@ def parse_args() -> argparse.Namespace:
         help='time all networks with the allocator as tools/train.py sets it '
         'where there is no GPU, not as glibc does')
     parser.add_argument(
-        '--device', default='cpu', help='as PyTorch names it (default: cpu)')
+        '--device',
+        default='cpu',
+        help='as PyTorch names it (default: %(default)s)')
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.device.startswith('cuda') and not torch.cuda.is_available():
@@ -93,17 +101,17 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
         backbone_of(cfg).graph_cfg = dict(layout=args.layout)
     torch.manual_seed(0)
     model = MODELS.build(cfg.model)
-    if not hasattr(model, 'first'):
+    members = [m for m in model.modules() if isinstance(m, STFRecognizer)]
+    if not members:
         raise ValueError(
             f'{file} has a {type(model).__name__}: give its model the '
             "type='STFRecognizer', which computes the same")
-    if name == YARDSTICK or variant == 'cp':
-        if not isinstance(model.first.backbone, MSG3DBackbone):
-            raise ValueError(
-                f'{args.configs[0]} is not MS-G3D, and {name} is of that '
-                'alone: use --no-yardstick, without the variant cp')
-    members = getattr(model, 'members', None)
-    for member in [model] if members is None else members.values():
+    if (name == YARDSTICK or variant == 'cp') and not isinstance(
+            members[0].backbone, MSG3DBackbone):
+        raise ValueError(
+            f'{args.configs[0]} is not MS-G3D, and {name} is of that '
+            'alone: use --no-yardstick, without the variant cp')
+    for member in members:
         if variant == 'cp':
             member.backbone.with_cp = True
         if variant == 'compile':
@@ -173,9 +181,9 @@ def seconds(work: Callable[[], None], device: str) -> float:
     return time.perf_counter() - start
 
 
-def measure(names: List[str], args: argparse.Namespace) -> Dict[str, Dict]:
+def measure(names: List[str], x, labels,
+            args: argparse.Namespace) -> Dict[str, Dict]:
     """Median seconds of forward pass and step of each network."""
-    x, labels = make_batch(args)
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
     for _ in range(args.rounds):
@@ -253,18 +261,19 @@ def main() -> None:
     names = [] if args.no_yardstick else [YARDSTICK]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
-    rows = measure(names, args)
+    x, labels = make_batch(args)
+    rows = measure(names, x, labels, args)
     for name in names:
         rows[name]['memory'] = memory_in_a_process_of_its_own(name)
-    show(rows, args)
+    show(rows, tuple(x.shape), args)
 
 
-def show(rows: Dict[str, Dict], args: argparse.Namespace) -> None:
+def show(rows: Dict[str, Dict], shape: Tuple,
+         args: argparse.Namespace) -> None:
     """Print the table, with ratios to the first row."""
-    x, _ = make_batch(args)
     first = next(iter(rows.values()))
     rate = gemm_rate(args.device)
-    print(f'\ninput {tuple(x.shape)}, {args.rounds} rounds, '
+    print(f'\ninput {shape}, {args.rounds} rounds, '
           f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
           f'{"freed memory kept, " * args.keep_memory}'
           f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n')

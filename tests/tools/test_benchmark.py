@@ -40,7 +40,7 @@ def test_the_benchmark_prints_a_row_for_each_network():
 
 @pytest.mark.parametrize('arguments, said', [
     ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
-    ((DEMO, '--batch', -1), '--batch'),
+    ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
     (('configs/stgcn_utd_mhad_j.py', ), 'use --no-yardstick'),
     (('configs/stgcn_utd_mhad_j.py', '--no-yardstick', '--variants', 'cp'),
      'without the variant cp'),
