@@ -1,12 +1,14 @@
 """Installation; see README.md."""
+
 import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r"__version__ = '(.+)'",
-                    (HERE / 'stf_mmaction/version.py').read_text()).group(1)
+VERSION = re.search(r"__version__ = '(.+)'", (HERE / 'stf_mmaction/version.py').read_text()).group(
+    1
+)
 
 setup(
     name='stf-mmaction',
@@ -35,4 +37,5 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
         'test': ['pytest', 'pytest-xdist', 'onnx', 'onnxruntime'],
-    })
+    },
+)

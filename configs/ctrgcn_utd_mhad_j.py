@@ -1,4 +1,6 @@
 _base_ = [
-    '_base_/models/small_ctrgcn.py', '_base_/data/utd_mhad.py',
-    '_base_/schedules/small_20e.py', '_base_/default_runtime.py'
+    '_base_/models/small_ctrgcn.py',
+    '_base_/data/utd_mhad.py',
+    '_base_/schedules/small_20e.py',
+    '_base_/default_runtime.py',
 ]

@@ -1,4 +1,3 @@
 _base_ = './msg3d_demo_j.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(stream='b'))
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream='b'))

@@ -1,7 +1,9 @@
 _base_ = [
-    '_base_/models/small_aagcn.py', '_base_/models/stf_head.py',
-    '_base_/data/utd_mhad.py', '_base_/schedules/small_stf_6e.py',
-    '_base_/default_runtime.py'
+    '_base_/models/small_aagcn.py',
+    '_base_/models/stf_head.py',
+    '_base_/data/utd_mhad.py',
+    '_base_/schedules/small_stf_6e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(stf_stages=None), cls_head={{_base_.stf_head}})

@@ -1,4 +1,3 @@
 _base_ = './stf_msg3d_k400_j.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(stream='bm'))
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream='bm'))

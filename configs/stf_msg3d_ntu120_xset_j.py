@@ -1,6 +1,8 @@
 _base_ = [
-    '_base_/models/stf.py', '_base_/data/ntu120_xset.py',
-    '_base_/schedules/stf_60e_15e.py', '_base_/default_runtime.py'
+    '_base_/models/stf.py',
+    '_base_/data/ntu120_xset.py',
+    '_base_/schedules/stf_60e_15e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(shared=dict(cls_head=dict(num_classes=120)))

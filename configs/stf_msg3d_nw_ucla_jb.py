@@ -2,5 +2,4 @@
 _base_ = './stf_msg3d_nw_ucla_j.py'
 
 model = dict(streams=('j', 'b'))
-train_dataloader = val_dataloader = test_dataloader = dict(
-    dataset=dict(stream=('j', 'b')))
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream=('j', 'b')))

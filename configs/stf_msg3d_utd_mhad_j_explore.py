@@ -1,7 +1,9 @@
 # The member `explore` alone, from the weights of the baseline.
 _base_ = [
-    '_base_/models/stf_explore_kinect20.py', '_base_/data/utd_mhad.py',
-    '_base_/schedules/stf_15e.py', '_base_/default_runtime.py'
+    '_base_/models/stf_explore_kinect20.py',
+    '_base_/data/utd_mhad.py',
+    '_base_/schedules/stf_15e.py',
+    '_base_/default_runtime.py',
 ]
 
 model = dict(cls_head=dict(num_classes=27))

@@ -1,11 +1,8 @@
 _base_ = [
     'mmaction::skeleton/stgcn/stgcn_8xb16-joint-u100-80e_ntu60-xsub-keypoint-3d.py',
-    '_base_/models/stf_head.py'
+    '_base_/models/stf_head.py',
 ]
 
 custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=13)]  # of 16
-model = dict(
-    type='STFRecognizer',
-    backbone=dict(type='STFSTGCN'),
-    cls_head={{_base_.stf_head}})
+model = dict(type='STFRecognizer', backbone=dict(type='STFSTGCN'), cls_head={{_base_.stf_head}})

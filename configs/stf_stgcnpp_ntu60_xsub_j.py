@@ -4,6 +4,5 @@ custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=13)]  # of 16
 model = dict(
     type='STFRecognizer',
-    cls_head=dict(
-        type='STFHead',
-        loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1)))
+    cls_head=dict(type='STFHead', loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1)),
+)

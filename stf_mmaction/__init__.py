@@ -5,6 +5,7 @@ Importing it registers everything; in a config::
     custom_imports = dict(imports=['stf_mmaction'],
                           allow_failed_imports=False)
 """
+
 from .upstream import repair
 from .version import __version__
 
@@ -14,6 +15,11 @@ from . import datasets, engine, models, visualization  # noqa: E402
 from .engine import STFInferencer  # noqa: E402
 
 __all__ = [
-    'STFInferencer', '__version__', 'datasets', 'engine', 'models', 'repair',
-    'visualization'
+    'STFInferencer',
+    '__version__',
+    'datasets',
+    'engine',
+    'models',
+    'repair',
+    'visualization',
 ]

@@ -2,6 +2,7 @@
 
 Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 """
+
 import atexit
 import collections
 import ctypes
@@ -13,9 +14,11 @@ import types
 import warnings
 from pathlib import Path
 
-MMCV_HINT = ('mmcv is missing, which mmaction2 needs: run '
-             '"pip install mmcv-lite==2.1.0" (a full mmcv below 2.2.0 is as '
-             'good)')
+MMCV_HINT = (
+    'mmcv is missing, which mmaction2 needs: run '
+    '"pip install mmcv-lite==2.1.0" (a full mmcv below 2.2.0 is as '
+    'good)'
+)
 
 
 def repair() -> None:
@@ -27,8 +30,7 @@ def repair() -> None:
     if importlib.util.find_spec('mmcv') is None:
         raise ImportError(MMCV_HINT)
     if importlib.util.find_spec('mmaction') is None:
-        raise ImportError('mmaction2 is missing: run '
-                          '"pip install mmaction2==1.2.0"')
+        raise ImportError('mmaction2 is missing: run "pip install mmaction2==1.2.0"')
     _quiet()
     _supply_drn()
     _allow_checkpoint_types()
@@ -38,8 +40,7 @@ def repair() -> None:
 def _quiet() -> None:
     """Leave out warnings of every run that a user can do nothing about."""
     # mmcv-lite lacks an operator that skeletons do not use.
-    warnings.filterwarnings(
-        'ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     # MMEngine needs it to find the configs of a package; setup.py pins it.
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
 
@@ -48,8 +49,7 @@ def _supply_drn() -> None:
     """The wheel of mmaction2 lacks one localizer that it imports."""
     name = 'mmaction.models.localizers.drn'
     root = Path(importlib.util.find_spec('mmaction').origin).parent
-    if (root / 'models/localizers/drn/drn.py').is_file() or name in (
-            sys.modules):
+    if (root / 'models/localizers/drn/drn.py').is_file() or name in (sys.modules):
         return
 
     class DRN:
@@ -58,7 +58,8 @@ def _supply_drn() -> None:
         def __init__(self, *_, **__) -> None:
             raise ImportError(
                 'the DRN localizer is not part of the mmaction2 wheel: '
-                'install mmaction2 from its sources to use it')
+                'install mmaction2 from its sources to use it'
+            )
 
     package = types.ModuleType(name)
     package.__path__ = []
@@ -80,17 +81,21 @@ def _allow_checkpoint_types() -> None:
     core = getattr(np, '_core', None) or np.core
     scalars = [np.dtype(kind).type for kind in '?bhilqBHILQefd']
     allowed = [
-        HistoryBuffer, collections.deque, np.ndarray, np.dtype,
-        core.multiarray._reconstruct, core.multiarray.scalar,
-        *{type(np.dtype(scalar)) for scalar in scalars}
+        HistoryBuffer,
+        collections.deque,
+        np.ndarray,
+        np.dtype,
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+        *{type(np.dtype(scalar)) for scalar in scalars},
     ]
     # Checkpoints written with NumPy 1 name its modules otherwise.
-    allowed += [(core.multiarray._reconstruct,
-                 'numpy.core.multiarray._reconstruct'),
-                (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-                (core.multiarray._reconstruct,
-                 'numpy._core.multiarray._reconstruct'),
-                (core.multiarray.scalar, 'numpy._core.multiarray.scalar')]
+    allowed += [
+        (core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
+        (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
+        (core.multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
+        (core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
+    ]
     # HistoryBuffer names its statistics by getattr, which would reach
     # anything if it were allowed itself.
     allowed.append((_statistic, 'builtins.getattr'))
@@ -99,12 +104,11 @@ def _allow_checkpoint_types() -> None:
 
 def _check_downloads() -> None:
     from mmengine.runner import CheckpointLoader
-    CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url,
-                                     force=True)
+
+    CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url, force=True)
 
 
-def _load_from_url(filename, map_location=None, model_dir=None,
-                   progress=False):
+def _load_from_url(filename, map_location=None, model_dir=None, progress=False):
     """As MMEngine's, which would run code from the file it downloads.
 
     The eight digits in the name of a published checkpoint are checked.
@@ -114,8 +118,8 @@ def _load_from_url(filename, map_location=None, model_dir=None,
 
     def load():
         return torch.hub.load_state_dict_from_url(
-            filename, model_dir, map_location, progress, check_hash=True,
-            weights_only=True)
+            filename, model_dir, map_location, progress, check_hash=True, weights_only=True
+        )
 
     checkpoint = load() if get_rank() == 0 else None  # downloads once
     barrier()
@@ -125,10 +129,13 @@ def _load_from_url(filename, map_location=None, model_dir=None,
 def _statistic(owner, name: str):
     """``getattr`` for the statistics of MMEngine's HistoryBuffer alone."""
     from mmengine.logging import HistoryBuffer
+
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(owner, name)
-    raise ValueError(f'a checkpoint asks for {name!r} of {owner!r}, which '
-                     'none of MMEngine does: it is not to be trusted')
+    raise ValueError(
+        f'a checkpoint asks for {name!r} of {owner!r}, which '
+        'none of MMEngine does: it is not to be trusted'
+    )
 
 
 def use_cpu_launcher(cfg) -> None:
@@ -145,6 +152,7 @@ def use_cpu_launcher(cfg) -> None:
     import torch
     from mmengine.dist import init_dist
     from mmengine.utils.dl_utils import set_multi_processing
+
     launcher = cfg.get('launcher', 'none')
     if launcher == 'none' or torch.cuda.is_available():
         return
@@ -162,7 +170,8 @@ def use_cpu_launcher(cfg) -> None:
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
         'find_unused_parameters': cfg.get('find_unused_parameters', False),
-        **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None
+        **(cfg.get('model_wrapper_cfg') or {}),
+        'device_ids': None,
     }
 
 
@@ -179,10 +188,9 @@ def keep_freed_memory() -> bool:
         its own, or another C library is in use.
     """
     import torch
-    own = {'MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_',
-           'MALLOC_MMAP_MAX_', 'GLIBC_TUNABLES'}
-    if own & set(os.environ) or torch.cuda.is_available() or (
-            sys.platform != 'linux'):
+
+    own = {'MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MAX_', 'GLIBC_TUNABLES'}
+    if own & set(os.environ) or torch.cuda.is_available() or (sys.platform != 'linux'):
         return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:

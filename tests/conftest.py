@@ -1,10 +1,12 @@
 """Shared by all tests."""
+
 import sys
 from pathlib import Path
 
 import torch
-import stf_mmaction  # noqa: F401  (repairs upstream and registers)
 from mmengine.registry import init_default_scope
+
+import stf_mmaction  # noqa: F401  (repairs upstream and registers)
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / 'tools')]

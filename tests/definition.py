@@ -1,9 +1,9 @@
 """The losses of a whole network, slowly, by their definition."""
+
 import torch
 from torch import nn
 
-WEIGHTS = dict(exploration=0.01, divergence=0.1, coherence=0.1,
-               adjacency=0.01)
+WEIGHTS = dict(exploration=0.01, divergence=0.1, coherence=0.1, adjacency=0.01)
 
 
 def slow_min_max(raw, present):
@@ -19,8 +19,7 @@ def slow_min_max(raw, present):
 def resize(maps, frames):
     """(N, M, T, V) -> (N, M, frames, V), linear in time."""
     flat = maps.flatten(0, 1).transpose(1, 2)
-    flat = nn.functional.interpolate(
-        flat, frames, mode='linear', align_corners=False)
+    flat = nn.functional.interpolate(flat, frames, mode='linear', align_corners=False)
     return flat.transpose(1, 2).unflatten(0, maps.shape[:2])
 
 
@@ -38,10 +37,7 @@ def watched_stages(backbone, clips, layers):
         seen.append(output.unflatten(0, clips.shape[:2]))
         return seen[-1].flatten(0, 1)
 
-    handles = [
-        backbone.get_submodule(name).register_forward_hook(keep)
-        for name in layers
-    ]
+    handles = [backbone.get_submodule(name).register_forward_hook(keep) for name in layers]
     feats = backbone(clips)
     for handle in handles:
         handle.remove()
@@ -59,36 +55,30 @@ def slow_losses(model, x, labels, stages=own_stages):
     order = logits.argsort(1, descending=True)
 
     def focus(feature, rank):
-        chosen = p.gather(1, order[:, rank:rank + 1]).sum()
-        grad, = torch.autograd.grad(chosen, feature, create_graph=True)
+        chosen = p.gather(1, order[:, rank : rank + 1]).sum()
+        (grad,) = torch.autograd.grad(chosen, feature, create_graph=True)
         a = grad.mean((1, 3, 4))
-        raw = torch.stack([
-            sum(a[n, c] * feature[n, :, c] for c in range(a.shape[1]))
-            for n in range(len(a))
-        ]).relu()
+        raw = torch.stack(
+            [sum(a[n, c] * feature[n, :, c] for c in range(a.shape[1])) for n in range(len(a))]
+        ).relu()
         return slow_min_max(raw, present)
 
     def norm(maps):
-        return torch.stack([(m**2).sum()**0.5 for m in maps]).mean()
+        return torch.stack([(m**2).sum() ** 0.5 for m in maps]).mean()
 
     first, second = focus(feats, 0), focus(feats, 1)
     mask = present[:, :, None, None]
     out = dict(loss_cls=nn.functional.cross_entropy(logits, labels))
     out['loss_divergence'] = -norm(first - second)
-    out['loss_coherence'] = norm(
-        resize(focus(lower, 0), last.shape[3]) - focus(last, 0))
+    out['loss_coherence'] = norm(resize(focus(lower, 0), last.shape[3]) - focus(last, 0))
     if embeddings:
         out['loss_adjacency'] = sum(
-            norm(resize(first, e.shape[2]).detach() - e * mask)
-            for e in embeddings) / len(embeddings)
+            norm(resize(first, e.shape[2]).detach() - e * mask) for e in embeddings
+        ) / len(embeddings)
     masked = clips * (1 - resize(first, clips.shape[2]).unsqueeze(-1))
     for m in model.modules():
         if isinstance(m, nn.modules.batchnorm._BatchNorm):
-            m.momentum = 0.  # as a second way to freeze
+            m.momentum = 0.0  # as a second way to freeze
     scores = head.fc(model.backbone(masked).mean((1, 3, 4)))
-    out['loss_exploration'] = scores.softmax(1).gather(
-        1, order[:, :1]).mean()
-    return {
-        key: WEIGHTS.get(key[5:], 1) * value
-        for key, value in out.items()
-    }
+    out['loss_exploration'] = scores.softmax(1).gather(1, order[:, :1]).mean()
+    return {key: WEIGHTS.get(key[5:], 1) * value for key, value in out.items()}

@@ -1,4 +1,5 @@
 """What the tests of the documents share: their code blocks and links."""
+
 import re
 from pathlib import Path
 
@@ -19,8 +20,11 @@ class Document:
         self.text = self.path.read_text()
         blocks = re.findall(r'```(\w+)\n(.*?)```', self.text, re.S)
         self.commands = [
-            line.split('  #')[0].strip() for kind, block in blocks
-            if kind == 'bash' for line in block.splitlines() if line.strip()
+            line.split('  #')[0].strip()
+            for kind, block in blocks
+            if kind == 'bash'
+            for line in block.splitlines()
+            if line.strip()
         ]
         self.python = [block for kind, block in blocks if kind == 'python']
 
@@ -29,6 +33,5 @@ class Document:
         links = re.findall(r'\]\(([^)#]+)', self.text)
         assert links
         return [
-            link for link in links if '://' not in link
-            and not (self.path.parent / link).exists()
+            link for link in links if '://' not in link and not (self.path.parent / link).exists()
         ]

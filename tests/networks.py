@@ -1,4 +1,5 @@
 """Small networks and batches for the tests."""
+
 import torch
 from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
@@ -7,7 +8,8 @@ LOSSES = dict(
     loss_exploration=dict(type='STFExplorationLoss'),
     loss_divergence=dict(type='STFDivergenceLoss'),
     loss_coherence=dict(type='STFCoherenceLoss'),
-    loss_adjacency=dict(type='STFAdjacencyLoss'))
+    loss_adjacency=dict(type='STFAdjacencyLoss'),
+)
 FOCUS_LOSSES = {k: v for k, v in LOSSES.items() if k != 'loss_exploration'}
 EXPLORE_LOSSES = dict(loss_exploration=LOSSES['loss_exploration'])
 # A small skeleton: five joints.
@@ -23,7 +25,8 @@ def backbone(kind='STFGCN', **cfg):
         base_channels=6,
         num_gcn_scales=4,
         num_g3d_scales=2,
-        num_person=2)
+        num_person=2,
+    )
     out.update(cfg)
     return out
 
@@ -33,10 +36,9 @@ def recognizer_cfg(head=None, net=None, classes=4, **cfg):
     return dict(
         type='STFRecognizer',
         backbone=net or backbone(),
-        cls_head=dict(
-            type='STFHead', num_classes=classes, in_channels=24,
-            **(head or {})),
-        **cfg)
+        cls_head=dict(type='STFHead', num_classes=classes, in_channels=24, **(head or {})),
+        **cfg,
+    )
 
 
 def recognizer(*args, **kwargs):
@@ -52,15 +54,16 @@ def wake(model):
     for parameter in model.parameters():
         if parameter.detach().abs().max() < 1e-3:
             with torch.no_grad():
-                parameter.add_(0.2 * torch.randn(
-                    parameter.shape, generator=generator).to(parameter))
+                parameter.add_(
+                    0.2 * torch.randn(parameter.shape, generator=generator).to(parameter)
+                )
 
 
 def settle(model, x):
     """Let running statistics be those of a batch, for evaluation mode."""
     norms = [m for m in model.modules() if hasattr(m, 'running_mean')]
     for norm in norms:
-        norm.momentum = 1.
+        norm.momentum = 1.0
     with torch.no_grad():
         model.train()(x, mode='tensor')
     for norm in norms:
@@ -75,8 +78,9 @@ def ensemble_cfg(**shared):
         shared=recognizer_cfg(**shared),
         members=[
             dict(name='focus', cls_head=FOCUS_LOSSES),
-            dict(name='explore', cls_head=EXPLORE_LOSSES)
-        ])
+            dict(name='explore', cls_head=EXPLORE_LOSSES),
+        ],
+    )
 
 
 def samples(labels):
@@ -84,13 +88,12 @@ def samples(labels):
     return [ActionDataSample().set_gt_label(label) for label in labels]
 
 
-def batch(clips=3, num_clips=1, persons=2, frames=7, joints=5, channels=4,
-          dtype=torch.float32):
+def batch(clips=3, num_clips=1, persons=2, frames=7, joints=5, channels=4, dtype=torch.float32):
     """Random skeletons and samples; the last has one person only."""
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(
-        clips, num_clips, persons, frames, joints, channels,
-        generator=generator).to(dtype)
+    x = torch.randn(clips, num_clips, persons, frames, joints, channels, generator=generator).to(
+        dtype
+    )
     if persons > 1:
         x[-1, :, 1] = 0
     return x, samples([i % 4 for i in range(clips)])

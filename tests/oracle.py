@@ -4,6 +4,7 @@
 with them: weights rounded to single precision, everything else in double, so
 that a network is built and loaded first and converted by ``double()`` then.
 """
+
 import json
 import re
 import zlib
@@ -12,13 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmaction.registry import MODELS
+
 from stf_mmaction.models import convert_msg3d_state_dict
 
-REFERENCE = json.loads(
-    (Path(__file__).parent / 'data' / 'msg3d_reference.json').read_text())
+REFERENCE = json.loads((Path(__file__).parent / 'data' / 'msg3d_reference.json').read_text())
 NTU_AS_PUBLISHED = 'nturgb+d_msg3d'
-LAYOUTS = dict(
-    ntu=NTU_AS_PUBLISHED, kinetics='openpose', mmaction2_ntu='nturgb+d')
+LAYOUTS = dict(ntu=NTU_AS_PUBLISHED, kinetics='openpose', mmaction2_ntu='nturgb+d')
 
 
 def noise(name, shape):
@@ -26,8 +26,7 @@ def noise(name, shape):
     index = np.arange(int(np.prod(shape)), dtype=np.float64)
     phase = zlib.crc32(name.encode()) % 100003
     wave = np.sin((index + 1) * 12.9898 + phase * 78.233e-3) * 43758.5453
-    return torch.from_numpy(
-        (2 * (wave - np.floor(wave)) - 1).reshape(shape))
+    return torch.from_numpy((2 * (wave - np.floor(wave)) - 1).reshape(shape))
 
 
 def published_weight(name, shape):
@@ -43,7 +42,7 @@ def published_weight(name, shape):
         return 0.02 * u
     if len(shape) == 1:
         return 1 + 0.2 * u
-    return u * (3.0 / np.prod(shape[1:]))**0.5
+    return u * (3.0 / np.prod(shape[1:])) ** 0.5
 
 
 def published_shapes(case):
@@ -53,8 +52,7 @@ def published_shapes(case):
         return {name: tuple(shape) for name, shape in shapes.items()}
     out = {}  # Kinetics is the NTU network with other numbers
     values = REFERENCE[case]
-    joints, gcn, g3d = (values['num_point'], values['num_gcn_scales'],
-                        values['num_g3d_scales'])
+    joints, gcn, g3d = (values['num_point'], values['num_gcn_scales'], values['num_g3d_scales'])
     for name, shape in published_shapes('ntu').items():
         shape = list(shape)
         if name.startswith('data_bn') and shape:
@@ -81,8 +79,7 @@ def published_state_dict(case):
     }
 
 
-def build(case, backbone='MSG3DBackbone', head='GCNHead',
-          recognizer='RecognizerGCN', **head_cfg):
+def build(case, backbone='MSG3DBackbone', head='GCNHead', recognizer='RecognizerGCN', **head_cfg):
     """Our network of a case with the published weights."""
     values = REFERENCE[case]
     model = MODELS.build(
@@ -93,13 +90,11 @@ def build(case, backbone='MSG3DBackbone', head='GCNHead',
                 graph_cfg=dict(layout=LAYOUTS[case]),
                 num_gcn_scales=values['num_gcn_scales'],
                 num_g3d_scales=values['num_g3d_scales'],
-                adjacency_norm='column'
-                if case == 'mmaction2_ntu' else 'symmetric'),
-            cls_head=dict(
-                type=head,
-                num_classes=values['num_class'],
-                in_channels=384,
-                **head_cfg)))
+                adjacency_norm='column' if case == 'mmaction2_ntu' else 'symmetric',
+            ),
+            cls_head=dict(type=head, num_classes=values['num_class'], in_channels=384, **head_cfg),
+        )
+    )
     state = convert_msg3d_state_dict(published_state_dict(case))
     missing, unexpected = model.load_state_dict(state, strict=False)
     assert not unexpected

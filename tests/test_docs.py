@@ -1,4 +1,5 @@
 """The documents in docs/: every command and every example is run."""
+
 import copy
 import json
 import re
@@ -17,8 +18,9 @@ from data_tools import write_csv
 from definition import slow_losses
 from documents import ROOT, Document
 from mmaction.registry import MODELS
-from stf_mmaction.datasets import LAYOUTS, get_layout, safe_load
 from test_tools import call
+
+from stf_mmaction.datasets import LAYOUTS, get_layout, safe_load
 
 DOCS = sorted(path.name for path in (ROOT / 'docs').glob('*.md'))
 TUTORIAL = Document('docs/custom_skeleton.md')
@@ -26,8 +28,11 @@ PLAIN = Document('docs/plain_pytorch.md')
 ANY = Document('docs/any_gcn.md')
 BUNDLED = safe_load(ROOT / 'tools/demo_data/ui_prmd_tiny.pkl')
 # Of twelve clips, three of each of four classes, in two epochs.
-SHORT = ['train_cfg.max_epochs=2', 'custom_hooks.0.warmup_epochs=1',
-         'default_hooks.checkpoint.interval=1']
+SHORT = [
+    'train_cfg.max_epochs=2',
+    'custom_hooks.0.warmup_epochs=1',
+    'default_hooks.checkpoint.interval=1',
+]
 
 
 @pytest.mark.parametrize('name', DOCS)
@@ -38,13 +43,15 @@ def test_links_lead_somewhere(name):
 
 def kinect():
     """The bundled skeletons, and the layout of the tutorial."""
-    text, = re.findall(r'```json\n(.*?)```', TUTORIAL.text, re.S)
+    (text,) = re.findall(r'```json\n(.*?)```', TUTORIAL.text, re.S)
     layout = json.loads(text)
-    for key, value in layout.items():
-        assert getattr(get_layout(layout), key) == getattr(
-            LAYOUTS['kinect20'], key), key
-    clips = [clip for label in range(4) for clip in [
-        clip for clip in BUNDLED['annotations'] if clip['label'] == label][:3]]
+    for key in layout:
+        assert getattr(get_layout(layout), key) == getattr(LAYOUTS['kinect20'], key), key
+    clips = [
+        clip
+        for label in range(4)
+        for clip in [clip for clip in BUNDLED['annotations'] if clip['label'] == label][:3]
+    ]
     return layout, [clip['keypoint'].astype(float) for clip in clips], None
 
 
@@ -62,38 +69,49 @@ def hand():
         clip = np.tile(rest, (1, 20, 1, 1))
         bent = slice(index // 3 * 4 + 1, index // 3 * 4 + 5)
         clip[0, :, bent, 2] += np.sin(np.arange(20) / 3)[:, None]
-        clips.append(clip + rng.normal(0, .02, clip.shape) + 5)
-    return dict(num_node=21, inward=inward, center=0, height=(0, 12)), clips, \
-        None
+        clips.append(clip + rng.normal(0, 0.02, clip.shape) + 5)
+    return dict(num_node=21, inward=inward, center=0, height=(0, 12)), clips, None
 
 
 def plane():
     """13 joints of the bundled skeletons in pixels, with scores, 2D."""
     kept = [3, 4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18]
-    inward = [(1, 0), (2, 1), (3, 2), (4, 0), (5, 4), (6, 5), (7, 1), (8, 7),
-              (9, 8), (10, 4), (11, 10), (12, 11)]
+    inward = [
+        (1, 0),
+        (2, 1),
+        (3, 2),
+        (4, 0),
+        (5, 4),
+        (6, 5),
+        (7, 1),
+        (8, 7),
+        (9, 8),
+        (10, 4),
+        (11, 10),
+        (12, 11),
+    ]
     pairs = [(1, 4), (2, 5), (3, 6), (7, 10), (8, 11), (9, 12)]
     rng = np.random.default_rng(0)
-    clips = [clip[:, :, kept, :2] * [200, -200] + [320, 400]
-             for clip in kinect()[1]]
-    scores = [rng.uniform(.2, 1, clip.shape[:3]) for clip in clips]
+    clips = [clip[:, :, kept, :2] * [200, -200] + [320, 400] for clip in kinect()[1]]
+    scores = [rng.uniform(0.2, 1, clip.shape[:3]) for clip in clips]
     for clip, score in zip(clips, scores):
         clip[0, 3, 5] = score[0, 3, 5] = 0  # not seen
-    return dict(num_node=13, inward=inward, center=0, pairs=pairs), clips, \
-        scores
+    return dict(num_node=13, inward=inward, center=0, pairs=pairs), clips, scores
 
 
 def config_text(channels):
     """The config of the tutorial with a small network."""
     text = TUTORIAL.python[0]
-    for old, new in (('base_channels=24', 'base_channels=6'),
-                     ('in_channels=96', 'in_channels=24'),
-                     ('num_gcn_scales=8', 'num_gcn_scales=3'),
-                     ('num_g3d_scales=4', 'num_g3d_scales=2'),
-                     ('clip_len=64', 'clip_len=12'),
-                     ('in_channels=4', f'in_channels={channels}'),
-                     ('num_workers=2', 'num_workers=0'),
-                     ('persistent_workers=True', 'persistent_workers=False')):
+    for old, new in (
+        ('base_channels=24', 'base_channels=6'),
+        ('in_channels=96', 'in_channels=24'),
+        ('num_gcn_scales=8', 'num_gcn_scales=3'),
+        ('num_g3d_scales=4', 'num_g3d_scales=2'),
+        ('clip_len=64', 'clip_len=12'),
+        ('in_channels=4', f'in_channels={channels}'),
+        ('num_workers=2', 'num_workers=0'),
+        ('persistent_workers=True', 'persistent_workers=False'),
+    ):
         assert old in text
         text = text.replace(old, new)
     return text
@@ -126,8 +144,7 @@ def run(command, joints):
     if '--joints' in words:
         words[words.index('--joints') + 1] = str(joints)
     path = ROOT / words[0]
-    with mock.patch('sys.argv', words), mock.patch(
-            'sys.path', [str(path.parent), *sys.path]):
+    with mock.patch('sys.argv', words), mock.patch('sys.path', [str(path.parent), *sys.path]):
         runpy.run_path(str(path), run_name='__main__')
 
 
@@ -165,14 +182,14 @@ def test_from_files_to_a_picture(skeleton, tmp_path, monkeypatch, capfd):
         last = safe_load('data/skeleton/mine.pkl')['annotations'][2]
         again = space['inferencer'](last['keypoint'])
         np.testing.assert_allclose(
-            again['pred_scores'],
-            torch.as_tensor(scored[0]['pred_score']).numpy(), atol=1e-6)
+            again['pred_scores'], torch.as_tensor(scored[0]['pred_score']).numpy(), atol=1e-6
+        )
 
 
 def plain_example():
     """What the example of plain PyTorch defines: Net and stf_loss."""
     space = {}
-    example, = PLAIN.python
+    (example,) = PLAIN.python
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) <= 30
     exec(example, space)
@@ -185,8 +202,7 @@ def test_plain_pytorch_learns(explore):
     """The example learns the bundled clips; a second person is absent."""
     Net, stf_loss = plain_example()
     clips = BUNDLED['annotations'][:98]
-    x = torch.from_numpy(
-        np.stack([clip['keypoint'][:, ::4] for clip in clips])).float()
+    x = torch.from_numpy(np.stack([clip['keypoint'][:, ::4] for clip in clips])).float()
     x = torch.cat([x - x[:, :, :, :1], torch.zeros_like(x)], 1)
     labels = torch.tensor([clip['label'] for clip in clips])
     net = Net(3, 10)
@@ -224,28 +240,26 @@ def test_plain_pytorch_is_the_definition(explore):
     for name, buffer in once.named_buffers():  # moved by one pass, not two
         torch.testing.assert_close(buffer, net.get_buffer(name))
 
-    model = SimpleNamespace(
-        backbone=lambda clips: net(clips)[1], cls_head=net,
-        modules=net.modules)
+    model = SimpleNamespace(backbone=lambda clips: net(clips)[1], cls_head=net, modules=net.modules)
 
     def stages(_, clips):
         lower, last, _ = net(clips)
         return lower, last, last, ()
 
     slow = slow_losses(model, x[:, None], labels, stages)
-    names = ('exploration', ) if explore else ('divergence', 'coherence')
+    names = ('exploration',) if explore else ('divergence', 'coherence')
     expected = sum(slow[f'loss_{name}'] for name in ('cls', *names))
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-14)
     ours, theirs = (
-        torch.autograd.grad(value, tuple(net.parameters()))
-        for value in (loss, expected))
+        torch.autograd.grad(value, tuple(net.parameters())) for value in (loss, expected)
+    )
     for a, b, (name, _) in zip(ours, theirs, net.named_parameters()):
         torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-13, msg=name)
 
 
 def test_any_gcn_shows_the_config():
-    example, = ANY.python
-    name, = re.findall(r'\[configs/(\w+)\.py\]', ANY.text)
+    (example,) = ANY.python
+    (name,) = re.findall(r'\[configs/(\w+)\.py\]', ANY.text)
     assert example == (ROOT / f'configs/{name}.py').read_text()
     for kind in re.findall(r'`(STF\w+|\w+Backbone)` ?[|(]', ANY.text):
         assert kind in MODELS
@@ -254,14 +268,17 @@ def test_any_gcn_shows_the_config():
 def test_accuracies_of_any_gcn_are_those_measured():
     results = yaml.safe_load((ROOT / 'tools/results.yml').read_text())
     names = {
-        'ST-GCN': 'stgcn_utd_mhad_j', 'ST-GCN++': 'stgcnpp_utd_mhad_j',
-        'AAGCN': 'aagcn_utd_mhad_j', 'CTR-GCN': 'ctrgcn_utd_mhad_j',
-        'MS-G3D': 'msg3d_utd_mhad_j_20e'}
-    rows = re.findall(r'^\| ([\w+-]+) \| ([^|]+) \| ([^|]+) \|$', ANY.text,
-                      re.M)
+        'ST-GCN': 'stgcn_utd_mhad_j',
+        'ST-GCN++': 'stgcnpp_utd_mhad_j',
+        'AAGCN': 'aagcn_utd_mhad_j',
+        'CTR-GCN': 'ctrgcn_utd_mhad_j',
+        'MS-G3D': 'msg3d_utd_mhad_j_20e',
+    }
+    rows = re.findall(r'^\| ([\w+-]+) \| ([^|]+) \| ([^|]+) \|$', ANY.text, re.M)
     assert {row[0]: row[1:] for row in rows if row[0] in names} == {
         title: (results[name]['top1'], results[f'stf_{name}']['top1'])
-        for title, name in names.items()}
+        for title, name in names.items()
+    }
 
 
 @pytest.mark.parametrize('command', ANY.commands)

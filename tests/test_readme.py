@@ -1,4 +1,5 @@
 """The commands of the README, run; its links and its example, checked."""
+
 import re
 import shlex
 import sys
@@ -16,12 +17,20 @@ OWN_VENV = Path(sys.prefix) == ROOT / '.venv'
 
 def test_every_command_is_known():
     """A new command in the README wants a test below."""
-    known = ('bash tools/demo.sh', 'bash tools/run_tests.sh', 'pip install',
-             'python tools/train.py', 'bash tools/dist_train.sh',
-             'python tools/test.py', 'python tools/visualize_focus.py',
-             'python tools/get_flops.py', 'python tools/fuse_scores.py',
-             'python tools/export_onnx.py', 'python tools/benchmark.py',
-             'bash tools/reproduce.sh')
+    known = (
+        'bash tools/demo.sh',
+        'bash tools/run_tests.sh',
+        'pip install',
+        'python tools/train.py',
+        'bash tools/dist_train.sh',
+        'python tools/test.py',
+        'python tools/visualize_focus.py',
+        'python tools/get_flops.py',
+        'python tools/fuse_scores.py',
+        'python tools/export_onnx.py',
+        'python tools/benchmark.py',
+        'bash tools/reproduce.sh',
+    )
     assert [c for c in COMMANDS if not c.startswith(known)] == []
     assert len(COMMANDS) > 8
 
@@ -38,8 +47,7 @@ def test_the_demo():
 
 @pytest.mark.skipif(not OWN_VENV, reason='makes .venv; run_tests.sh has it')
 def test_the_test_command_passes_arguments_on():
-    out = call('bash', 'tools/run_tests.sh', '--collect-only', '-q',
-               'tests/losses')
+    out = call('bash', 'tools/run_tests.sh', '--collect-only', '-q', 'tests/losses')
     assert out.returncode == 0, out.stderr[-2000:]
     assert 'test_losses.py' in out.stdout and 'README' not in out.stdout
 
@@ -58,12 +66,19 @@ def shortened(command, work_dir):
     if tool == 'benchmark.py':  # the size of the table takes minutes
         words = [w.replace('ntu60_xsub_j', 'tiny_j') for w in words]
         return [*words, '--batch', '1', '--frames', '8', '--rounds', '1']
-    if tool not in ('train.py', 'test.py', 'visualize_focus.py',
-                    'fuse_scores.py', 'export_onnx.py'):
+    if tool not in (
+        'train.py',
+        'test.py',
+        'visualize_focus.py',
+        'fuse_scores.py',
+        'export_onnx.py',
+    ):
         return words
     words = [
-        str(work_dir / Path(w).name) if w.startswith('work_dirs/') or w in
-        ('scores.pkl', 'focus.png', 'classes.csv', 'model.onnx') else w
+        str(work_dir / Path(w).name)
+        if w.startswith('work_dirs/')
+        or w in ('scores.pkl', 'focus.png', 'classes.csv', 'model.onnx')
+        else w
         for w in words
     ]
     # The runs here stop early; what they wrote stands for the last epoch.
@@ -76,16 +91,14 @@ def shortened(command, work_dir):
     words += FEW
     words += [f'{loader}.dataset.ann_file={DATA}' for loader in LOADERS]
     if tool != 'visualize_focus.py':
-        words[3:3] = ['--work-dir', str(work_dir)] if tool == 'train.py' \
-            else []
+        words[3:3] = ['--work-dir', str(work_dir)] if tool == 'train.py' else []
     return words
 
 
 PYTHON = [c for c in COMMANDS if c.startswith('python ')]
 
 
-@pytest.mark.parametrize('index', range(len(PYTHON)),
-                         ids=[c.split()[1] for c in PYTHON])
+@pytest.mark.parametrize('index', range(len(PYTHON)), ids=[c.split()[1] for c in PYTHON])
 def test_python_commands(index, work_dir):
     """In the order of the README: the later ones need the first."""
     out = call(*shortened(PYTHON[index], work_dir))
@@ -93,13 +106,12 @@ def test_python_commands(index, work_dir):
 
 
 def test_the_example_is_the_config():
-    example, = README.python
+    (example,) = README.python
     name = 'configs/stf_stgcnpp_ntu60_xsub_j.py'
     assert name in README.text
 
     def code(text):
-        return [line.split('  #')[0] for line in text.splitlines()
-                if line.strip()]
+        return [line.split('  #')[0] for line in text.splitlines() if line.strip()]
 
     assert code(example) == code((ROOT / name).read_text())
     assert Config.fromfile(ROOT / name).model.backbone.type == 'STGCN'

@@ -1,4 +1,5 @@
 """Upstream's defects: mended where they are, left alone where not."""
+
 import importlib.util
 import os
 import pickle
@@ -35,7 +36,7 @@ class Toy(BaseModel):
 
 
 def toy_runner(folder, epochs, **kwargs):
-    data = [dict(x=torch.full((3, ), float(i))) for i in range(4)]
+    data = [dict(x=torch.full((3,), float(i))) for i in range(4)]
     return Runner(
         model=Toy(),
         work_dir=str(folder),
@@ -43,26 +44,26 @@ def toy_runner(folder, epochs, **kwargs):
             dataset=data,
             batch_size=2,
             collate_fn=dict(type='default_collate'),
-            sampler=dict(type='DefaultSampler', shuffle=False)),
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
         train_cfg=dict(by_epoch=True, max_epochs=epochs),
-        optim_wrapper=dict(
-            optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=1e-3, momentum=0.9)),
         param_scheduler=dict(type='MultiStepLR', milestones=[1]),
         default_scope='mmaction',
         experiment_name=f'{folder.name}_{epochs}',
-        **kwargs)
+        **kwargs,
+    )
 
 
 def test_a_plain_install_can_be_imported_without_a_word():
-    code = ('import stf_mmaction\n'
-            'from mmaction.registry import HOOKS, MODELS\n'
-            'from mmengine.config import Config\n'
-            'assert MODELS.get("STFHead") and HOOKS.get("STFPhaseHook")\n'
-            'Config.fromfile("configs/stf_msg3d_demo_j.py")\n')
-    done = subprocess.run([sys.executable, '-c', code],
-                          cwd=ROOT,
-                          capture_output=True,
-                          text=True)
+    code = (
+        'import stf_mmaction\n'
+        'from mmaction.registry import HOOKS, MODELS\n'
+        'from mmengine.config import Config\n'
+        'assert MODELS.get("STFHead") and HOOKS.get("STFPhaseHook")\n'
+        'Config.fromfile("configs/stf_msg3d_demo_j.py")\n'
+    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, '', '')
 
 
@@ -71,8 +72,7 @@ def mmaction_at(tmp_path, monkeypatch):
     """A package folder that takes the place of the installed mmaction."""
     root = tmp_path / 'mmaction'
     (root / 'models/localizers/drn').mkdir(parents=True)
-    spec = importlib.util.spec_from_file_location('mmaction',
-                                                  root / '__init__.py')
+    spec = importlib.util.spec_from_file_location('mmaction', root / '__init__.py')
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: spec)
     for name in (DRN, f'{DRN}.drn'):
         # First set, so that what the test leaves behind is undone as well.
@@ -93,14 +93,18 @@ def test_a_good_installation_is_left_alone(mmaction_at):
     assert DRN not in sys.modules and f'{DRN}.drn' not in sys.modules
 
 
-@pytest.mark.parametrize('package, command', [
-    ('mmcv', 'pip install mmcv-lite==2.1.0'),
-    ('mmaction', 'pip install mmaction2==1.2.0'),
-])
+@pytest.mark.parametrize(
+    'package, command',
+    [
+        ('mmcv', 'pip install mmcv-lite==2.1.0'),
+        ('mmaction', 'pip install mmaction2==1.2.0'),
+    ],
+)
 def test_a_missing_package_is_named(monkeypatch, package, command):
     find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None
-                        if name == package else find(name))
+    monkeypatch.setattr(
+        importlib.util, 'find_spec', lambda name: None if name == package else find(name)
+    )
     with pytest.raises(ImportError, match=command):
         upstream.repair()
 
@@ -110,8 +114,9 @@ def test_setup_leaves_mmcv_alone_and_declares_the_rest(monkeypatch):
     monkeypatch.setattr('setuptools.setup', said.update)
     runpy.run_path(str(ROOT / 'setup.py'))
     assert not [name for name in said['install_requires'] if 'mmcv' in name]
-    assert {'importlib_metadata', 'setuptools<81',
-            'mmaction2==1.2.0'} <= set(said['install_requires'])
+    assert {'importlib_metadata', 'setuptools<81', 'mmaction2==1.2.0'} <= set(
+        said['install_requires']
+    )
     pins = (ROOT / 'requirements/constraints.txt').read_text().splitlines()
     assert {*said['extras_require']['lite'], 'mmengine==0.10.7'} <= set(pins)
 
@@ -128,16 +133,16 @@ def test_a_run_is_resumed_from_its_own_checkpoint(tmp_path):
     second = toy_runner(tmp_path, 2, resume=True, load_from=str(path))
     second.load_or_resume()
     assert (second.epoch, second.iter) == (1, 2)
-    for one, two in zip(first.optim_wrapper.optimizer.state.values(),
-                        second.optim_wrapper.optimizer.state.values()):
-        torch.testing.assert_close(two['momentum_buffer'],
-                                   one['momentum_buffer'])
+    for one, two in zip(
+        first.optim_wrapper.optimizer.state.values(), second.optim_wrapper.optimizer.state.values()
+    ):
+        torch.testing.assert_close(two['momentum_buffer'], one['momentum_buffer'])
 
 
 def test_the_other_numpys_names_are_read(tmp_path):
     """NumPy 2 moved ``numpy.core`` to ``numpy._core``; files name either."""
     path = tmp_path / 'x.pth'
-    value = [HistoryBuffer([1., 3.], [1, 1]), np.float64(2.), np.int64(4)]
+    value = [HistoryBuffer([1.0, 3.0], [1, 1]), np.float64(2.0), np.int64(4)]
     torch.save(value, path, _use_new_zipfile_serialization=False)
     own, other = b'numpy._core.', b'numpy.core.'
     written = path.read_bytes()
@@ -146,7 +151,7 @@ def test_the_other_numpys_names_are_read(tmp_path):
     assert own in written
     path.write_bytes(written.replace(own, other))
     history, real, whole = torch.load(path, weights_only=True)
-    assert (history.mean(), real, whole) == (2., 2., 4)
+    assert (history.mean(), real, whole) == (2.0, 2.0, 4)
 
 
 class Smuggled:
@@ -159,12 +164,15 @@ class Smuggled:
         return self.call
 
 
-@pytest.mark.parametrize('call, error', [
-    (Smuggled(os.system, 'true'), pickle.UnpicklingError),
-    (Smuggled(eval, '1'), pickle.UnpicklingError),
-    (Smuggled(getattr, HistoryBuffer, '__init__'), ValueError),
-    (Smuggled(getattr, dict, 'get'), (ValueError, pickle.UnpicklingError)),
-])
+@pytest.mark.parametrize(
+    'call, error',
+    [
+        (Smuggled(os.system, 'true'), pickle.UnpicklingError),
+        (Smuggled(eval, '1'), pickle.UnpicklingError),
+        (Smuggled(getattr, HistoryBuffer, '__init__'), ValueError),
+        (Smuggled(getattr, dict, 'get'), (ValueError, pickle.UnpicklingError)),
+    ],
+)
 def test_a_checkpoint_cannot_run_code(tmp_path, call, error):
     torch.save(dict(state_dict=call), tmp_path / 'x.pth')
     with pytest.raises(error):
@@ -178,12 +186,21 @@ def one_process(monkeypatch):
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
     for name, value in dict(
-            RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', SLURM_PROCID='0',
-            SLURM_LOCALID='0', SLURM_NTASKS='1', SLURM_NODELIST='here',
-            OMPI_COMM_WORLD_LOCAL_RANK='0', OMPI_COMM_WORLD_RANK='0',
-            OMPI_COMM_WORLD_SIZE='1', MASTER_ADDR='127.0.0.1',
-            MASTER_PORT=port, OMP_NUM_THREADS='1',
-            MKL_NUM_THREADS='1').items():
+        RANK='0',
+        LOCAL_RANK='0',
+        WORLD_SIZE='1',
+        SLURM_PROCID='0',
+        SLURM_LOCALID='0',
+        SLURM_NTASKS='1',
+        SLURM_NODELIST='here',
+        OMPI_COMM_WORLD_LOCAL_RANK='0',
+        OMPI_COMM_WORLD_RANK='0',
+        OMPI_COMM_WORLD_SIZE='1',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=port,
+        OMP_NUM_THREADS='1',
+        MKL_NUM_THREADS='1',
+    ).items():
         monkeypatch.setenv(name, value)
     yield
     if torch.distributed.is_initialized():
@@ -198,12 +215,15 @@ def test_processes_without_gpus_are_joined(one_process, launcher):
         dict(
             launcher=launcher,
             find_unused_parameters=True,
-            env_cfg=dict(dist_cfg=dict(backend='nccl', timeout=60))))
+            env_cfg=dict(dist_cfg=dict(backend='nccl', timeout=60)),
+        )
+    )
     upstream.use_cpu_launcher(cfg)
     assert torch.distributed.get_backend() == 'gloo'
     assert torch.cuda.set_device is set_device
     model = MODEL_WRAPPERS.build(
-        cfg.model_wrapper_cfg, default_args=dict(device_ids=[0], module=Toy()))
+        cfg.model_wrapper_cfg, default_args=dict(device_ids=[0], module=Toy())
+    )
     assert model.find_unused_parameters
     model(torch.ones(1, 3))['loss'].backward()
     assert model.module.layer.weight.grad.abs().sum() > 0
@@ -224,8 +244,7 @@ print('the end')
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs no GPU')
 def test_a_process_ends_while_gloo_is_busy(one_process):
-    run = subprocess.run([sys.executable, '-c', LEAVES], text=True,
-                         capture_output=True, cwd=ROOT)
+    run = subprocess.run([sys.executable, '-c', LEAVES], text=True, capture_output=True, cwd=ROOT)
     assert (run.returncode, run.stdout) == (0, 'the end\n'), run.stderr
 
 
@@ -244,16 +263,22 @@ print(int(status.split('VmRSS:')[1].split()[0]) // 2**10)
 
 
 @pytest.mark.skipif(
-    sys.platform != 'linux' or torch.cuda.is_available(),
-    reason='of glibc, where there is no GPU')
+    sys.platform != 'linux' or torch.cuda.is_available(), reason='of glibc, where there is no GPU'
+)
 def test_freed_memory_is_kept_unless_the_environment_says_otherwise():
 
     def resident(*arguments, **settings):
-        env = {k: v for k, v in os.environ.items()
-               if not k.startswith(('MALLOC_', 'GLIBC_'))}
-        return int(subprocess.run(
-            [sys.executable, '-c', FREES, *arguments], text=True, check=True,
-            capture_output=True, cwd=ROOT, env=dict(env, **settings)).stdout)
+        env = {k: v for k, v in os.environ.items() if not k.startswith(('MALLOC_', 'GLIBC_'))}
+        return int(
+            subprocess.run(
+                [sys.executable, '-c', FREES, *arguments],
+                text=True,
+                check=True,
+                capture_output=True,
+                cwd=ROOT,
+                env=dict(env, **settings),
+            ).stdout
+        )
 
     returned = resident()
     assert resident('keep', 'works') > returned + 200

@@ -5,6 +5,7 @@ counts, and the median of several rounds is shown.
 The first row is the yardstick: MS-G3D as published, of the same size. Peak
 memory is measured in a process of its own for each.
 """
+
 import argparse
 import gc
 import os
@@ -21,8 +22,8 @@ from mmaction.registry import MODELS
 from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from torch.utils.flop_counter import FlopCounterMode
 from published_msg3d import PublishedMSG3D
+from torch.utils.flop_counter import FlopCounterMode
 
 from stf_mmaction.engine.cli import existing, positive, run
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
@@ -35,23 +36,19 @@ VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'configs', nargs='+', type=existing, help='config files; the first '
-        'also gives the size of the yardstick')
-    parser.add_argument(
-        '--batch',
-        type=positive,
-        default=4,
-        help='clips (default: %(default)s)')
-    parser.add_argument(
-        '--frames',
-        type=positive,
-        default=100,
-        help='T (default: %(default)s)')
+        'configs',
+        nargs='+',
+        type=existing,
+        help='config files; the first also gives the size of the yardstick',
+    )
+    parser.add_argument('--batch', type=positive, default=4, help='clips (default: %(default)s)')
+    parser.add_argument('--frames', type=positive, default=100, help='T (default: %(default)s)')
     parser.add_argument(
         '--rounds',
         type=positive,
         default=5,
-        help='how often each is measured (default: %(default)s)')
+        help='how often each is measured (default: %(default)s)',
+    )
     parser.add_argument(
         '--variants',
         nargs='+',
@@ -59,22 +56,23 @@ def parse_args() -> argparse.Namespace:
         choices=VARIANTS,
         help='the first config once more with with_cp=True, torch.compile, '
         'bfloat16 autocast, or the focus of both top classes in the forward '
-        'pass')
+        'pass',
+    )
     parser.add_argument(
         '--no-yardstick',
         action='store_true',
-        help='compare with the first config instead, for other networks')
-    parser.add_argument(
-        '--layout', help='of the skeleton, if not that of the configs')
+        help='compare with the first config instead, for other networks',
+    )
+    parser.add_argument('--layout', help='of the skeleton, if not that of the configs')
     parser.add_argument(
         '--keep-memory',
         action='store_true',
         help='time all networks with the allocator as tools/train.py sets it '
-        'where there is no GPU, not as glibc does')
+        'where there is no GPU, not as glibc does',
+    )
     parser.add_argument(
-        '--device',
-        default='cpu',
-        help='as PyTorch names it (default: %(default)s)')
+        '--device', default='cpu', help='as PyTorch names it (default: %(default)s)'
+    )
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.device.startswith('cuda') and not torch.cuda.is_available():
@@ -105,25 +103,33 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
     if not members:
         raise ValueError(
             f'{file} has a {type(model).__name__}: give its model the '
-            "type='STFRecognizer', which computes the same")
+            "type='STFRecognizer', which computes the same"
+        )
     if (name == YARDSTICK or variant == 'cp') and not isinstance(
-            members[0].backbone, MSG3DBackbone):
+        members[0].backbone, MSG3DBackbone
+    ):
         raise ValueError(
             f'{args.configs[0]} is not MS-G3D, and {name} is of that '
-            'alone: use --no-yardstick, without the variant cp')
+            'alone: use --no-yardstick, without the variant cp'
+        )
     for member in members:
         if variant == 'cp':
             member.backbone.with_cp = True
         if variant == 'compile':
             member.backbone = torch.compile(member.backbone)
     if name == YARDSTICK:
-        net, head = backbone_of(cfg), (cfg.model.get('shared')
-                                       or cfg.model).cls_head
+        net, head = backbone_of(cfg), (cfg.model.get('shared') or cfg.model).cls_head
         layout = model.first.backbone.layout
         model = PublishedMSG3D(
-            layout.inward, layout.num_node, head.num_classes,
-            net.in_channels, net.base_channels, net.num_gcn_scales,
-            net.num_g3d_scales, net.num_person)
+            layout.inward,
+            layout.num_node,
+            head.num_classes,
+            net.in_channels,
+            net.base_channels,
+            net.num_gcn_scales,
+            net.num_g3d_scales,
+            net.num_person,
+        )
     model.bf16 = variant == 'bf16'
     model.gives_focus = variant == 'focus'
     return model.to(args.device)
@@ -133,8 +139,14 @@ def make_batch(args: argparse.Namespace):
     """Random clips of the first config's shape, and labels."""
     first = build(args.configs[0], args).first
     net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
-    shape = (args.batch, 1, net.get('num_person', 2), args.frames,
-             first.layout.num_node, net.get('in_channels', 3))
+    shape = (
+        args.batch,
+        1,
+        net.get('num_person', 2),
+        args.frames,
+        first.layout.num_node,
+        net.get('in_channels', 3),
+    )
     labels = torch.arange(args.batch) % 2
     return torch.randn(shape).to(args.device), labels.to(args.device)
 
@@ -146,9 +158,7 @@ def step(model: torch.nn.Module, x, labels) -> None:
         if isinstance(model, PublishedMSG3D):
             loss = F.cross_entropy(model(x[:, 0]), labels)
         else:
-            samples = [
-                ActionDataSample().set_gt_label(y).to(x.device) for y in labels
-            ]
+            samples = [ActionDataSample().set_gt_label(y).to(x.device) for y in labels]
             losses = model(x, samples, mode='loss')
             loss = sum(v for k, v in losses.items() if 'loss' in k)
     loss.backward()
@@ -158,8 +168,7 @@ def step(model: torch.nn.Module, x, labels) -> None:
 def forward(model: torch.nn.Module, x, labels) -> None:
     """Scores, as in testing, and perhaps where it looks."""
     model.eval()
-    autocast = torch.autocast(
-        x.device.type, torch.bfloat16, enabled=model.bf16)
+    autocast = torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16)
     with torch.no_grad(), autocast:
         if isinstance(model, PublishedMSG3D):
             model(x[:, 0])
@@ -181,8 +190,7 @@ def seconds(work: Callable[[], None], device: str) -> float:
     return time.perf_counter() - start
 
 
-def measure(names: List[str], x, labels,
-            args: argparse.Namespace) -> Dict[str, Dict]:
+def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, Dict]:
     """Median seconds of forward pass and step of each network."""
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
@@ -192,13 +200,11 @@ def measure(names: List[str], x, labels,
                 # Once before the clock runs: the caches and the allocator
                 # are then as after a step of the same network, not of another.
                 work(model, x, labels)
-                times[name][kind].append(
-                    seconds(lambda: work(model, x, labels), args.device))
+                times[name][kind].append(seconds(lambda: work(model, x, labels), args.device))
     rows = {}
     for name, kinds in times.items():
         rows[name] = {k: statistics.median(v) for k, v in kinds.items()}
-        rows[name]['params'] = sum(
-            p.numel() for p in models[name].parameters())
+        rows[name]['params'] = sum(p.numel() for p in models[name].parameters())
         with FlopCounterMode(display=False) as counter:
             forward(models[name], x, labels)
         rows[name]['flops'] = counter.get_total_flops() / 2
@@ -208,9 +214,7 @@ def measure(names: List[str], x, labels,
 def gemm_rate(device: str) -> float:
     """Multiply-adds per second of a large product: what cannot be passed."""
     a, b, out = torch.randn(3, 2048, 2048).to(device)
-    times = [
-        seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)
-    ]
+    times = [seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)]
     return 2048**3 / statistics.median(times)
 
 
@@ -242,9 +246,12 @@ def memory_in_a_process_of_its_own(name: str) -> float:
     """The peak of a process cannot be reset, so each network gets one."""
     out = subprocess.run(
         [sys.executable, __file__, *sys.argv[1:], '--memory-of', name],
-        check=True, capture_output=True, text=True,
+        check=True,
+        capture_output=True,
+        text=True,
         # Give freed memory back, so that the peak is what is in use.
-        env=dict(os.environ, MALLOC_TRIM_THRESHOLD_='0'))
+        env=dict(os.environ, MALLOC_TRIM_THRESHOLD_='0'),
+    )
     return float(out.stdout.split()[-1])
 
 
@@ -257,7 +264,8 @@ def main() -> None:
         raise ValueError(
             '--keep-memory has nothing to set: the environment has MALLOC_* '
             'or GLIBC_TUNABLES, there is a GPU, or this is not glibc; leave '
-            'it out')
+            'it out'
+        )
     names = [] if args.no_yardstick else [YARDSTICK]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
@@ -268,27 +276,29 @@ def main() -> None:
     show(rows, tuple(x.shape), args)
 
 
-def show(rows: Dict[str, Dict], shape: Tuple,
-         args: argparse.Namespace) -> None:
+def show(rows: Dict[str, Dict], shape: Tuple, args: argparse.Namespace) -> None:
     """Print the table, with ratios to the first row."""
     first = next(iter(rows.values()))
     rate = gemm_rate(args.device)
-    print(f'\ninput {shape}, {args.rounds} rounds, '
-          f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
-          f'{"freed memory kept, " * args.keep_memory}'
-          f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n')
-    print('| network | params | FLOPs | forward | | step | | clips/s | '
-          'peak memory | |')
+    print(
+        f'\ninput {shape}, {args.rounds} rounds, '
+        f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
+        f'{"freed memory kept, " * args.keep_memory}'
+        f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n'
+    )
+    print('| network | params | FLOPs | forward | | step | | clips/s | peak memory | |')
     print('|' + ' --- |' * 10)
     for name, row in rows.items():
-        print(f'| {Path(name).name.replace(".py", "")} '
-              f'| {row["params"] / 1e6:.2f} M | {row["flops"] / 1e9:.1f} G '
-              f'| {row["forward"]:.3f} s '
-              f'| {first["forward"] / row["forward"]:.2f} x '
-              f'| {row["step"]:.3f} s | {first["step"] / row["step"]:.2f} x '
-              f'| {args.batch / row["step"]:.2f} '
-              f'| {row["memory"]:.0f} MiB '
-              f'| {row["memory"] / first["memory"]:.2f} x |')
+        print(
+            f'| {Path(name).name.replace(".py", "")} '
+            f'| {row["params"] / 1e6:.2f} M | {row["flops"] / 1e9:.1f} G '
+            f'| {row["forward"]:.3f} s '
+            f'| {first["forward"] / row["forward"]:.2f} x '
+            f'| {row["step"]:.3f} s | {first["step"] / row["step"]:.2f} x '
+            f'| {args.batch / row["step"]:.2f} '
+            f'| {row["memory"]:.0f} MiB '
+            f'| {row["memory"] / first["memory"]:.2f} x |'
+        )
 
 
 if __name__ == '__main__':

@@ -2,6 +2,7 @@
 
 Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 """
+
 import argparse
 import csv
 import os
@@ -19,26 +20,20 @@ Scores = Dict[str, Tuple[np.ndarray, int]]  # of each clip, with its label
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('dumps', nargs='+', type=existing, help='files of test.py --dump')
     parser.add_argument(
-        'dumps', nargs='+', type=existing, help='files of test.py --dump')
-    parser.add_argument(
-        '--weights',
-        nargs='+',
-        type=float,
-        help='of the dumps; by default all count the same')
-    parser.add_argument(
-        '--per-class',
-        type=_table,
-        help='CSV file for the accuracy of each class')
+        '--weights', nargs='+', type=float, help='of the dumps; by default all count the same'
+    )
+    parser.add_argument('--per-class', type=_table, help='CSV file for the accuracy of each class')
     args = parser.parse_args()
     if args.weights is None:
-        args.weights = [1.] * len(args.dumps)
+        args.weights = [1.0] * len(args.dumps)
     if len(args.weights) != len(args.dumps):
-        parser.error(f'{len(args.weights)} --weights do not match '
-                     f'{len(args.dumps)} dumps: give one for each')
+        parser.error(
+            f'{len(args.weights)} --weights do not match {len(args.dumps)} dumps: give one for each'
+        )
     if min(args.weights) < 0 or not 0 < sum(args.weights) < np.inf:
-        parser.error(f'--weights {args.weights} must be finite and not '
-                     'negative, nor all be zero')
+        parser.error(f'--weights {args.weights} must be finite and not negative, nor all be zero')
     return args
 
 
@@ -48,7 +43,8 @@ def _table(path: str) -> Path:
         raise argparse.ArgumentTypeError(f'{path} must end in .csv')
     if not Path(path).parent.is_dir():
         raise argparse.ArgumentTypeError(
-            f'folder {Path(path).parent} does not exist: make it first')
+            f'folder {Path(path).parent} does not exist: make it first'
+        )
     return Path(path)
 
 
@@ -63,54 +59,64 @@ def read(path: str) -> Scores:
             are not probabilities.
     """
     samples = safe_load(path)
-    if not isinstance(samples, list) or not samples or not all(
-            isinstance(s, dict) and {'pred_score', 'gt_label'} <= set(s)
-            for s in samples):
-        raise ValueError(f'{path} is not a file of tools/test.py --dump: it '
-                         'lacks clips with pred_score and gt_label')
+    if (
+        not isinstance(samples, list)
+        or not samples
+        or not all(isinstance(s, dict) and {'pred_score', 'gt_label'} <= set(s) for s in samples)
+    ):
+        raise ValueError(
+            f'{path} is not a file of tools/test.py --dump: it '
+            'lacks clips with pred_score and gt_label'
+        )
     if any('frame_dir' not in s for s in samples):
         raise ValueError(
             f'{path} does not say which clip is which: write meta_keys='
             "('frame_dir', ) in PackActionInputs of the test pipeline, and "
-            'test again')
+            'test again'
+        )
     scores: Scores = {}
     for sample in samples:
         clip = sample['frame_dir']
         if clip in scores:
             raise ValueError(f'{path} holds clip {clip} twice: test again')
         values = np.asarray(sample['pred_score'], dtype=np.float64)
-        if values.ndim != 1 or not np.isfinite(values).all() or (
-                values.min() < 0 or abs(values.sum() - 1) > 1e-3):
+        if (
+            values.ndim != 1
+            or not np.isfinite(values).all()
+            or (values.min() < 0 or abs(values.sum() - 1) > 1e-3)
+        ):
             raise ValueError(
                 f'{path}: the scores of clip {clip} are not probabilities: '
-                "test with average_clips='prob'")
+                "test with average_clips='prob'"
+            )
         scores[clip] = values, int(np.asarray(sample['gt_label']).item())
     return scores
 
 
 def check(first: Scores, other: Scores, path: str) -> None:
     """Raise a ValueError if a dump is not of the same test as the first."""
-    for here, there, verb in ((first, other, 'lacks'),
-                              (other, first, 'adds')):
+    for here, there, verb in ((first, other, 'lacks'), (other, first, 'adds')):
         missing = sorted(set(here) - set(there))
         if missing:
             raise ValueError(
                 f'{path} {verb} {len(missing)} clips, the first is '
-                f'{missing[0]}: fuse tests of the same clips')
+                f'{missing[0]}: fuse tests of the same clips'
+            )
     for clip, (values, label) in first.items():
         own, own_label = other[clip]
         if len(own) != len(values):
             raise ValueError(
                 f'{path} has {len(own)} classes, the first dump '
-                f'{len(values)}: fuse networks for the same classes')
+                f'{len(values)}: fuse networks for the same classes'
+            )
         if own_label != label:
             raise ValueError(
                 f'{path} labels clip {clip} as {own_label}, the first dump as '
-                f'{label}: fuse tests with the same labels')
+                f'{label}: fuse tests with the same labels'
+            )
 
 
-def fuse(dumps: Sequence[Scores],
-         weights: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
+def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
     """Weighted mean of probabilities.
 
     Args:
@@ -122,10 +128,9 @@ def fuse(dumps: Sequence[Scores],
         of the first dump.
     """
     shares = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-    scores = np.stack([
-        sum(share * dump[clip][0] for share, dump in zip(shares, dumps))
-        for clip in dumps[0]
-    ])
+    scores = np.stack(
+        [sum(share * dump[clip][0] for share, dump in zip(shares, dumps)) for clip in dumps[0]]
+    )
     return scores, np.array([label for _, label in dumps[0].values()])
 
 
@@ -159,10 +164,14 @@ def write_classes(path: Path, scores: np.ndarray, labels: np.ndarray) -> None:
                 continue
             wrong = matrix[row].copy()
             wrong[row] = 0
-            table.writerow([
-                kind, count, f'{100 * matrix[row, row] / count:.2f}',
-                kinds[wrong.argmax()] if wrong.any() else ''
-            ])
+            table.writerow(
+                [
+                    kind,
+                    count,
+                    f'{100 * matrix[row, row] / count:.2f}',
+                    kinds[wrong.argmax()] if wrong.any() else '',
+                ]
+            )
     os.replace(partial, path)  # all of it or what was there
 
 
@@ -174,12 +183,10 @@ def main() -> None:
     width = max(len(Path(path).name) for path in args.dumps)
     print(f'{len(dumps[0])} clips')
     print(f'{"":{width}s}   top-1   top-5   mean class')
-    rows = [(Path(path).name, *fuse([dump], [1]))
-            for path, dump in zip(args.dumps, dumps)]
+    rows = [(Path(path).name, *fuse([dump], [1])) for path, dump in zip(args.dumps, dumps)]
     rows.append(('fused', *fuse(dumps, args.weights)))
     for name, scores, labels in rows:
-        print(f'{name:{width}s} {{:7.2f}} {{:7.2f}} {{:7.2f}}'.format(
-            *accuracies(scores, labels)))
+        print(f'{name:{width}s} {{:7.2f}} {{:7.2f}} {{:7.2f}}'.format(*accuracies(scores, labels)))
     if args.per_class:
         write_classes(args.per_class, *rows[-1][1:])
 

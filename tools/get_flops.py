@@ -3,6 +3,7 @@
 FLOPs are multiply-adds, as in MMAction2's zoo, counted at the operators that
 really run. Of an ensemble, those of all members together.
 """
+
 import argparse
 from typing import Sequence, Tuple
 
@@ -17,8 +18,7 @@ from stf_mmaction.engine.cli import existing, run
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'configs', nargs='+', type=existing, help='config files')
+    parser.add_argument('configs', nargs='+', type=existing, help='config files')
     parser.add_argument(
         '--shape',
         nargs=5,
@@ -26,7 +26,8 @@ def parse_args() -> argparse.Namespace:
         default=(1, 2, 300, 25, 3),
         metavar=('N', 'M', 'T', 'V', 'C'),
         help='clips, persons, frames, joints, channels; M and C are set in '
-        'the backbones (default: %(default)s)')
+        'the backbones (default: %(default)s)',
+    )
     return parser.parse_args()
 
 
@@ -49,10 +50,13 @@ def measure(config: str, shape: Sequence[int]) -> Tuple[str, int, int]:
     fit(cfg.model, shape)
     model = MODELS.build(cfg.model).eval()
     clips, *rest, channels = shape
-    channels *= len(getattr(model, 'streams', ('', )))  # side by side
+    channels *= len(getattr(model, 'streams', ('',)))  # side by side
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(torch.randn(clips, 1, *rest, channels), mode='tensor', **(
-            {} if hasattr(model, 'members') else dict(stage='head')))
+        model(
+            torch.randn(clips, 1, *rest, channels),
+            mode='tensor',
+            **({} if hasattr(model, 'members') else dict(stage='head')),
+        )
     parameters = sum(p.numel() for p in model.parameters())
     return config, parameters, counter.get_total_flops() // 2
 
@@ -63,8 +67,9 @@ def main() -> None:
     print(f'input {"x".join(map(str, args.shape))} (N, M, T, V, C)')
     print(f'{"config":50s} {"params":>9s} {"FLOPs":>9s} {"ratio":>6s}')
     for config, parameters, flops in rows:
-        print(f'{config:50s} {parameters / 1e6:8.3f}M {flops / 1e9:8.3f}G '
-              f'{flops / rows[0][2]:6.3f}')
+        print(
+            f'{config:50s} {parameters / 1e6:8.3f}M {flops / 1e9:8.3f}G {flops / rows[0][2]:6.3f}'
+        )
 
 
 if __name__ == '__main__':

@@ -3,6 +3,7 @@
 Only the weights and their meta data are kept, and the name ends in the first
 eight digits of the file's SHA-256, which is checked when it is downloaded.
 """
+
 import argparse
 import hashlib
 import os
@@ -17,8 +18,7 @@ from stf_mmaction.engine.cli import existing, run
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint', type=existing, help='of a training')
-    parser.add_argument(
-        'out', help='path of the new file, without the digits and .pth')
+    parser.add_argument('out', help='path of the new file, without the digits and .pth')
     return parser.parse_args()
 
 
@@ -34,8 +34,7 @@ def publish(source: str, out: str) -> Path:
     """
     loaded = _load_checkpoint(source, map_location='cpu')
     if 'state_dict' not in loaded:
-        raise ValueError(f'{source} has no state_dict: give a checkpoint of '
-                         'tools/train.py')
+        raise ValueError(f'{source} has no state_dict: give a checkpoint of tools/train.py')
     # What a training needs to go on, a user does not.
     kept = {k: loaded[k] for k in ('meta', 'state_dict') if k in loaded}
     out = out[:-4] if out.endswith('.pth') else out

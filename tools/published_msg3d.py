@@ -4,6 +4,7 @@ The yardstick of ``tools/benchmark.py`` and a second opinion for the tests; no
 part of the package. A transcription of the published formulation (Liu et al.,
 CVPR 2020) with its parameter names, written for reading.
 """
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -20,11 +21,10 @@ def hop_matrices(edges, num_node, num_scales, window=1):
     eye = np.eye(len(one))
     scales = [eye]
     for k in range(1, num_scales):
-        far, near = (np.minimum(np.linalg.matrix_power(one + eye, p), 1)
-                     for p in (k, k - 1))
+        far, near = (np.minimum(np.linalg.matrix_power(one + eye, p), 1) for p in (k, k - 1))
         scales.append(far - near + eye)
     for k, matrix in enumerate(scales):
-        root = np.diag(matrix.sum(0)**-0.5)
+        root = np.diag(matrix.sum(0) ** -0.5)
         scales[k] = root @ matrix @ root
     return torch.tensor(np.concatenate(scales)).to(torch.get_default_dtype())
 
@@ -34,10 +34,9 @@ class MLP(nn.Module):
 
     def __init__(self, in_channels, out_channels):
         super().__init__()
-        self.layers = nn.ModuleList([
-            nn.Conv2d(in_channels, out_channels, 1),
-            nn.BatchNorm2d(out_channels)
-        ])
+        self.layers = nn.ModuleList(
+            [nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)]
+        )
 
     def forward(self, x):
         return F.relu(self.layers[1](self.layers[0](x)))
@@ -46,13 +45,12 @@ class MLP(nn.Module):
 class Aggregation(nn.Module):
     """Aggregate K scales into a K times larger tensor, then convolve."""
 
-    def __init__(self, in_channels, out_channels, edges, num_node,
-                 num_scales, window=1):
+    def __init__(self, in_channels, out_channels, edges, num_node, num_scales, window=1):
         super().__init__()
         self.num_scales = num_scales
         self.register_buffer(
-            'A', hop_matrices(edges, num_node, num_scales, window),
-            persistent=False)
+            'A', hop_matrices(edges, num_node, num_scales, window), persistent=False
+        )
         self.A_res = nn.Parameter(torch.zeros_like(self.A))
         self.mlp = MLP(in_channels * num_scales, out_channels)
 
@@ -67,12 +65,12 @@ class Aggregation(nn.Module):
 class Branch(nn.Sequential):
     """A 3x1 or 1x1 convolution over time with its batch norm."""
 
-    def __init__(self, in_channels, out_channels, kernel, stride=1,
-                 dilation=1):
+    def __init__(self, in_channels, out_channels, kernel, stride=1, dilation=1):
         super().__init__()
         pad = (kernel + (kernel - 1) * (dilation - 1) - 1) // 2
-        self.conv = nn.Conv2d(in_channels, out_channels, (kernel, 1),
-                              (stride, 1), (pad, 0), (dilation, 1))
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, (kernel, 1), (stride, 1), (pad, 0), (dilation, 1)
+        )
         self.bn = nn.BatchNorm2d(out_channels)
 
 
@@ -84,20 +82,22 @@ class TemporalUnit(nn.Module):
         width = out_channels // 6
 
         def entry(step=1):
-            return [
-                nn.Conv2d(in_channels, width, 1, (step, 1)),
-                nn.BatchNorm2d(width)
-            ]
+            return [nn.Conv2d(in_channels, width, 1, (step, 1)), nn.BatchNorm2d(width)]
 
-        self.branches = nn.ModuleList([
-            nn.Sequential(*entry(), nn.ReLU(),
-                          Branch(width, width, 3, stride, dilation))
-            for dilation in (1, 2, 3, 4)
-        ])
+        self.branches = nn.ModuleList(
+            [
+                nn.Sequential(*entry(), nn.ReLU(), Branch(width, width, 3, stride, dilation))
+                for dilation in (1, 2, 3, 4)
+            ]
+        )
         self.branches.append(
-            nn.Sequential(*entry(), nn.ReLU(),
-                          nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
-                          nn.BatchNorm2d(width)))
+            nn.Sequential(
+                *entry(),
+                nn.ReLU(),
+                nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
+                nn.BatchNorm2d(width),
+            )
+        )
         self.branches.append(nn.Sequential(*entry(stride)))
         self.residual = nn.Identity()
         if in_channels != out_channels or stride != 1:
@@ -113,12 +113,12 @@ class TemporalUnit(nn.Module):
 class Window(nn.Module):
     """Unfold windows of frames, aggregate over them, collapse them."""
 
-    def __init__(self, in_channels, mid_channels, out_channels, edges,
-                 num_node, num_scales, window, stride):
+    def __init__(
+        self, in_channels, mid_channels, out_channels, edges, num_node, num_scales, window, stride
+    ):
         super().__init__()
         self.window, self.stride = window, stride
-        aggregation = Aggregation(in_channels, mid_channels, edges, num_node,
-                                  num_scales, window)
+        aggregation = Aggregation(in_channels, mid_channels, edges, num_node, num_scales, window)
         self.gcn3d = nn.ModuleList([nn.Identity(), aggregation])
         self.out_conv = nn.Conv3d(mid_channels, out_channels, (1, window, 1))
         self.out_bn = nn.BatchNorm2d(out_channels)
@@ -126,8 +126,7 @@ class Window(nn.Module):
     def forward(self, x):
         clips, channels, _, joints = x.shape
         window = self.window
-        x = F.unfold(x, (window, 1), 1, ((window - 1) // 2, 0),
-                     (self.stride, 1))
+        x = F.unfold(x, (window, 1), 1, ((window - 1) // 2, 0), (self.stride, 1))
         x = x.view(clips, channels, window, -1, joints)
         x = x.permute(0, 1, 3, 2, 4).contiguous()
         x = F.relu(self.gcn3d[1](x.flatten(3)))
@@ -140,8 +139,7 @@ class Windows(nn.Module):
 
     def __init__(self, *args, stride):
         super().__init__()
-        self.gcn3d = nn.ModuleList(
-            [Window(*args, window, stride) for window in (3, 5)])
+        self.gcn3d = nn.ModuleList([Window(*args, window, stride) for window in (3, 5)])
 
     def forward(self, x):
         return self.gcn3d[0](x) + self.gcn3d[1](x)
@@ -161,27 +159,39 @@ class PublishedMSG3D(nn.Module):
         num_person (int): M. Defaults to 2.
     """
 
-    def __init__(self, edges, num_node, num_classes, in_channels=3,
-                 base_channels=96, num_gcn_scales=13, num_g3d_scales=6,
-                 num_person=2):
+    def __init__(
+        self,
+        edges,
+        num_node,
+        num_classes,
+        in_channels=3,
+        base_channels=96,
+        num_gcn_scales=13,
+        num_g3d_scales=6,
+        num_person=2,
+    ):
         super().__init__()
         self.data_bn = nn.BatchNorm1d(num_person * in_channels * num_node)
         before = in_channels
         for b in (1, 2, 3):
-            width = base_channels * 2**(b - 1)
+            width = base_channels * 2 ** (b - 1)
             inner = width if b == 1 else before
             stride = 1 if b == 1 else 2
             graph = (edges, num_node)
             setattr(
-                self, f'gcn3d{b}',
-                Windows(before, inner, width, *graph, num_g3d_scales,
-                        stride=stride))
+                self,
+                f'gcn3d{b}',
+                Windows(before, inner, width, *graph, num_g3d_scales, stride=stride),
+            )
             setattr(
-                self, f'sgcn{b}',
+                self,
+                f'sgcn{b}',
                 nn.Sequential(
                     Aggregation(before, inner, *graph, num_gcn_scales),
                     TemporalUnit(inner, width, stride),
-                    TemporalUnit(width, width, activate=False)))
+                    TemporalUnit(width, width, activate=False),
+                ),
+            )
             setattr(self, f'tcn{b}', TemporalUnit(width, width))
             before = width
         self.fc = nn.Linear(before, num_classes)

@@ -2,6 +2,7 @@
 
 What is done is skipped, and what was interrupted goes on where it stopped.
 """
+
 import argparse
 import signal
 import sys
@@ -14,14 +15,24 @@ from reproduce_job import ROOT, Job
 
 from stf_mmaction.engine.cli import run
 
-BENCHMARKS = ('ntu60_xsub', 'ntu60_xview', 'ntu120_xsub', 'ntu120_xset',
-              'k400', 'utd_mhad', 'nw_ucla', 'demo', 'tiny')
+BENCHMARKS = (
+    'ntu60_xsub',
+    'ntu60_xview',
+    'ntu120_xsub',
+    'ntu120_xset',
+    'k400',
+    'utd_mhad',
+    'nw_ucla',
+    'demo',
+    'tiny',
+)
 # Benchmarks that the other tables have configs for; the first is the default.
 TABLES = dict(
     ablation=('ntu60_xsub', 'utd_mhad', 'tiny'),
     scarce=('ntu60_xsub', 'k400', 'utd_mhad', 'tiny'),
     shift=('ntu120_xsub', 'nw_ucla', 'tiny'),
-    gcns=('utd_mhad', ))
+    gcns=('utd_mhad',),
+)
 # Setting -> column -> configs, whose scores are averaged.
 Table = Dict[str, Dict[str, List[str]]]
 
@@ -29,37 +40,41 @@ Table = Dict[str, Dict[str, List[str]]]
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'row', help=f'a benchmark, {", ".join(BENCHMARKS)}, or a table, '
-        f'{", ".join(TABLES)}')
+        'row', help=f'a benchmark, {", ".join(BENCHMARKS)}, or a table, {", ".join(TABLES)}'
+    )
     parser.add_argument(
-        'gpus', type=int, help='0 for the CPU; they share the batch of the '
-        'recipe, so that their number does not change it')
-    parser.add_argument(
-        'benchmark', nargs='?', help='of a table; by default the first')
+        'gpus',
+        type=int,
+        help='0 for the CPU; they share the batch of the '
+        'recipe, so that their number does not change it',
+    )
+    parser.add_argument('benchmark', nargs='?', help='of a table; by default the first')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[],
-        help='of train.py and test.py, for every config of the row')
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        help='of train.py and test.py, for every config of the row',
+    )
     parser.add_argument(
-        '--data-root', type=Path,
-        help='folder of the pickles, if they are not in data/skeleton')
+        '--data-root', type=Path, help='folder of the pickles, if they are not in data/skeleton'
+    )
     parser.add_argument(
-        '--work-dirs', type=Path, default=ROOT / 'work_dirs',
-        help='where results go (default: %(default)s)')
-    parser.add_argument(
-        '--show', action='store_true', help='print what is there, run nothing')
+        '--work-dirs',
+        type=Path,
+        default=ROOT / 'work_dirs',
+        help='where results go (default: %(default)s)',
+    )
+    parser.add_argument('--show', action='store_true', help='print what is there, run nothing')
     args = parser.parse_args()
     known = TABLES.get(args.row, BENCHMARKS)
     if args.row not in TABLES and args.row not in BENCHMARKS:
-        parser.error(f'row {args.row!r} is unknown: use one of '
-                     f'{(*BENCHMARKS, *TABLES)}')
+        parser.error(f'row {args.row!r} is unknown: use one of {(*BENCHMARKS, *TABLES)}')
     if args.row not in TABLES and args.benchmark:
-        parser.error(f'{args.row} is a benchmark itself: leave '
-                     f'{args.benchmark} out')
+        parser.error(f'{args.row} is a benchmark itself: leave {args.benchmark} out')
     args.benchmark = args.benchmark or known[0]
     if args.row in TABLES and args.benchmark not in known:
-        parser.error(f'there is no {args.row} on {args.benchmark}: use one '
-                     f'of {known}')
+        parser.error(f'there is no {args.row} on {args.benchmark}: use one of {known}')
     if args.gpus < 0:
         parser.error(f'{args.gpus} GPUs are not possible: use 0 for the CPU')
     # The tools run in the repository, wherever this one was called.
@@ -83,7 +98,7 @@ def table_of(row: str, benchmark: str) -> Table:
             setting: {
                 'J': [f'{kind}_{row}_j'],
                 'B': [f'{kind}_{row}_b'],
-                'J+B': [f'{kind}_{row}_j', f'{kind}_{row}_b']
+                'J+B': [f'{kind}_{row}_j', f'{kind}_{row}_b'],
             }
             for setting, kind in (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
         }
@@ -96,36 +111,37 @@ def table_of(row: str, benchmark: str) -> Table:
                 ('+ coherence', [f'stf_msg3d_{base}_c']),
                 ('+ divergence', [f'stf_msg3d_{base}_cd']),
                 ('+ adjacency', [f'stf_msg3d_{base}_focus']),
-                ('+ exploration (STF)',  # from the same baseline
-                 [f'stf_msg3d_{base}_focus', f'stf_msg3d_{base}_explore']),
+                (
+                    '+ exploration (STF)',  # from the same baseline
+                    [f'stf_msg3d_{base}_focus', f'stf_msg3d_{base}_explore'],
+                ),
                 ('control: two MS-G3D', [f'msg3d_{base}_x2']),
-                ('control: two focus members', [f'stf_msg3d_{base}_focus_x2']))
+                ('control: two focus members', [f'stf_msg3d_{base}_focus_x2']),
+            )
         }
     if row == 'gcns':
         return {
-            f'{title}{end}': {
-                'J': [f'{start}{name}_{benchmark}_j{length}']
-            }
+            f'{title}{end}': {'J': [f'{start}{name}_{benchmark}_j{length}']}
             for title, name, length in (
-                ('ST-GCN', 'stgcn', ''), ('ST-GCN++', 'stgcnpp', ''),
-                ('AAGCN', 'aagcn', ''), ('CTR-GCN', 'ctrgcn', ''),
-                ('MS-G3D', 'msg3d', '_20e'))
+                ('ST-GCN', 'stgcn', ''),
+                ('ST-GCN++', 'stgcnpp', ''),
+                ('AAGCN', 'aagcn', ''),
+                ('CTR-GCN', 'ctrgcn', ''),
+                ('MS-G3D', 'msg3d', '_20e'),
+            )
             for end, start in (('', ''), (' with STF', 'stf_'))
         }
     kinds = (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
     if row == 'shift':
-        return {
-            setting: {'J': [f'{kind}_{benchmark}_j_shift']}
-            for setting, kind in kinds
-        }
-    percents = (10, 20, 25) if benchmark == 'ntu60_xsub' else (25, )
+        return {setting: {'J': [f'{kind}_{benchmark}_j_shift']} for setting, kind in kinds}
+    percents = (10, 20, 25) if benchmark == 'ntu60_xsub' else (25,)
     streams = 'jb' if benchmark == 'k400' else 'j'
     return {
         f'{setting}, {percent} %': {
-            stream.upper(): [f'{kind}_{benchmark}_{stream}_{percent}pct']
-            for stream in streams
+            stream.upper(): [f'{kind}_{benchmark}_{stream}_{percent}pct'] for stream in streams
         }
-        for percent in percents for setting, kind in kinds
+        for percent in percents
+        for setting, kind in kinds
     }
 
 
@@ -135,16 +151,23 @@ def show(table: Table, title: str, args: argparse.Namespace) -> None:
     paper = paper.get(title, {})
     columns = list(next(iter(table.values())))
     print(f'\n{title}, top-1 in %, seed {args.seed}\n')
-    print('| setting | ' + ' | '.join(
-        [f'{c} (paper)' for c in columns] + [f'{c} (ours)' for c in columns]
-    ) + ' |')
+    print(
+        '| setting | '
+        + ' | '.join([f'{c} (paper)' for c in columns] + [f'{c} (ours)' for c in columns])
+        + ' |'
+    )
     print('|' + ' --- |' * (1 + 2 * len(columns)))
     for setting, cells in table.items():
         theirs = paper.get(setting, {})
-        print('| ' + ' | '.join(
-            [setting] + [f'{theirs[c]:.2f}' if c in theirs else '-'
-                         for c in columns] +
-            [top1(cells[c], args) for c in columns]) + ' |')
+        print(
+            '| '
+            + ' | '.join(
+                [setting]
+                + [f'{theirs[c]:.2f}' if c in theirs else '-' for c in columns]
+                + [top1(cells[c], args) for c in columns]
+            )
+            + ' |'
+        )
 
 
 def top1(configs: List[str], args: argparse.Namespace) -> str:
@@ -166,8 +189,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     table = table_of(args.row, args.benchmark)
     # What is wrong in the last of them is said before the first is trained.
-    jobs = [Job(name, args) for cells in table.values()
-            for configs in cells.values() for name in configs]
+    jobs = [
+        Job(name, args)
+        for cells in table.values()
+        for configs in cells.values()
+        for name in configs
+    ]
     if not args.show:
         for job in jobs:
             job.run()

@@ -1,4 +1,5 @@
 """One config of a table row: what there is of it, and what is missing."""
+
 import argparse
 import copy
 import fcntl
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence
 
@@ -60,9 +61,11 @@ class Job:
         if self.source:
             text += self.source.note['config_hash']
         self.note = dict(
-            seed=args.seed, cfg_options=args.cfg_options,
+            seed=args.seed,
+            cfg_options=args.cfg_options,
             batch=self.cfg.train_dataloader.batch_size * max(args.gpus, 1),
-            config_hash=hashlib.sha256(text.encode()).hexdigest()[:8])
+            config_hash=hashlib.sha256(text.encode()).hexdigest()[:8],
+        )
 
     @staticmethod
     def _files(cfg: Config) -> Dict[str, Path]:
@@ -79,7 +82,8 @@ class Job:
             raise ValueError(
                 f'{self.name} learns from {total} clips at a time, which '
                 f'{self.args.gpus} GPUs cannot share: use a divisor, or '
-                '--cfg-options train_dataloader.batch_size=...')
+                '--cfg-options train_dataloader.batch_size=...'
+            )
         return [f'train_dataloader.batch_size={each}']
 
     def _check_files(self) -> None:
@@ -91,7 +95,8 @@ class Job:
             raise ValueError(
                 f'--cfg-options that change ann_file would change it in '
                 f'{source.name}, too, whose weights {self.name} starts from '
-                'and which has other data: use --data-root')
+                'and which has other data: use --data-root'
+            )
 
     def check(self) -> None:
         """Refuse to mix results of different settings.
@@ -103,13 +108,17 @@ class Job:
             there = json.loads((self.folder / 'reproduce.json').read_text())
         except (FileNotFoundError, ValueError):  # killed while it was written
             return
-        other = [f'{key}={there.get(key)} (now {value})'
-                 for key, value in self.note.items()
-                 if there.get(key) != value]
+        other = [
+            f'{key}={there.get(key)} (now {value})'
+            for key, value in self.note.items()
+            if there.get(key) != value
+        ]
         if other:
-            raise ValueError(f'{self.folder} was made with '
-                             f'{", ".join(other)}: use the same, another '
-                             '--work-dirs, or remove it')
+            raise ValueError(
+                f'{self.folder} was made with '
+                f'{", ".join(other)}: use the same, another '
+                '--work-dirs, or remove it'
+            )
 
     def run(self) -> None:
         """Train and test, as far as that is not done."""
@@ -119,8 +128,11 @@ class Job:
         with self._alone():
             checkpoint = self._train()
             partial = self.folder / 'partial.pkl'
-            self._call('test', [self.config, checkpoint], [
-                '--dump', partial, '--cfg-options', *self.options])
+            self._call(
+                'test',
+                [self.config, checkpoint],
+                ['--dump', partial, '--cfg-options', *self.options],
+            )
             os.replace(partial, self.scores)  # all of it or nothing
 
     def train(self) -> Path:
@@ -131,11 +143,14 @@ class Job:
 
     def newest(self) -> Optional[Path]:
         """The newest checkpoint that was written to its end."""
-        found = [(int(match[1]), path)
-                 for path in self.folder.glob('epoch_*.pth')
-                 if (match := re.fullmatch(r'epoch_(\d+)', path.stem))]
-        return next((path for _, path in sorted(found, reverse=True)
-                     if zipfile.is_zipfile(path)), None)
+        found = [
+            (int(match[1]), path)
+            for path in self.folder.glob('epoch_*.pth')
+            if (match := re.fullmatch(r'epoch_(\d+)', path.stem))
+        ]
+        return next(
+            (path for _, path in sorted(found, reverse=True) if zipfile.is_zipfile(path)), None
+        )
 
     def _train(self) -> Path:
         last = self.folder / f'epoch_{self.cfg.train_cfg.max_epochs}.pth'
@@ -147,11 +162,11 @@ class Job:
             extra += ['--resume', newest]
         elif self.source:
             options = [*options, f'load_from={self.source.train()}']
-        self._call('train', [self.config],
-                   [*extra, '--cfg-options', *options])
+        self._call('train', [self.config], [*extra, '--cfg-options', *options])
         if self.newest() != last:
-            raise ValueError(f'{self.folder} has no checkpoint of the last '
-                             'epoch: see the log there')
+            raise ValueError(
+                f'{self.folder} has no checkpoint of the last epoch: see the log there'
+            )
         return last
 
     @contextmanager
@@ -166,7 +181,8 @@ class Job:
                 pid = self._lock.read()
                 raise ValueError(
                     f'{self.folder} is in use by process {pid}: wait until '
-                    f'it has ended, or stop it by kill {pid}') from None
+                    f'it has ended, or stop it by kill {pid}'
+                ) from None
             self._sign(os.getpid())
             (self.folder / 'reproduce.json').write_text(json.dumps(self.note))
             yield
@@ -186,9 +202,12 @@ class Job:
         command += ['--work-dir', self.folder, *extra]
         print(f'[{self.name}] {what}', flush=True)
         process = subprocess.Popen(
-            [str(part) for part in command], cwd=ROOT, env=environment,
+            [str(part) for part in command],
+            cwd=ROOT,
+            env=environment,
             # It keeps the lock if this process alone is killed.
-            pass_fds=[self._lock.fileno()])
+            pass_fds=[self._lock.fileno()],
+        )
         self._sign(process.pid)
         try:
             process.wait()
@@ -197,11 +216,13 @@ class Job:
                 process.terminate()
                 process.wait()
         if process.returncode:
-            raise ValueError(f'{self.name}: {what} ended with an error, see '
-                             'above; the same command goes on from here')
+            raise ValueError(
+                f'{self.name}: {what} ended with an error, see '
+                'above; the same command goes on from here'
+            )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(name: str) -> Config:
     return Config.fromfile(ROOT / f'configs/{name}.py')
 

@@ -1,29 +1,28 @@
 """Test a recognizer; the arguments are those of MMAction2's tool."""
+
 import argparse
 
-from stf_mmaction.engine.cli import (add_common_arguments, build_runner,
-                                     checkpoint, existing, load_config, run)
+from stf_mmaction.engine.cli import (
+    add_common_arguments,
+    build_runner,
+    checkpoint,
+    existing,
+    load_config,
+    run,
+)
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
+    parser.add_argument('--dump', help='pickle for the predictions: scores, labels and clip ids')
+    parser.add_argument('--show-dir', help='folder for pictures of the focus of each clip')
+    parser.add_argument('--show', action='store_true', help='show these pictures in a window')
+    parser.add_argument('--interval', type=int, default=1, help='draw every n-th clip')
     parser.add_argument(
-        'checkpoint', type=checkpoint, help='checkpoint file or URL')
-    parser.add_argument(
-        '--dump',
-        help='pickle for the predictions: scores, labels and clip ids')
-    parser.add_argument(
-        '--show-dir', help='folder for pictures of the focus of each clip')
-    parser.add_argument(
-        '--show', action='store_true', help='show these pictures in a window')
-    parser.add_argument(
-        '--interval', type=int, default=1, help='draw every n-th clip')
-    parser.add_argument(
-        '--wait-time',
-        type=float,
-        default=2,
-        help='seconds for which a picture is shown')
+        '--wait-time', type=float, default=2, help='seconds for which a picture is shown'
+    )
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
@@ -42,10 +41,7 @@ def main() -> None:
         evaluators = cfg.test_evaluator
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]
-        cfg.test_evaluator = [
-            *evaluators,
-            dict(type='DumpResults', out_file_path=args.dump)
-        ]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
     if args.show or args.show_dir:
         cfg.custom_hooks.append(
             dict(
@@ -53,7 +49,9 @@ def main() -> None:
                 out_dir=args.show_dir,
                 show=args.show,
                 interval=args.interval,
-                wait_time=args.wait_time))
+                wait_time=args.wait_time,
+            )
+        )
     build_runner(cfg).test()
 
 

@@ -1,9 +1,9 @@
 """Train a recognizer; the arguments are those of MMAction2's tool."""
+
 import argparse
 from pathlib import Path
 
-from stf_mmaction.engine.cli import (add_common_arguments, build_runner,
-                                     existing, load_config, run)
+from stf_mmaction.engine.cli import add_common_arguments, build_runner, existing, load_config, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,28 +13,24 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint, or without a path from the latest '
-        'in the work dir')
+        help='go on from this checkpoint, or without a path from the latest in the work dir',
+    )
+    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
     parser.add_argument(
-        '--amp', action='store_true', help='train in mixed precision')
-    parser.add_argument(
-        '--no-validate',
-        action='store_true',
-        help='do not evaluate during training')
+        '--no-validate', action='store_true', help='do not evaluate during training'
+    )
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the batch size in all, relative to '
-        'the one of the config')
+        help='scale the learning rate by the batch size in all, relative to the one of the config',
+    )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
-        '--diff-rank-seed',
-        action='store_true',
-        help='give every process a seed of its own')
+        '--diff-rank-seed', action='store_true', help='give every process a seed of its own'
+    )
     parser.add_argument(
-        '--deterministic',
-        action='store_true',
-        help='use deterministic algorithms only')
+        '--deterministic', action='store_true', help='use deterministic algorithms only'
+    )
     add_common_arguments(parser)
     args = parser.parse_args()
     if args.resume not in (None, 'auto') and not Path(args.resume).is_file():
@@ -50,8 +46,7 @@ def main() -> None:
     if args.amp:
         kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
         if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-            raise SystemExit(f'error: --amp does not go with {kind}: it '
-                             'needs an OptimWrapper')
+            raise SystemExit(f'error: --amp does not go with {kind}: it needs an OptimWrapper')
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
@@ -62,7 +57,8 @@ def main() -> None:
             raise SystemExit(
                 'error: --auto-scale-lr needs the batch size that the '
                 'learning rate is meant for: write '
-                'auto_scale_lr=dict(base_batch_size=...) in the config')
+                'auto_scale_lr=dict(base_batch_size=...) in the config'
+            )
         cfg.auto_scale_lr.enable = True
     # An argument that is not given leaves the config's choice alone.
     randomness = dict(cfg.get('randomness') or dict(seed=None))

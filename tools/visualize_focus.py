@@ -1,4 +1,5 @@
 """Draw where a trained network looks in a few test clips."""
+
 import argparse
 from pathlib import Path
 
@@ -6,30 +7,26 @@ import numpy as np
 from mmengine.config import DictAction
 
 from stf_mmaction.engine.cli import checkpoint, existing, run
-from stf_mmaction.engine.inference import (build_test_dataset, load_model,
-                                           look_at)
+from stf_mmaction.engine.inference import build_test_dataset, load_model, look_at
 from stf_mmaction.visualization import draw_focus
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument(
-        'checkpoint', type=checkpoint, help='checkpoint file or URL')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
     parser.add_argument('--out', default='focus.png', help='the picture')
     parser.add_argument(
-        '--clips', nargs='+', help='their ids (frame_dir); defaults to one '
-        'of each of the first classes')
-    parser.add_argument(
-        '--num-clips', type=int, default=4, help='how many without --clips')
-    parser.add_argument(
-        '--class-names', type=existing, help='text file, one name a line')
+        '--clips',
+        nargs='+',
+        help='their ids (frame_dir); defaults to one of each of the first classes',
+    )
+    parser.add_argument('--num-clips', type=int, default=4, help='how many without --clips')
+    parser.add_argument('--class-names', type=existing, help='text file, one name a line')
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings to override in the config')
+        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
+    )
     return parser.parse_args()
 
 
@@ -41,8 +38,8 @@ def choose(dataset, wanted, count):
         unknown = [name for name in wanted if name not in ids]
         if unknown:
             raise SystemExit(
-                f'error: clip {unknown[0]} is not in the test split; its '
-                f'first clips are {ids[:3]}')
+                f'error: clip {unknown[0]} is not in the test split; its first clips are {ids[:3]}'
+            )
         return [ids.index(name) for name in wanted]
     labels = [info['label'] for info in infos]
     _, first = np.unique(labels, return_index=True)
@@ -51,11 +48,9 @@ def choose(dataset, wanted, count):
 
 def main() -> None:
     args = parse_args()
-    cfg, model = load_model(args.config, args.checkpoint, args.device,
-                            args.cfg_options)
+    cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
-    names = args.class_names and Path(
-        args.class_names).read_text().splitlines()
+    names = args.class_names and Path(args.class_names).read_text().splitlines()
     clips = [
         look_at(model, dataset, index, names)
         for index in choose(dataset, args.clips, args.num_clips)

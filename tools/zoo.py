@@ -3,8 +3,9 @@
 What the papers report comes from tools/paper.yml, what was measured here from
 tools/results.yml, FLOPs and parameters are counted.
 """
+
 import argparse
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -18,31 +19,65 @@ from stf_mmaction.engine.cli import run
 
 ROOT = Path(__file__).resolve().parents[1]
 DATASETS = dict(
-    ntu60='NTU RGB+D 60', ntu120='NTU RGB+D 120', k400='Kinetics-Skeleton 400',
-    utd='UTD-MHAD', nw='NW-UCLA', demo='UI-PRMD (bundled)',
-    tiny='UI-PRMD (bundled)')
-STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion',
-               jb='joints and bones')
+    ntu60='NTU RGB+D 60',
+    ntu120='NTU RGB+D 120',
+    k400='Kinetics-Skeleton 400',
+    utd='UTD-MHAD',
+    nw='NW-UCLA',
+    demo='UI-PRMD (bundled)',
+    tiny='UI-PRMD (bundled)',
+)
+STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion', jb='joints and bones')
 # Title and paper of each network; of a config, by its name.
 NETWORKS = dict(
-    msg3d=('MS-G3D', 'Disentangling and Unifying Graph Convolutions for '
-           'Skeleton-Based Action Recognition', '2003.14111'),
-    stgcn=('ST-GCN', 'Spatial Temporal Graph Convolutional Networks for '
-           'Skeleton-Based Action Recognition', '1801.07455'),
-    stgcnpp=('ST-GCN++', 'PYSKL: Towards Good Practices for Skeleton Action '
-             'Recognition', '2205.09443'),
-    aagcn=('AAGCN', 'Skeleton-Based Action Recognition with Multi-Stream '
-           'Adaptive Graph Convolutional Networks', '1912.06971'),
-    ctrgcn=('CTR-GCN', 'Channel-wise Topology Refinement Graph Convolution '
-            'for Skeleton-Based Action Recognition', '2107.12213'))
-NETWORKS['2sagcn'] = ('2s-AGCN', 'Two-Stream Adaptive Graph Convolutional '
-                      'Networks for Skeleton-Based Action Recognition',
-                      '1805.07694')
-STF = ('Towards To-a-T Spatio-Temporal Focus for Skeleton-Based Action '
-       'Recognition', '2202.02314')
-COLUMNS = ('config', 'stream', 'frames', 'GPUs x batch', 'backbone', 'epochs',
-           'FLOPs', 'params', 'testing', 'top-1, paper', 'top-1, ours',
-           'seeds', 'ckpt', 'log')
+    msg3d=(
+        'MS-G3D',
+        'Disentangling and Unifying Graph Convolutions for Skeleton-Based Action Recognition',
+        '2003.14111',
+    ),
+    stgcn=(
+        'ST-GCN',
+        'Spatial Temporal Graph Convolutional Networks for Skeleton-Based Action Recognition',
+        '1801.07455',
+    ),
+    stgcnpp=(
+        'ST-GCN++',
+        'PYSKL: Towards Good Practices for Skeleton Action Recognition',
+        '2205.09443',
+    ),
+    aagcn=(
+        'AAGCN',
+        'Skeleton-Based Action Recognition with Multi-Stream Adaptive Graph Convolutional Networks',
+        '1912.06971',
+    ),
+    ctrgcn=(
+        'CTR-GCN',
+        'Channel-wise Topology Refinement Graph Convolution for Skeleton-Based Action Recognition',
+        '2107.12213',
+    ),
+)
+NETWORKS['2sagcn'] = (
+    '2s-AGCN',
+    'Two-Stream Adaptive Graph Convolutional Networks for Skeleton-Based Action Recognition',
+    '1805.07694',
+)
+STF = ('Towards To-a-T Spatio-Temporal Focus for Skeleton-Based Action Recognition', '2202.02314')
+COLUMNS = (
+    'config',
+    'stream',
+    'frames',
+    'GPUs x batch',
+    'backbone',
+    'epochs',
+    'FLOPs',
+    'params',
+    'testing',
+    'top-1, paper',
+    'top-1, ours',
+    'seeds',
+    'ckpt',
+    'log',
+)
 NOT_RUN = 'not yet run'
 START = '<!-- tables: written by tools/zoo.py -->'
 _counted: Dict[str, Tuple[int, int]] = {}
@@ -53,8 +88,15 @@ def names() -> List[str]:
     order = list(DATASETS)
     return sorted(
         (path.stem for path in (ROOT / 'configs').glob('*.py')),
-        key=lambda n: (order.index(_data(n)), _split(n), network(n) != 'msg3d',
-                       network(n), n.startswith('stf'), n))
+        key=lambda n: (
+            order.index(_data(n)),
+            _split(n),
+            network(n) != 'msg3d',
+            network(n),
+            n.startswith('stf'),
+            n,
+        ),
+    )
 
 
 def _data(name: str) -> str:
@@ -62,8 +104,7 @@ def _data(name: str) -> str:
 
 
 def _split(name: str) -> str:
-    return next((s for s in ('xsub', 'xview', 'xset') if f'_{s}_' in name),
-                '')
+    return next((s for s in ('xsub', 'xview', 'xset') if f'_{s}_' in name), '')
 
 
 def network(name: str) -> str:
@@ -82,7 +123,7 @@ def heading(name: str) -> str:
     return f'{DATASETS[_data(name)]} {_split(name)}'.strip()
 
 
-@lru_cache(maxsize=None)
+@cache
 def numbers() -> Dict[str, Dict]:
     """What the papers report, by the title of the table."""
     return yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
@@ -106,14 +147,19 @@ def paper_table(title: str, results: Dict) -> List[str]:
     columns = list(next(iter(table.values())))
     extra = f' {bench}' if bench not in (row, TABLES.get(row, [''])[0]) else ''
     heads = [f'{c}, {whose}' for c in columns for whose in ('paper', 'ours')]
-    lines = [f'`bash tools/reproduce.sh {row} 4{extra}`:', '',
-             '| setting | ' + ' | '.join(heads) + ' |',
-             '|' + ' --- |' * (1 + len(heads))]
+    lines = [
+        f'`bash tools/reproduce.sh {row} 4{extra}`:',
+        '',
+        '| setting | ' + ' | '.join(heads) + ' |',
+        '|' + ' --- |' * (1 + len(heads)),
+    ]
     for setting, cells in table.items():
         theirs, line = numbers()[title].get(setting, {}), [setting]
         for column, configs in cells.items():
-            line += [f'{theirs[column]:.2f}' if column in theirs else '-',
-                     results.get('+'.join(configs), {}).get('top1', NOT_RUN)]
+            line += [
+                f'{theirs[column]:.2f}' if column in theirs else '-',
+                results.get('+'.join(configs), {}).get('top1', NOT_RUN),
+            ]
         lines.append('| ' + ' | '.join(line) + ' |')
     return lines
 
@@ -124,10 +170,11 @@ def count(name: str, cfg: Config) -> Tuple[int, int, int]:
     joints = get_layout(net.graph_cfg.layout).num_node
     data = cfg.test_dataloader.dataset
     frames = next(
-        step.get('length') or step.get('clip_len') for step in data.pipeline
-        if step['type'] in ('PadTo', 'UniformSampleFrames'))
-    shape = (1, net.get('num_person', 2), frames, joints,
-             net.get('in_channels', 3))
+        step.get('length') or step.get('clip_len')
+        for step in data.pipeline
+        if step['type'] in ('PadTo', 'UniformSampleFrames')
+    )
+    shape = (1, net.get('num_person', 2), frames, joints, net.get('in_channels', 3))
     key = f'{cfg.model}{shape}'
     if key not in _counted:
         _counted[key] = measure(str(ROOT / f'configs/{name}.py'), shape)[1:]
@@ -144,25 +191,32 @@ def describe(name: str, results: Dict) -> Dict:
     title = NETWORKS[network(name)][0]
     if name.startswith('stf'):
         title = 'STF-GCN' if title == 'MS-G3D' else f'{title} with STF'
-    clips = next((step.get('num_clips', 1)
-                  for step in cfg.test_dataloader.dataset.pipeline
-                  if step['type'] == 'UniformSampleFrames'), 1)
+    clips = next(
+        (
+            step.get('num_clips', 1)
+            for step in cfg.test_dataloader.dataset.pipeline
+            if step['type'] == 'UniformSampleFrames'
+        ),
+        1,
+    )
     if _data(name) in ('ntu60', 'ntu120', 'k400'):
         machine = f'{base // loader.batch_size} x {loader.batch_size}'
     else:
         machine = f'CPU x {loader.batch_size}'
     return {
-        'config': f'[{name}]({name}.py)', 'stream': STREAMS[stream(name)],
-        'frames': frames, 'GPUs x batch': machine,
+        'config': f'[{name}]({name}.py)',
+        'stream': STREAMS[stream(name)],
+        'frames': frames,
+        'GPUs x batch': machine,
         'backbone': title,
         'epochs': cfg.train_cfg.max_epochs * loader.dataset.get('times', 1),
-        'FLOPs': f'{flops / 1e9:.2f}G', 'params': f'{params / 1e6:.3f}M',
+        'FLOPs': f'{flops / 1e9:.2f}G',
+        'params': f'{params / 1e6:.3f}M',
         'testing': f'{clips} clip' + 's' * (clips > 1),
         'top-1, paper': paper(name),
         'top-1, ours': own.get('top1', NOT_RUN),
         'seeds': own.get('seeds', '-'),
-        **{key: f'[{key}]({own[key]})' if key in own else '-'
-           for key in ('ckpt', 'log')}
+        **{key: f'[{key}]({own[key]})' if key in own else '-' for key in ('ckpt', 'log')},
     }
 
 
@@ -176,8 +230,7 @@ def tables(rows: Dict[str, Dict], results: Dict) -> str:
             for table in numbers():
                 if heading(table.split()[-1]) == title:
                     text += [*paper_table(table, results), '']
-            text += ['| ' + ' | '.join(COLUMNS) + ' |',
-                     '|' + ' --- |' * len(COLUMNS)]
+            text += ['| ' + ' | '.join(COLUMNS) + ' |', '|' + ' --- |' * len(COLUMNS)]
         text.append('| ' + ' | '.join(str(row[c]) for c in COLUMNS) + ' |')
     return '\n'.join(text) + '\n'
 
@@ -188,45 +241,55 @@ def metafile(rows: Dict[str, Dict], results: Dict) -> str:
     for name, row in rows.items():
         own: Dict[str, Any] = results.get(name, {})
         # Of "mean +- deviation" the mean.
-        metrics = {'Top 1 Accuracy': float(own['top1'].split()[0])
-                   } if own else {}
+        metrics = {'Top 1 Accuracy': float(own['top1'].split()[0])} if own else {}
         machine, batch = row['GPUs x batch'].split(' x ')
-        models.append({
-            'Name': name, 'Config': f'configs/{name}.py',
-            'In Collection': ('STF' if name.startswith('stf') else
-                              NETWORKS[network(name)][0]),
-            'Metadata': {
-                'Architecture': row['backbone'], 'Batch Size': int(batch),
-                'Epochs': row['epochs'], 'FLOPs': row['FLOPs'],
-                'Parameters': row['params'],
-                'Training Data': DATASETS[_data(name)],
-                'Training Resources': (machine if machine == 'CPU' else
-                                       f'{machine} GPUs')
-            },
-            'Modality': f'skeleton, {row["stream"]}',
-            'Results': [{
-                'Dataset': heading(name),
-                'Task': 'Skeleton-based Action Recognition',
-                'Metrics': metrics
-            }],
-            **{title: own[key] for title, key in (
-                ('Training Log', 'log'), ('Weights', 'ckpt')) if key in own}
-        })
+        models.append(
+            {
+                'Name': name,
+                'Config': f'configs/{name}.py',
+                'In Collection': ('STF' if name.startswith('stf') else NETWORKS[network(name)][0]),
+                'Metadata': {
+                    'Architecture': row['backbone'],
+                    'Batch Size': int(batch),
+                    'Epochs': row['epochs'],
+                    'FLOPs': row['FLOPs'],
+                    'Parameters': row['params'],
+                    'Training Data': DATASETS[_data(name)],
+                    'Training Resources': (machine if machine == 'CPU' else f'{machine} GPUs'),
+                },
+                'Modality': f'skeleton, {row["stream"]}',
+                'Results': [
+                    {
+                        'Dataset': heading(name),
+                        'Task': 'Skeleton-based Action Recognition',
+                        'Metrics': metrics,
+                    }
+                ],
+                **{
+                    title: own[key]
+                    for title, key in (('Training Log', 'log'), ('Weights', 'ckpt'))
+                    if key in own
+                },
+            }
+        )
     used = {model['In Collection'] for model in models}
     papers = [('STF', *STF), *NETWORKS.values()]
     collections = [
-        dict(Name=name, README='configs/README.md', Paper=dict(
-            Title=title, URL=f'https://arxiv.org/abs/{number}'))
-        for name, title, number in papers if name in used
+        dict(
+            Name=name,
+            README='configs/README.md',
+            Paper=dict(Title=title, URL=f'https://arxiv.org/abs/{number}'),
+        )
+        for name, title, number in papers
+        if name in used
     ]
-    return ('# Written by tools/zoo.py.\n' +
-            yaml.safe_dump(dict(Collections=collections, Models=models),
-                           sort_keys=False))
+    return '# Written by tools/zoo.py.\n' + yaml.safe_dump(
+        dict(Collections=collections, Models=models), sort_keys=False
+    )
 
 
 def main() -> None:
-    argparse.ArgumentParser(
-        description=__doc__.splitlines()[0]).parse_args()
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     results = yaml.safe_load((ROOT / 'tools/results.yml').read_text()) or {}
     rows = {name: describe(name, results) for name in names()}
     page = ROOT / 'configs/README.md'

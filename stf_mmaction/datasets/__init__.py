@@ -4,6 +4,11 @@ from .skeleton_dataset import SkeletonDataset
 from .transforms import PrepareSkeleton, SkeletonStream
 
 __all__ = [
-    'LAYOUTS', 'Layout', 'PrepareSkeleton', 'SkeletonDataset',
-    'SkeletonStream', 'get_layout', 'safe_load'
+    'LAYOUTS',
+    'Layout',
+    'PrepareSkeleton',
+    'SkeletonDataset',
+    'SkeletonStream',
+    'get_layout',
+    'safe_load',
 ]

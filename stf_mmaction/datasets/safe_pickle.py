@@ -5,6 +5,7 @@ the flags of a dtype from the file as they are, and one wrong byte ends the
 process. Here a file says only the kind, the shape and the bytes of an array,
 and the array is made from them with NumPy's checks.
 """
+
 import codecs
 import collections
 import io
@@ -22,8 +23,7 @@ class _Dtype:
     def __init__(self, kind: str, align: bool = False, copy: bool = True):
         self.value = np.dtype(kind)
         if self.value.kind not in 'biufcSU':
-            raise pickle.UnpicklingError(
-                f'it holds an array of {kind!r}, not of numbers or text')
+            raise pickle.UnpicklingError(f'it holds an array of {kind!r}, not of numbers or text')
 
     def __setstate__(self, state: Sequence) -> None:
         # (version, byte order, ...): no number needs the rest.
@@ -38,8 +38,7 @@ class _Array:
         self.value = _array(shape, dtype, data, 'F' if is_fortran else 'C')
 
 
-def _array(shape: Sequence[int], dtype: _Dtype, data: Any,
-           order: str) -> np.ndarray:
+def _array(shape: Sequence[int], dtype: _Dtype, data: Any, order: str) -> np.ndarray:
     return np.ndarray(shape, dtype.value, data, order=order).copy(order)
 
 
@@ -63,29 +62,32 @@ _SAFE = {
     ('numpy', 'dtype'): _Dtype,
     ('torch._utils', '_rebuild_tensor_v2'): torch._utils._rebuild_tensor_v2,
     # A tensor in a pickle holds its storage as a file of torch.save.
-    ('torch.storage', '_load_from_bytes'):
-    lambda data: torch.load(io.BytesIO(data), weights_only=True),
+    ('torch.storage', '_load_from_bytes'): lambda data: torch.load(
+        io.BytesIO(data), weights_only=True
+    ),
 }
 for _module in ('numpy.core', 'numpy._core'):  # NumPy 1 and 2
-    _SAFE.update({
-        (f'{_module}.multiarray', '_reconstruct'):
-        lambda kind, shape, code: _Array(),
-        (f'{_module}.multiarray', 'scalar'):
-        lambda dtype, data: _array((), dtype, data, 'C')[()],
-        (f'{_module}.numeric', '_frombuffer'):
-        lambda data, dtype, shape, order: _array(shape, dtype, data, order)
-    })
+    _SAFE.update(
+        {
+            (f'{_module}.multiarray', '_reconstruct'): lambda kind, shape, code: _Array(),
+            (f'{_module}.multiarray', 'scalar'): lambda dtype, data: _array((), dtype, data, 'C')[
+                ()
+            ],
+            (f'{_module}.numeric', '_frombuffer'): lambda data, dtype, shape, order: _array(
+                shape, dtype, data, order
+            ),
+        }
+    )
 
 
 class _Unpickler(pickle.Unpickler):
-
     def find_class(self, module: str, name: str) -> Any:
         try:
             return _SAFE[module, name]
         except KeyError:
             raise pickle.UnpicklingError(
-                f'it wants to run {module}.{name}, which arrays, numbers and '
-                'text do not need') from None
+                f'it wants to run {module}.{name}, which arrays, numbers and text do not need'
+            ) from None
 
 
 def safe_load(path: Union[str, Path]) -> Any:
@@ -103,8 +105,9 @@ def safe_load(path: Union[str, Path]) -> Any:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f'file {path} does not exist: see "Data" in '
-                                'the README for where each data set goes')
+        raise FileNotFoundError(
+            f'file {path} does not exist: see "Data" in the README for where each data set goes'
+        )
     if path.stat().st_size == 0:
         raise ValueError(f'file {path} is empty: copy or make it again')
     with path.open('rb') as file:
@@ -115,4 +118,5 @@ def safe_load(path: Union[str, Path]) -> Any:
         except Exception as error:  # Damaged bytes raise anything at all.
             raise ValueError(
                 f'file {path} was not read as a pickle of arrays: {error}; '
-                'it is damaged or not to be trusted') from None
+                'it is damaged or not to be trusted'
+            ) from None

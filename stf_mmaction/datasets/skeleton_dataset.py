@@ -1,4 +1,5 @@
 """MMAction2's PoseDataset, checked before training starts."""
+
 from numbers import Integral
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Union
@@ -40,21 +41,23 @@ class SkeletonDataset(PoseDataset):
         ValueError: If the file, the split or a clip is not usable.
     """
 
-    def __init__(self,
-                 ann_file: str,
-                 pipeline: List[Union[Dict, Callable]],
-                 split: Optional[str] = None,
-                 stream: Union[str, Sequence[str]] = 'j',
-                 fraction: float = 1.,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        ann_file: str,
+        pipeline: List[Union[Dict, Callable]],
+        split: Optional[str] = None,
+        stream: Union[str, Sequence[str]] = 'j',
+        fraction: float = 1.0,
+        **kwargs,
+    ) -> None:
         check_stream(stream)
         self.stream = stream
         if not 0 < fraction <= 1:
-            raise ValueError(f'fraction={fraction} of the clips is not '
-                             'possible: use a number above 0, up to 1')
+            raise ValueError(
+                f'fraction={fraction} of the clips is not possible: use a number above 0, up to 1'
+            )
         self.fraction = fraction
-        steps = {_kind(step): step for step in pipeline if isinstance(
-            step, dict)}
+        steps = {_kind(step): step for step in pipeline if isinstance(step, dict)}
         layout = steps.get('PrepareSkeleton', {}).get('layout')
         self.num_joints = layout and get_layout(layout).num_node
         self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
@@ -67,8 +70,12 @@ class SkeletonDataset(PoseDataset):
             list[dict]: A clip each, with its ``stream``.
         """
         clips = self._some(self._read_split())
-        self._refuse(clips, "no 'label', or one that is not a whole number "
-                     'from 0 on', 'correct it', self._bad_label)
+        self._refuse(
+            clips,
+            "no 'label', or one that is not a whole number from 0 on",
+            'correct it',
+            self._bad_label,
+        )
         # MMAction2's switch to read each clip from a file of its own, when
         # it is needed.
         if 'skeleton' not in self.data_prefix:
@@ -98,37 +105,55 @@ class SkeletonDataset(PoseDataset):
         return info
 
     def _check_keypoints(self, clips: List[Dict]) -> None:
-        self._refuse(clips, 'keypoints that are missing or not (persons, '
-                     'frames, joints, 2 or 3 channels)',
-                     'see "Data" in the README', _not_an_array)
+        self._refuse(
+            clips,
+            'keypoints that are missing or not (persons, frames, joints, 2 or 3 channels)',
+            'see "Data" in the README',
+            _not_an_array,
+        )
         source = 'layout'
         if self.num_joints is None:
             source = 'first clip'
             self.num_joints = clips[0]['keypoint'].shape[2]
         for what, mend, is_bad in (
-            ('no frame', 'leave it out',
-             lambda clip: clip['keypoint'].shape[1] == 0),
-            (f'another number of joints than the {self.num_joints} of the '
-             f'{source}', 'name the layout the data was recorded with',
-             lambda clip: clip['keypoint'].shape[2] != self.num_joints),
-            ('NaN or infinite keypoints', 'repair it or leave it out',
-             lambda clip: not np.isfinite(clip['keypoint']).all()),
-            ('only zeros', 'nobody is in it; leave it out',
-             lambda clip: not np.any(clip['keypoint'])),
-            ('a keypoint_score that is not one finite number for each joint',
-             'correct it or leave the entry out', _bad_score),
-            ('a total_frames that is not its number of frames',
-             'correct it or leave the entry out',
-             lambda clip: clip.setdefault('total_frames', clip['keypoint'].
-                                          shape[1]
-                                          ) != clip['keypoint'].shape[1]),
-            (f'more frames than the {self._max_frames} of PadTo',
-             'use a larger length, or UniformSampleFrames in its place',
-             lambda clip: clip['keypoint'].shape[1] > self._max_frames)):
+            ('no frame', 'leave it out', lambda clip: clip['keypoint'].shape[1] == 0),
+            (
+                f'another number of joints than the {self.num_joints} of the {source}',
+                'name the layout the data was recorded with',
+                lambda clip: clip['keypoint'].shape[2] != self.num_joints,
+            ),
+            (
+                'NaN or infinite keypoints',
+                'repair it or leave it out',
+                lambda clip: not np.isfinite(clip['keypoint']).all(),
+            ),
+            (
+                'only zeros',
+                'nobody is in it; leave it out',
+                lambda clip: not np.any(clip['keypoint']),
+            ),
+            (
+                'a keypoint_score that is not one finite number for each joint',
+                'correct it or leave the entry out',
+                _bad_score,
+            ),
+            (
+                'a total_frames that is not its number of frames',
+                'correct it or leave the entry out',
+                lambda clip: (
+                    clip.setdefault('total_frames', clip['keypoint'].shape[1])
+                    != clip['keypoint'].shape[1]
+                ),
+            ),
+            (
+                f'more frames than the {self._max_frames} of PadTo',
+                'use a larger length, or UniformSampleFrames in its place',
+                lambda clip: clip['keypoint'].shape[1] > self._max_frames,
+            ),
+        ):
             self._refuse(clips, what, mend, is_bad)
 
-    def _refuse(self, clips: List[Dict], what: str, mend: str,
-                is_bad: Callable) -> None:
+    def _refuse(self, clips: List[Dict], what: str, mend: str, is_bad: Callable) -> None:
         """Raise a ValueError that names the bad clips, if there are any."""
         bad = [clip for clip in clips if is_bad(clip)]
         if bad:
@@ -138,14 +163,14 @@ class SkeletonDataset(PoseDataset):
                 f'{self.ann_file}: {len(bad)} of {len(clips)} clips '
                 f'have {what}, the first is {_name(bad[0])} (keypoint '
                 f"{shape}, label {bad[0].get('label')}, total_frames "
-                f"{bad[0].get('total_frames')}); {mend}")
+                f"{bad[0].get('total_frames')}); {mend}"
+            )
 
     def _bad_label(self, clip: Dict) -> bool:
         labels = clip.get('label')
         if not (self.multi_class and isinstance(labels, (list, tuple))):
             labels = [labels]
-        return not labels or not all(
-            isinstance(label, Integral) and label >= 0 for label in labels)
+        return not labels or not all(isinstance(label, Integral) and label >= 0 for label in labels)
 
     def _read_split(self) -> List[Dict]:
         path = Path(self.ann_file)
@@ -153,25 +178,29 @@ class SkeletonDataset(PoseDataset):
         if not isinstance(data, dict) or 'annotations' not in data:
             raise ValueError(
                 f'{path} holds no annotations: it must be a pickle of '
-                "dict(split={name: [frame_dir, ...]}, annotations=[...])")
+                "dict(split={name: [frame_dir, ...]}, annotations=[...])"
+            )
         clips = data['annotations']
         if not isinstance(clips, (list, tuple)) or not all(
-                isinstance(clip, dict) for clip in clips):
-            raise ValueError(f"{path} holds 'annotations' that are not a "
-                             'list of dicts: see "Data" in the README')
+            isinstance(clip, dict) for clip in clips
+        ):
+            raise ValueError(
+                f"{path} holds 'annotations' that are not a "
+                'list of dicts: see "Data" in the README'
+            )
         if not clips:
             raise ValueError(f'{path} holds no clip: copy or make it again')
         if self.split is not None:
             splits = data.get('split') or {}
             if self.split not in splits:
-                raise ValueError(f'{path} has no split {self.split!r}: use '
-                                 f'one of {sorted(splits)}')
+                raise ValueError(f'{path} has no split {self.split!r}: use one of {sorted(splits)}')
             wanted = set(splits[self.split])
             clips = [clip for clip in clips if _name(clip) in wanted]
         if not clips:
             raise ValueError(
                 f'{path} has no clip of split {self.split!r}, which names '
-                f'{len(wanted)}: they must be frame_dir of annotations')
+                f'{len(wanted)}: they must be frame_dir of annotations'
+            )
         return clips
 
 
@@ -188,13 +217,17 @@ def _name(clip: Dict) -> str:
 
 def _not_an_array(clip: Dict) -> bool:
     keypoint = clip.get('keypoint')
-    return (not isinstance(keypoint, np.ndarray) or keypoint.ndim != 4
-            or keypoint.shape[3] not in (2, 3) or keypoint.shape[0] == 0
-            or keypoint.dtype.kind not in 'fiu')
+    return (
+        not isinstance(keypoint, np.ndarray)
+        or keypoint.ndim != 4
+        or keypoint.shape[3] not in (2, 3)
+        or keypoint.shape[0] == 0
+        or keypoint.dtype.kind not in 'fiu'
+    )
 
 
 def _bad_score(clip: Dict) -> bool:
     score = clip.get('keypoint_score')
     return score is not None and (
-        np.shape(score) != clip['keypoint'].shape[:3]
-        or not np.isfinite(score).all())
+        np.shape(score) != clip['keypoint'].shape[:3] or not np.isfinite(score).all()
+    )

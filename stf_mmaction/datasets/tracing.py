@@ -1,4 +1,5 @@
 """Which frame and person of a clip each of a network's inputs shows."""
+
 from typing import Dict, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ class TracedInputs(NamedTuple):
             clip, -1 for one that only fills up.
         frames (numpy.ndarray): The same for frames, (num_clips, T').
     """
+
     inputs: Tensor
     data_samples: object
     persons: np.ndarray
@@ -58,7 +60,8 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
                 raise ValueError(
                     f'a clip of {length} frames does not fit into the '
                     f'{step.length} of PadTo: use a larger length, or '
-                    'UniformSampleFrames in its place')
+                    'UniformSampleFrames in its place'
+                )
             frames = np.resize(frames, step.length)  # again and again
             if step.mode == 'zero':
                 frames[length:] = -1
@@ -72,7 +75,7 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
         raise ValueError(
             f'the pipeline makes {clips * length} frames, of which it is '
             f'known where {frames.size} come from: a transform that chooses '
-            "frames must leave 'frame_inds' to PoseDecode")
+            "frames must leave 'frame_inds' to PoseDecode"
+        )
     persons = np.append(persons, np.full(slots, -1))[:slots]
-    return TracedInputs(inputs, clip['data_samples'], persons,
-                        frames.reshape(clips, length))
+    return TracedInputs(inputs, clip['data_samples'], persons, frames.reshape(clips, length))

@@ -1,4 +1,5 @@
 """The paper's preparation of skeletons, for any layout."""
+
 from typing import Dict, Sequence, Tuple, Union
 
 import numpy as np
@@ -17,7 +18,8 @@ def _check_joints(results: Dict, layout: Layout) -> None:
             f"clip {results.get('frame_dir', '(no id)')} has keypoints of "
             f'shape {shape}, but the layout has {layout.num_node} joints: '
             '(persons, frames, joints, channels) is needed, and the layout '
-            'the data was recorded with')
+            'the data was recorded with'
+        )
 
 
 def _visibility(results: Dict, seen: np.ndarray) -> np.ndarray:
@@ -29,7 +31,8 @@ def _visibility(results: Dict, seen: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"clip {results.get('frame_dir', '(no id)')} has scores of shape "
             f'{np.shape(score)} for keypoints of shape '
-            f"{results['keypoint'].shape}: one for each joint is needed")
+            f"{results['keypoint'].shape}: one for each joint is needed"
+        )
     return np.where(seen, score, 0).astype(np.float32)
 
 
@@ -94,12 +97,10 @@ class PrepareSkeleton(BaseTransform):
         after = np.searchsorted(frames, every).clip(max=len(frames) - 1)
         before = (np.searchsorted(frames, every, 'right') - 1).clip(min=0)
         earlier, later = frames[before], frames[after]
-        nearest = np.where(
-            abs(every - earlier) <= abs(later - every), earlier, later)
+        nearest = np.where(abs(every - earlier) <= abs(later - every), earlier, later)
         return person[nearest, self.layout.center]
 
-    def _height(self, person: np.ndarray, seen: np.ndarray,
-                center: np.ndarray) -> float:
+    def _height(self, person: np.ndarray, seen: np.ndarray, center: np.ndarray) -> float:
         """Of a person (T, V, C), in the unit of the file."""
         lengths = np.zeros(0)
         if self.layout.height is not None:
@@ -111,7 +112,7 @@ class PrepareSkeleton(BaseTransform):
             reach = np.linalg.norm(person - center[:, None], axis=-1)
             lengths = np.where(seen, reach, 0).max(1)[seen.any(1)]
         height = float(np.median(lengths))
-        return height if height > 0 else 1.
+        return height if height > 0 else 1.0
 
     def __repr__(self) -> str:
         return f'{self.__class__.__name__}(layout={self.named!r})'
@@ -137,9 +138,9 @@ class SkeletonStream(BaseTransform):
             the ``stream`` of the :class:`SkeletonDataset`, or joints.
     """
 
-    def __init__(self,
-                 layout: Union[str, Dict],
-                 stream: Union[str, Sequence[str], None] = None) -> None:
+    def __init__(
+        self, layout: Union[str, Dict], stream: Union[str, Sequence[str], None] = None
+    ) -> None:
         self.layout = get_layout(layout)
         self.named = layout
         self.stream = stream
@@ -159,15 +160,15 @@ class SkeletonStream(BaseTransform):
         if 'visibility' not in results:
             raise ValueError(
                 f"clip {results.get('frame_dir', '(no id)')} has no "
-                "'visibility': put PrepareSkeleton before SkeletonStream")
+                "'visibility': put PrepareSkeleton before SkeletonStream"
+            )
         joints, seen = results['keypoint'], results.pop('visibility')
         streams = [stream] if isinstance(stream, str) else stream
         parts = [self._stream(name, joints, seen) for name in streams]
         results['keypoint'] = np.concatenate(parts, -1).astype(np.float32)
         return results
 
-    def _stream(self, stream: str, values: np.ndarray,
-                visible: np.ndarray) -> np.ndarray:
+    def _stream(self, stream: str, values: np.ndarray, visible: np.ndarray) -> np.ndarray:
         """(M, T, V, C) and (M, T, V) -> (M, T, V, C + 1)."""
         if stream.startswith('b'):
             values, visible = self._bones(values, visible)
@@ -175,25 +176,21 @@ class SkeletonStream(BaseTransform):
             values, visible = self._motion(values, visible)
         return np.concatenate([values, visible[..., None]], -1)
 
-    def _bones(self, values: np.ndarray,
-               visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    def _bones(self, values: np.ndarray, visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         parents = list(self.layout.parents)
         visible = np.minimum(visible, visible[:, :, parents])
         bones = values - values[:, :, parents]
         return bones * (visible > 0)[..., None], visible
 
     @staticmethod
-    def _motion(values: np.ndarray,
-                visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        following = np.minimum(np.arange(values.shape[1]) + 1,
-                               values.shape[1] - 1)
+    def _motion(values: np.ndarray, visible: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+        following = np.minimum(np.arange(values.shape[1]) + 1, values.shape[1] - 1)
         visible = np.minimum(visible, visible[:, following])
         motion = values[:, following] - values
         return motion * (visible > 0)[..., None], visible
 
     def __repr__(self) -> str:
-        return (f'{self.__class__.__name__}(layout={self.named!r}, '
-                f'stream={self.stream!r})')
+        return f'{self.__class__.__name__}(layout={self.named!r}, stream={self.stream!r})'
 
 
 def check_stream(stream: Union[str, Sequence[str]]) -> None:
@@ -201,5 +198,4 @@ def check_stream(stream: Union[str, Sequence[str]]) -> None:
     streams = [stream] if isinstance(stream, str) else stream
     unknown = [name for name in streams if name not in STREAMS]
     if unknown or not streams:
-        raise ValueError(f'stream {stream!r} is unknown: use one of '
-                         f'{STREAMS}, or several of them')
+        raise ValueError(f'stream {stream!r} is unknown: use one of {STREAMS}, or several of them')

@@ -5,6 +5,10 @@ from .metrics import MemberAccMetric
 from .phase_hook import STFPhaseHook
 
 __all__ = [
-    'CheckpointCheckHook', 'FocusVisualizationHook', 'MemberAccMetric',
-    'STFInferencer', 'STFPhaseHook', 'SkeletonCheckHook'
+    'CheckpointCheckHook',
+    'FocusVisualizationHook',
+    'MemberAccMetric',
+    'STFInferencer',
+    'STFPhaseHook',
+    'SkeletonCheckHook',
 ]

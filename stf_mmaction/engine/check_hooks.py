@@ -1,4 +1,5 @@
 """Checks that a run can only fail before it starts."""
+
 from typing import Dict
 
 from mmaction.registry import HOOKS
@@ -41,7 +42,8 @@ class SkeletonCheckHook(Hook):
         if label >= classes:
             raise ValueError(
                 f'{dataset.ann_file} has labels up to {label}, but the head '
-                f'has num_classes={classes}: set it to at least {label + 1}')
+                f'has num_classes={classes}: set it to at least {label + 1}'
+            )
         if hasattr(model, 'check_input'):
             model.check_input(dataset[0]['inputs'].shape)
 
@@ -63,16 +65,14 @@ class CheckpointCheckHook(Hook):
         path = runner._load_from or 'the checkpoint'
         model = unwrapped(runner)
         # A frozen backbone may learn other classes than it was trained with.
-        new_head = getattr(
-            getattr(model, 'first', None), 'frozen_backbone', False)
+        new_head = getattr(getattr(model, 'first', None), 'frozen_backbone', False)
         new_head = new_head and isinstance(runner._train_loop, BaseLoop)
         check_weights(model, state, str(path), new_head)
 
 
-def check_weights(model: nn.Module,
-                  state: Dict[str, Tensor],
-                  path: str,
-                  new_head: bool = False) -> None:
+def check_weights(
+    model: nn.Module, state: Dict[str, Tensor], path: str, new_head: bool = False
+) -> None:
     """Raise if a state dict does not fill a model.
 
     STF modules may be missing, as in a baseline's; an ensemble also takes
@@ -91,21 +91,19 @@ def check_weights(model: nn.Module,
     state = dict(state)
     if hasattr(model, 'spread_baseline'):
         model.spread_baseline(state, '')
-    own = {
-        name: value
-        for name, value in model.state_dict().items() if '.stf_' not in name
-    }
-    hint = ('use the config it was trained with, or '
-            'convert_msg3d_state_dict for published weights')
+    own = {name: value for name, value in model.state_dict().items() if '.stf_' not in name}
+    hint = 'use the config it was trained with, or convert_msg3d_state_dict for published weights'
     missing = [name for name in own if name not in state]
     if missing:
         raise ValueError(
             f'{path} lacks {len(missing)} of the {len(own)} entries of the '
-            f'network, the first is {missing[0]}: {hint}')
+            f'network, the first is {missing[0]}: {hint}'
+        )
     for name, value in model.state_dict().items():
         if new_head and 'cls_head.' in name:
             continue
         if name in state and state[name].shape != value.shape:
             raise ValueError(
                 f'{path} holds {name} of shape {tuple(state[name].shape)}, '
-                f'the network has {tuple(value.shape)}: {hint}')
+                f'the network has {tuple(value.shape)}: {hint}'
+            )

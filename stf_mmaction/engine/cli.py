@@ -1,4 +1,5 @@
 """What tools/train.py and tools/test.py share."""
+
 import argparse
 import os
 import sys
@@ -21,18 +22,21 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--work-dir',
         help='where logs and checkpoints go; defaults to the work_dir of the '
-        'config, or work_dirs/ and the name of the config')
+        'config, or work_dirs/ and the name of the config',
+    )
     parser.add_argument(
         '--cfg-options',
         nargs='+',
         action=DictAction,
         help='settings to override in the config, as key=value; nested keys '
-        'are joined by dots, lists are written key="[a,b]" or key=a,b')
+        'are joined by dots, lists are written key="[a,b]" or key=a,b',
+    )
     parser.add_argument(
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run')
+        help='what started the processes of a distributed run',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
 
 
@@ -74,8 +78,7 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
-    cfg.custom_hooks = [dict(type=kind) for kind in CHECKS
-                        ] + list(cfg.get('custom_hooks') or [])
+    cfg.custom_hooks = [dict(type=kind) for kind in CHECKS] + list(cfg.get('custom_hooks') or [])
     return cfg
 
 
@@ -107,10 +110,7 @@ def run(main: Callable[[], None]) -> None:
 
 def _sentence(error: Exception, tools: Path) -> Optional[str]:
     """What to tell the user; None where only a traceback helps."""
-    files = [
-        Path(frame.filename)
-        for frame in traceback.extract_tb(error.__traceback__)
-    ]
+    files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if Path(stf_mmaction.__file__).parent in files[-1].parents:
         return str(error)
     if isinstance(error, ValueError) and tools in files[-1].parents:
@@ -120,9 +120,11 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     reading = 'serialization.py' in [file.name for file in files]
     if reading and not isinstance(error, (ImportError, KeyError)):
         # torch's own text tells the user to switch the protection off.
-        return ('the checkpoint cannot be read: it is damaged, or it holds '
-                'more than weights and numbers, which could run code and is '
-                'refused')
+        return (
+            'the checkpoint cannot be read: it is damaged, or it holds '
+            'more than weights and numbers, which could run code and is '
+            'refused'
+        )
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0]  # str() of a KeyError adds quotes
     return None

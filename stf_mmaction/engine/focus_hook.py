@@ -1,4 +1,5 @@
 """Pictures of the focus while testing."""
+
 import re
 from pathlib import Path
 from typing import Dict, Optional, Sequence
@@ -25,11 +26,13 @@ class FocusVisualizationHook(Hook):
             Defaults to 2.
     """
 
-    def __init__(self,
-                 out_dir: Optional[str] = None,
-                 show: bool = False,
-                 interval: int = 1,
-                 wait_time: float = 2.) -> None:
+    def __init__(
+        self,
+        out_dir: Optional[str] = None,
+        show: bool = False,
+        interval: int = 1,
+        wait_time: float = 2.0,
+    ) -> None:
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.show = show
         self.interval = interval
@@ -40,15 +43,16 @@ class FocusVisualizationHook(Hook):
         """Find each clip by its id."""
         dataset = runner.test_dataloader.dataset
         self._index = {
-            dataset.get_data_info(i).get('frame_dir', str(i)): i
-            for i in range(len(dataset))
+            dataset.get_data_info(i).get('frame_dir', str(i)): i for i in range(len(dataset))
         }
 
-    def after_test_iter(self,
-                        runner: Runner,
-                        batch_idx: int,
-                        data_batch: Optional[dict] = None,
-                        outputs: Optional[Sequence] = None) -> None:
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Optional[dict] = None,
+        outputs: Optional[Sequence] = None,
+    ) -> None:
         """Draw clips of a batch."""
         dataset = runner.test_dataloader.dataset
         for sample in outputs:
@@ -57,7 +61,8 @@ class FocusVisualizationHook(Hook):
                 raise ValueError(
                     'test samples carry no frame_dir to find their clip by: '
                     "write dict(type='PackActionInputs', "
-                    "meta_keys=('frame_dir', ))")
+                    "meta_keys=('frame_dir', ))"
+                )
             index = self._index[name]
             if index % self.interval:
                 continue
@@ -74,6 +79,7 @@ class FocusVisualizationHook(Hook):
 
     def _show(self, figure) -> None:
         import matplotlib.pyplot as plt
+
         manager = plt.figure().canvas.manager
         figure.set_canvas(manager.canvas)
         manager.canvas.figure = figure

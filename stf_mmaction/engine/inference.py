@@ -1,4 +1,5 @@
 """A trained model and its test data, without a Runner."""
+
 import traceback
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Optional, Tuple, Union
@@ -20,10 +21,12 @@ from stf_mmaction.visualization import FocusedClip
 from .check_hooks import check_weights
 
 
-def load_model(config: Union[str, Config],
-               checkpoint: Optional[str],
-               device: str = 'cpu',
-               cfg_options: Optional[Dict] = None) -> Tuple[Config, nn.Module]:
+def load_model(
+    config: Union[str, Config],
+    checkpoint: Optional[str],
+    device: str = 'cpu',
+    cfg_options: Optional[Dict] = None,
+) -> Tuple[Config, nn.Module]:
     """Build the model of a config and load its weights.
 
     Args:
@@ -71,6 +74,7 @@ class Prediction(NamedTuple):
             shape (M, T, V) of the clip itself; zero for persons whom the
             pipeline leaves out.
     """
+
     label: int
     scores: Tensor
     focus: Tensor
@@ -95,13 +99,14 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
             does not take the clip.
     """
     if not hasattr(model, 'focus'):
-        raise ValueError(f'{type(model).__name__} does not know the focus: '
-                         "use type='STFRecognizer' and cls_head "
-                         "type='STFHead', their weights are the same")
+        raise ValueError(
+            f'{type(model).__name__} does not know the focus: '
+            "use type='STFRecognizer' and cls_head "
+            "type='STFHead', their weights are the same"
+        )
     persons, frames = clip['keypoint'].shape[:2]
     traced = _traced(pipeline, clip)
-    data = model.data_preprocessor(
-        dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
+    data = model.data_preprocessor(dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
     inputs = data['inputs'][0]
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
@@ -109,8 +114,9 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
     if len(inputs) > 1:  # each has its own two likeliest classes
         classes = result['classes'].new_full((len(inputs), 1), label)
         result = model.focus(inputs, classes)
-    laid = focus_of_frames(result['focus'][:, 0].float().cpu(),
-                           torch.from_numpy(traced.frames), frames)
+    laid = focus_of_frames(
+        result['focus'][:, 0].float().cpu(), torch.from_numpy(traced.frames), frames
+    )
     focus = laid.new_zeros(persons, *laid.shape[1:])
     shown = traced.persons >= 0
     focus[traced.persons[shown]] = laid[shown]
@@ -131,13 +137,13 @@ def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
             f'(persons, frames, joints, coordinates) with'
             f'{"" if scored else "out"} keypoint_score, it stops at '
             f'{where.line!r}: give as many persons and coordinates, and '
-            'scores or none, as the clips that it was written for') from error
+            'scores or none, as the clips that it was written for'
+        ) from error
 
 
-def look_at(model: nn.Module,
-            dataset,
-            index: int,
-            class_names: Optional[List[str]] = None) -> FocusedClip:
+def look_at(
+    model: nn.Module, dataset, index: int, class_names: Optional[List[str]] = None
+) -> FocusedClip:
     """The focus of a model on one clip, for the class that it predicts.
 
     Args:
@@ -157,9 +163,10 @@ def look_at(model: nn.Module,
     def name(number: int) -> str:
         return class_names[number] if class_names else f'class {number}'
 
-    verdict = ('correct' if label == predicted else
-               f'predicted {name(predicted)}')
+    verdict = 'correct' if label == predicted else f'predicted {name(predicted)}'
     person = int(focus.amax((1, 2)).argmax())
     return FocusedClip(
-        keypoint[person], focus[person].numpy(), f'{title}: {name(label)} '
-        f'({verdict}, p = {scores[predicted]:.2f})')
+        keypoint[person],
+        focus[person].numpy(),
+        f'{title}: {name(label)} ({verdict}, p = {scores[predicted]:.2f})',
+    )

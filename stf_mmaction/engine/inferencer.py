@@ -1,4 +1,5 @@
 """From keypoints to a class and a focus, in the user's own code."""
+
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -29,28 +30,32 @@ class STFInferencer:
             pipeline.
     """
 
-    def __init__(self,
-                 config: Union[str, Config],
-                 checkpoint: Optional[str] = None,
-                 device: str = 'cpu',
-                 class_names: Optional[Sequence[str]] = None) -> None:
+    def __init__(
+        self,
+        config: Union[str, Config],
+        checkpoint: Optional[str] = None,
+        device: str = 'cpu',
+        class_names: Optional[Sequence[str]] = None,
+    ) -> None:
         cfg, self.model = load_model(config, checkpoint, device)
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         while 'dataset' in dataset:  # RepeatDataset and the like
             dataset = dataset['dataset']
         if 'pipeline' not in dataset:
-            raise ValueError('the config has no test_dataloader.dataset.'
-                             'pipeline, which would prepare the keypoints')
+            raise ValueError(
+                'the config has no test_dataloader.dataset.'
+                'pipeline, which would prepare the keypoints'
+            )
         self.pipeline = Compose(dataset['pipeline'])
         # What the dataset tells its pipeline.
         self.stream = dataset.get('stream', 'j')
         self.class_names = class_names and tuple(class_names)
 
     def __call__(
-            self,
-            keypoints: Union[np.ndarray, List[np.ndarray]],
-            keypoint_score: Union[np.ndarray, List[np.ndarray], None] = None,
-            img_shape: Optional[Tuple[int, int]] = None
+        self,
+        keypoints: Union[np.ndarray, List[np.ndarray]],
+        keypoint_score: Union[np.ndarray, List[np.ndarray], None] = None,
+        img_shape: Optional[Tuple[int, int]] = None,
     ) -> Union[Dict, List[Dict]]:
         """Classify a clip, or each clip of a list.
 
@@ -78,23 +83,26 @@ class STFInferencer:
         scores = keypoint_score
         if scores is None:
             scores = [None] * len(keypoints)
-        if not isinstance(scores, (list, tuple)) or len(scores) != len(
-                keypoints):
-            raise ValueError(f'a list of {len(keypoints)} keypoints needs a '
-                             f'list of {len(keypoints)} keypoint_score')
-        return [
-            self._classify(clip, score, img_shape)
-            for clip, score in zip(keypoints, scores)
-        ]
+        if not isinstance(scores, (list, tuple)) or len(scores) != len(keypoints):
+            raise ValueError(
+                f'a list of {len(keypoints)} keypoints needs a '
+                f'list of {len(keypoints)} keypoint_score'
+            )
+        return [self._classify(clip, score, img_shape) for clip, score in zip(keypoints, scores)]
 
-    def _classify(self, keypoints: np.ndarray, score: Optional[np.ndarray],
-                  img_shape: Optional[Tuple[int, int]]) -> Dict:
+    def _classify(
+        self,
+        keypoints: np.ndarray,
+        score: Optional[np.ndarray],
+        img_shape: Optional[Tuple[int, int]],
+    ) -> Dict:
         clip = dict(
             keypoint=_array(keypoints, 'keypoints', 4),
             label=-1,
             start_index=0,
             modality='Pose',
-            stream=self.stream)
+            stream=self.stream,
+        )
         clip['total_frames'] = clip['keypoint'].shape[1]
         if score is not None:
             clip['keypoint_score'] = _array(score, 'keypoint_score', 3)
@@ -102,7 +110,8 @@ class STFInferencer:
                 raise ValueError(
                     f'keypoint_score of shape {np.shape(score)} for '
                     f'keypoints of shape {np.shape(keypoints)}: one for each '
-                    'joint is needed')
+                    'joint is needed'
+                )
         if img_shape is not None:
             clip['img_shape'] = img_shape
         if not clip['keypoint'].any():
@@ -112,9 +121,11 @@ class STFInferencer:
         names = self.class_names
         if names:
             if len(names) != len(prediction.scores):
-                raise ValueError(f'{len(names)} class_names for a network of '
-                                 f'{len(prediction.scores)} classes: give '
-                                 'one for each')
+                raise ValueError(
+                    f'{len(names)} class_names for a network of '
+                    f'{len(prediction.scores)} classes: give '
+                    'one for each'
+                )
             out['class_name'] = names[prediction.label]
         out['pred_scores'] = prediction.scores.numpy()
         out['focus'] = prediction.focus.numpy()
@@ -126,15 +137,19 @@ def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:
     array = np.array(value)
     if array.ndim == dims - 1:
         array = array[None]
-    axes = '(persons,) frames, joints, 2 or 3' if dims == 4 else (
-        '(persons,) frames, joints')
-    if array.dtype.kind not in 'fiu' or array.ndim != dims or 0 in (
-            array.shape) or (dims == 4 and array.shape[3] not in (2, 3)):
-        raise ValueError(f'{name} of shape {array.shape} and type '
-                         f'{array.dtype} are not numbers of shape ({axes})')
+    axes = '(persons,) frames, joints, 2 or 3' if dims == 4 else ('(persons,) frames, joints')
+    if (
+        array.dtype.kind not in 'fiu'
+        or array.ndim != dims
+        or 0 in (array.shape)
+        or (dims == 4 and array.shape[3] not in (2, 3))
+    ):
+        raise ValueError(
+            f'{name} of shape {array.shape} and type '
+            f'{array.dtype} are not numbers of shape ({axes})'
+        )
     if array.dtype.kind != 'f':
         array = array.astype(np.float32)
     if not np.isfinite(array).all():
-        raise ValueError(f'{name} hold NaN or infinite numbers: write 0 for '
-                         'what was not seen')
+        raise ValueError(f'{name} hold NaN or infinite numbers: write 0 for what was not seen')
     return array

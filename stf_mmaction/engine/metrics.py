@@ -1,4 +1,5 @@
 """Accuracy of an ensemble and of each of its members."""
+
 from typing import Any, Dict, List, Sequence, Tuple
 
 from mmaction.evaluation import AccMetric
@@ -13,8 +14,7 @@ class MemberAccMetric(AccMetric):
     it is an ``AccMetric``.
     """
 
-    def process(self, data_batch: Sequence[Tuple[Any, Dict]],
-                data_samples: Sequence[Dict]) -> None:
+    def process(self, data_batch: Sequence[Tuple[Any, Dict]], data_samples: Sequence[Dict]) -> None:
         """Keep the scores of a batch.
 
         Args:
@@ -26,10 +26,7 @@ class MemberAccMetric(AccMetric):
         super().process(data_batch, data_samples)
         for result, sample in zip(self.results[first:], data_samples):
             members = sample.get('member_scores') or {}
-            result['members'] = {
-                name: score.cpu().numpy()
-                for name, score in members.items()
-            }
+            result['members'] = {name: score.cpu().numpy() for name, score in members.items()}
 
     def compute_metrics(self, results: List[Dict]) -> Dict[str, float]:
         """Accuracies over all results.
@@ -41,7 +38,6 @@ class MemberAccMetric(AccMetric):
         labels = [result['label'] for result in results]
         names = list(results[0]['members'])
         for name in names if len(names) > 1 else ():
-            own = self.calculate([r['members'][name] for r in results],
-                                 labels)
+            own = self.calculate([r['members'][name] for r in results], labels)
             metrics.update({f'{name}_{key}': v for key, v in own.items()})
         return metrics

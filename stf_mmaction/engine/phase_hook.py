@@ -1,4 +1,5 @@
 """From the baseline to the STF objectives, by the epoch alone."""
+
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -26,8 +27,7 @@ class STFPhaseHook(Hook):
 
     def __init__(self, warmup_epochs: int) -> None:
         if warmup_epochs < 0:
-            raise ValueError(f'warmup_epochs={warmup_epochs} must be 0 or '
-                             'more')
+            raise ValueError(f'warmup_epochs={warmup_epochs} must be 0 or more')
         self.warmup_epochs = warmup_epochs
 
     def before_train(self, runner: Runner) -> None:
@@ -36,11 +36,11 @@ class STFPhaseHook(Hook):
         if not hasattr(model, 'set_baseline'):
             raise ValueError(
                 f'STFPhaseHook drives STFEnsemble and STFRecognizer, not '
-                f'{type(model).__name__}: take the hook out of custom_hooks')
+                f'{type(model).__name__}: take the hook out of custom_hooks'
+            )
         # They get zero gradients for DDP's sake, which weight decay and
         # momentum would act on.
-        runner.optim_wrapper.optimizer.register_step_pre_hook(
-            lambda *_: _drop_gradients(model))
+        runner.optim_wrapper.optimizer.register_step_pre_hook(lambda *_: _drop_gradients(model))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the phase; at the switch, forget the warm-up's momentum."""
@@ -49,8 +49,8 @@ class STFPhaseHook(Hook):
         if runner.epoch == self.warmup_epochs and self.warmup_epochs:
             runner.optim_wrapper.optimizer.state.clear()
             runner.logger.info(
-                f'epoch {runner.epoch + 1}: the warm-up is over, the STF '
-                'objectives begin')
+                f'epoch {runner.epoch + 1}: the warm-up is over, the STF objectives begin'
+            )
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Give the warm-up's weights to all members."""

@@ -1,13 +1,28 @@
 """Gradient focus in plain PyTorch, for any network; no MMEngine here."""
-from .maps import (focus_map, gradient_weights, last_gradient, last_weights,
-                   lower_weights, mean_of_places, min_max)
-from .masking import (frozen_running_stats, mask_inputs, present_persons,
-                      resize_focus)
+
+from .maps import (
+    focus_map,
+    gradient_weights,
+    last_gradient,
+    last_weights,
+    lower_weights,
+    mean_of_places,
+    min_max,
+)
+from .masking import frozen_running_stats, mask_inputs, present_persons, resize_focus
 from .timeline import focus_of_frames
 
 __all__ = [
-    'focus_map', 'focus_of_frames', 'frozen_running_stats',
-    'gradient_weights', 'last_gradient', 'last_weights', 'lower_weights',
-    'mask_inputs', 'mean_of_places', 'min_max', 'present_persons',
-    'resize_focus'
+    'focus_map',
+    'focus_of_frames',
+    'frozen_running_stats',
+    'gradient_weights',
+    'last_gradient',
+    'last_weights',
+    'lower_weights',
+    'mask_inputs',
+    'mean_of_places',
+    'min_max',
+    'present_persons',
+    'resize_focus',
 ]

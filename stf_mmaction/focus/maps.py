@@ -6,6 +6,7 @@ Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
 Skeleton-Based Action Recognition", AAAI 2022. Nothing here is detached:
 gradients of a loss on Q reach the weights through a_c as well as through X.
 """
+
 from typing import Optional
 
 import torch
@@ -35,9 +36,7 @@ def _others(logits: Tensor, classes: Tensor) -> Tensor:
     return logits.unsqueeze(1).masked_fill(own, float('-inf'))
 
 
-def gradient_weights(scores: Tensor,
-                     features: Tensor,
-                     second_order: bool = True) -> Tensor:
+def gradient_weights(scores: Tensor, features: Tensor, second_order: bool = True) -> Tensor:
     """a_c of Eq. (2) by autograd, for whatever lies above the features.
 
     The functions below give the same focus for less where average pooling
@@ -53,11 +52,8 @@ def gradient_weights(scores: Tensor,
         torch.Tensor: Shape (N, S, C).
     """
     grads = [
-        torch.autograd.grad(
-            score.sum(),
-            features,
-            retain_graph=True,
-            create_graph=second_order)[0] for score in scores.unbind(1)
+        torch.autograd.grad(score.sum(), features, retain_graph=True, create_graph=second_order)[0]
+        for score in scores.unbind(1)
     ]
     return torch.stack([mean_of_places(grad) for grad in grads], 1)
 
@@ -97,10 +93,9 @@ def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
     return factor.unsqueeze(-1) * last_weights(logits, weight, classes)
 
 
-def lower_weights(lower: Tensor,
-                  last: Tensor,
-                  gradient: Tensor,
-                  second_order: bool = True) -> Tensor:
+def lower_weights(
+    lower: Tensor, last: Tensor, gradient: Tensor, second_order: bool = True
+) -> Tensor:
     """a_c of an earlier module: one vector-Jacobian product from the last.
 
     The factor of each clip stays: batch norm couples the clips.
@@ -123,18 +118,15 @@ def lower_weights(lower: Tensor,
     seed = gradient[:, None, :, None, None].expand_as(last).to(last.dtype)
     grad = None
     if lower.requires_grad:
-        grad, = torch.autograd.grad(
-            last,
-            lower,
-            seed,
-            retain_graph=True,
-            create_graph=second_order,
-            allow_unused=True)
+        (grad,) = torch.autograd.grad(
+            last, lower, seed, retain_graph=True, create_graph=second_order, allow_unused=True
+        )
     if grad is None:
         raise ValueError(
             'a module whose focus is asked for is not between the weights '
             'of the backbone and what the head reads: name another one in '
-            'focus_layers')
+            'focus_layers'
+        )
     return mean_of_places(grad).unsqueeze(1)
 
 
@@ -161,9 +153,7 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
     return scaled.masked_fill(flat | ~mask, 0)
 
 
-def focus_map(features: Tensor,
-              weights: Tensor,
-              present: Optional[Tensor] = None) -> Tensor:
+def focus_map(features: Tensor, weights: Tensor, present: Optional[Tensor] = None) -> Tensor:
     """Q of Eq. (2) from X and a.
 
     Args:

@@ -1,4 +1,5 @@
 """Hiding what a network looks at, and asking it again."""
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
@@ -69,8 +70,7 @@ class frozen_running_stats:
 
     def __enter__(self) -> None:
         self.norms = [
-            m for m in self.module.modules()
-            if isinstance(m, _NormBase) and m.track_running_stats
+            m for m in self.module.modules() if isinstance(m, _NormBase) and m.track_running_stats
         ]
         for norm in self.norms:
             norm.track_running_stats = False

@@ -1,4 +1,5 @@
 """Focus in the frames of the clip that a network's inputs were taken from."""
+
 import torch
 from torch import Tensor
 

@@ -4,7 +4,12 @@ from .divergence import STFDivergenceLoss, divergence_loss
 from .exploration import STFExplorationLoss, exploration_loss
 
 __all__ = [
-    'STFAdjacencyLoss', 'STFCoherenceLoss', 'STFDivergenceLoss',
-    'STFExplorationLoss', 'adjacency_loss', 'coherence_loss',
-    'divergence_loss', 'exploration_loss'
+    'STFAdjacencyLoss',
+    'STFCoherenceLoss',
+    'STFDivergenceLoss',
+    'STFExplorationLoss',
+    'adjacency_loss',
+    'coherence_loss',
+    'divergence_loss',
+    'exploration_loss',
 ]

@@ -1,4 +1,5 @@
 """Adjacency: STF modules build their graphs from what matters."""
+
 from typing import Sequence
 
 import torch
@@ -10,8 +11,7 @@ from stf_mmaction.focus import resize_focus
 from .base import WeightedLoss, clip_norms
 
 
-def adjacency_loss(focus: Tensor, embeddings: Sequence[Tensor],
-                   present: Tensor) -> Tensor:
+def adjacency_loss(focus: Tensor, embeddings: Sequence[Tensor], present: Tensor) -> Tensor:
     """L_G = mean over modules of norm(Q - beta(X^l)), Q a constant.
 
     Args:
@@ -27,9 +27,8 @@ def adjacency_loss(focus: Tensor, embeddings: Sequence[Tensor],
     target = focus.detach()
     mask = present[:, :, None, None]
     norms = [
-        clip_norms(
-            resize_focus(target, embedding.shape[2]) -
-            embedding.to(target.dtype) * mask) for embedding in embeddings
+        clip_norms(resize_focus(target, embedding.shape[2]) - embedding.to(target.dtype) * mask)
+        for embedding in embeddings
     ]
     return torch.stack(norms).mean()
 

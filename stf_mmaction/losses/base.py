@@ -1,4 +1,5 @@
 """What the four STF losses share."""
+
 import torch
 from torch import Tensor, nn
 

@@ -1,4 +1,5 @@
 """Coherence: the last two modules look at the same places."""
+
 from mmaction.registry import MODELS
 from torch import Tensor
 

@@ -1,4 +1,5 @@
 """Divergence: the two likeliest classes look at different places."""
+
 from mmaction.registry import MODELS
 from torch import Tensor
 

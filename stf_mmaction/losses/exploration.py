@@ -1,4 +1,5 @@
 """Exploration: hide what the network looks at; it should be less sure."""
+
 from mmaction.registry import MODELS
 from torch import Tensor
 

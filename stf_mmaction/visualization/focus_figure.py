@@ -1,4 +1,5 @@
 """Pictures of a skeleton over time with what a network looks at."""
+
 from typing import Dict, List, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ class FocusedClip(NamedTuple):
         focus (numpy.ndarray): In [0, 1], shape (T, V).
         title (str): Shown above the clip.
     """
+
     keypoint: np.ndarray
     focus: np.ndarray
     title: str
@@ -51,8 +53,8 @@ def draw_focus(clips: List[FocusedClip], layout: Layout) -> Figure:
         poses.set_title(clip.title, loc='left', fontsize=10)
         heat = figure.add_subplot(grid[row, 1])
         image = heat.imshow(
-            clip.focus.T[order], aspect='auto', cmap=COLORS, vmin=0, vmax=1,
-            interpolation='nearest')
+            clip.focus.T[order], aspect='auto', cmap=COLORS, vmin=0, vmax=1, interpolation='nearest'
+        )
         heat.set_xlabel('frame', fontsize=8)
         names = layout.names or [str(j) for j in range(layout.num_node)]
         # Of a whole body with hands and face there is room for some only.
@@ -75,19 +77,30 @@ def _draw_poses(axes: Axes, clip: FocusedClip, layout: Layout) -> None:
     step = 1.15 * (width or 1)
     points[..., 0] += step * np.arange(len(points))[:, None]
     for pose, visible, frame in zip(points, seen, shown.astype(int)):
-        bones = [pose[[a, b]] for a, b in layout.inward
-                 if visible[a] and visible[b]]
-        axes.add_collection(
-            LineCollection(bones, colors='0.75', linewidths=1.5, zorder=1))
+        bones = [pose[[a, b]] for a, b in layout.inward if visible[a] and visible[b]]
+        axes.add_collection(LineCollection(bones, colors='0.75', linewidths=1.5, zorder=1))
         focus = clip.focus[frame][visible]
         axes.scatter(
-            *pose[visible].T, c=focus, s=10 + 110 * focus, cmap=COLORS,
-            vmin=0, vmax=1, edgecolors='0.4', linewidths=0.4, zorder=2)
+            *pose[visible].T,
+            c=focus,
+            s=10 + 110 * focus,
+            cmap=COLORS,
+            vmin=0,
+            vmax=1,
+            edgecolors='0.4',
+            linewidths=0.4,
+            zorder=2,
+        )
         if visible.any():
             axes.annotate(
-                f'frame {frame}', (pose[visible][:, 0].mean(), 0),
-                xycoords=('data', 'axes fraction'), xytext=(0, -10),
-                textcoords='offset points', ha='center', fontsize=7)
+                f'frame {frame}',
+                (pose[visible][:, 0].mean(), 0),
+                xycoords=('data', 'axes fraction'),
+                xytext=(0, -10),
+                textcoords='offset points',
+                ha='center',
+                fontsize=7,
+            )
     axes.autoscale_view()
     axes.set_aspect('equal', adjustable='datalim')
     axes.set_axis_off()

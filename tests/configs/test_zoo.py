@@ -1,4 +1,5 @@
 """Tables, metafile and configs agree, and state the paper's numbers."""
+
 import re
 import sys
 from types import SimpleNamespace
@@ -32,13 +33,19 @@ PAPER = {
     'stf_msg3d_k400': (38.20, 37.56, 39.87),
 }
 OTHERS = {
-    'stf_msg3d_ntu60_xsub_j_c': 89.33, 'stf_msg3d_ntu60_xsub_j_cd': 89.92,
+    'stf_msg3d_ntu60_xsub_j_c': 89.33,
+    'stf_msg3d_ntu60_xsub_j_cd': 89.92,
     'stf_msg3d_ntu60_xsub_j_focus': 90.65,
-    'msg3d_ntu60_xsub_j_20pct': 79.11, 'stf_msg3d_ntu60_xsub_j_20pct': 80.77,
-    'msg3d_ntu60_xsub_j_25pct': 81.91, 'stf_msg3d_ntu60_xsub_j_25pct': 84.27,
-    'msg3d_k400_j_25pct': 24.69, 'msg3d_k400_b_25pct': 25.22,
-    'stf_msg3d_k400_j_25pct': 25.56, 'stf_msg3d_k400_b_25pct': 26.30,
-    'msg3d_ntu120_xsub_j_shift': 82.34, 'stf_msg3d_ntu120_xsub_j_shift': 83.38
+    'msg3d_ntu60_xsub_j_20pct': 79.11,
+    'stf_msg3d_ntu60_xsub_j_20pct': 80.77,
+    'msg3d_ntu60_xsub_j_25pct': 81.91,
+    'stf_msg3d_ntu60_xsub_j_25pct': 84.27,
+    'msg3d_k400_j_25pct': 24.69,
+    'msg3d_k400_b_25pct': 25.22,
+    'stf_msg3d_k400_j_25pct': 25.56,
+    'stf_msg3d_k400_b_25pct': 26.30,
+    'msg3d_ntu120_xsub_j_shift': 82.34,
+    'stf_msg3d_ntu120_xsub_j_shift': 83.38,
 }
 
 
@@ -46,8 +53,7 @@ def rows():
     """Cells of each line of the tables, by the name of the config."""
     lines = re.findall(r'^\| \[(\w+)\]\((\w+)\.py\) (.*)$', PAGE, re.M)
     assert all(name == link for name, link, _ in lines)
-    return {name: [c.strip() for c in rest.split('|')[1:-1]]
-            for name, _, rest in lines}
+    return {name: [c.strip() for c in rest.split('|')[1:-1]] for name, _, rest in lines}
 
 
 def test_every_config_is_listed_once():
@@ -55,7 +61,8 @@ def test_every_config_is_listed_once():
     assert sorted(names) == CONFIGS
     assert sorted(m['Name'] for m in META['Models']) == CONFIGS
     assert yaml.safe_load((ROOT / 'model-index.yml').read_text()) == dict(
-        Import=['configs/metafile.yml'])
+        Import=['configs/metafile.yml']
+    )
 
 
 @pytest.fixture(scope='module')
@@ -72,19 +79,18 @@ def written():
                 net = MODELS.build(backbone).eval()
                 with FlopCounterMode(display=False) as counter:
                     net(torch.randn(shape))
-            counted[key] = (sum(p.numel() for p in net.parameters()),
-                            counter.get_total_flops() // 2)
+            counted[key] = (
+                sum(p.numel() for p in net.parameters()),
+                counter.get_total_flops() // 2,
+            )
         params, flops = counted[key]
         last = head.in_channels * head.num_classes
-        copies = len(cfg.model.get('members', 'm')) * len(
-            cfg.model.get('streams', 'j'))
-        return (path, copies * (params + last + head.num_classes),
-                copies * (flops + last))
+        copies = len(cfg.model.get('members', 'm')) * len(cfg.model.get('streams', 'j'))
+        return (path, copies * (params + last + head.num_classes), copies * (flops + last))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, 'measure', measure)
-        patch.setattr(zoo, 'Config', SimpleNamespace(
-            fromfile=lambda path: load(path.stem)))
+        patch.setattr(zoo, 'Config', SimpleNamespace(fromfile=lambda path: load(path.stem)))
         patch.setattr(zoo, '_counted', {})
         return {name: zoo.describe(name, RESULTS) for name in zoo.names()}
 
@@ -102,76 +108,93 @@ def test_tables_and_metafile_agree():
         data = model['Metadata']
         machine, batch = cells[2].split(' x ')
         assert [data['Training Resources'], data['Batch Size']] == [
-            'CPU' if machine == 'CPU' else f'{machine} GPUs', int(batch)]
+            'CPU' if machine == 'CPU' else f'{machine} GPUs',
+            int(batch),
+        ]
         assert cells[3:7] == [
-            data['Architecture'], str(data['Epochs']), data['FLOPs'],
-            data['Parameters']
+            data['Architecture'],
+            str(data['Epochs']),
+            data['FLOPs'],
+            data['Parameters'],
         ]
         metrics = model['Results'][0]['Metrics']
         assert all(isinstance(value, float) for value in metrics.values())
         own = RESULTS.get(model['Name'])
         if own:
             assert cells[9:11] == [own['top1'], str(own['seeds'])]
-            assert metrics == {
-                'Top 1 Accuracy': float(own['top1'].split()[0])}
+            assert metrics == {'Top 1 Accuracy': float(own['top1'].split()[0])}
         else:
             assert (cells[9:11], metrics) == (['not yet run', '-'], {})
         cfg = load(model['Name'])
         times = cfg.train_dataloader.dataset.get('times', 1)
         assert data['Epochs'] == cfg.train_cfg.max_epochs * times
         assert data['Batch Size'] == cfg.train_dataloader.batch_size
-    assert {part for key in RESULTS for part in key.split('+')
-            } <= set(CONFIGS)
+    assert {part for key in RESULTS for part in key.split('+')} <= set(CONFIGS)
 
 
 def test_what_is_measured_and_published_is_written(written):
     name = 'msg3d_k400_j'
     results = {
-        name: dict(top1='35.50 +- 0.25', seeds=3, ckpt='https://a/b.pth',
-                   log='https://a/b.log'),
-        f'{name}+msg3d_k400_b': dict(top1='36.00', seeds=3)
+        name: dict(top1='35.50 +- 0.25', seeds=3, ckpt='https://a/b.pth', log='https://a/b.log'),
+        f'{name}+msg3d_k400_b': dict(top1='36.00', seeds=3),
     }
-    own = dict(written[name], **{
-        'top-1, ours': '35.50 +- 0.25', 'seeds': 3,
-        'ckpt': '[ckpt](https://a/b.pth)', 'log': '[log](https://a/b.log)'})
+    own = dict(
+        written[name],
+        **{
+            'top-1, ours': '35.50 +- 0.25',
+            'seeds': 3,
+            'ckpt': '[ckpt](https://a/b.pth)',
+            'log': '[log](https://a/b.log)',
+        },
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(zoo, 'count', lambda *_: (3144000, 19150000000, 300))
         assert zoo.describe(name, results) == own
-    model, = yaml.safe_load(zoo.metafile({name: own}, results))['Models']
+    (model,) = yaml.safe_load(zoo.metafile({name: own}, results))['Models']
     assert model['Results'][0]['Metrics'] == {'Top 1 Accuracy': 35.5}
-    assert (model['Weights'], model['Training Log']) == (
-        'https://a/b.pth', 'https://a/b.log')
-    assert ('| MS-G3D | 35.74 | 35.50 +- 0.25 | 34.77 | not yet run '
-            '| 37.23 | 36.00 |') in zoo.tables({name: own}, results)
+    assert (model['Weights'], model['Training Log']) == ('https://a/b.pth', 'https://a/b.log')
+    assert (
+        '| MS-G3D | 35.74 | 35.50 +- 0.25 | 34.77 | not yet run | 37.23 | 36.00 |'
+    ) in zoo.tables({name: own}, results)
 
 
 def test_tables_of_the_paper():
     """Fused, ablation, scarce data and data shift, ours beside it."""
+
     def line(setting, *cells):
-        return f'| {setting} | ' + ' | '.join(
-            f'{number:.2f} | {RESULTS.get(key, {}).get("top1", "not yet run")}'
-            for number, key in cells) + ' |\n'
+        return (
+            f'| {setting} | '
+            + ' | '.join(
+                f'{number:.2f} | {RESULTS.get(key, {}).get("top1", "not yet run")}'
+                for number, key in cells
+            )
+            + ' |\n'
+        )
 
     for name, numbers in PAPER.items():
         kind, bench = name.split('msg3d_')
         keys = f'{name}_j', f'{name}_b', f'{name}_j+{name}_b'
         part = PAGE.split(f'tools/reproduce.sh {bench} 4`:\n')[1]
-        assert line('STF' if kind else 'MS-G3D', *zip(numbers, keys)) in (
-            part.split('`bash')[0])
+        assert line('STF' if kind else 'MS-G3D', *zip(numbers, keys)) in (part.split('`bash')[0])
     base = 'msg3d_ntu60_xsub_j'
     for row, lines in {
-            'ablation 4': [
-                ('MS-G3D', base), ('+ coherence', f'stf_{base}_c'),
-                ('+ divergence', f'stf_{base}_cd'),
-                ('+ adjacency', f'stf_{base}_focus'),
-                ('+ exploration (STF)', f'stf_{base}')],
-            'scarce 4': [
-                (f'{kind}, {percent} %', f'{start}{base}_{percent}pct')
-                for percent in (20, 25)
-                for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))],
-            'shift 4': [
-                (kind, f'{start}msg3d_ntu120_xsub_j_shift')
-                for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))]}.items():
+        'ablation 4': [
+            ('MS-G3D', base),
+            ('+ coherence', f'stf_{base}_c'),
+            ('+ divergence', f'stf_{base}_cd'),
+            ('+ adjacency', f'stf_{base}_focus'),
+            ('+ exploration (STF)', f'stf_{base}'),
+        ],
+        'scarce 4': [
+            (f'{kind}, {percent} %', f'{start}{base}_{percent}pct')
+            for percent in (20, 25)
+            for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))
+        ],
+        'shift 4': [
+            (kind, f'{start}msg3d_ntu120_xsub_j_shift')
+            for kind, start in (('MS-G3D', ''), ('STF', 'stf_'))
+        ],
+    }.items():
         part = PAGE.split(f'tools/reproduce.sh {row}`:\n')[1].split('`bash')[0]
         for setting, name in lines:
             number = OTHERS.get(name) or PAPER[name[:-2]][0]
@@ -188,8 +211,7 @@ def test_the_papers_numbers():
     for name, (joints, bones, _) in PAPER.items():
         expected.update({f'{name}_j': joints, f'{name}_b': bones})
     for name, cells in table.items():
-        assert cells[8] == (f'{expected[name]:.2f}'
-                            if name in expected else '-'), name
+        assert cells[8] == (f'{expected[name]:.2f}' if name in expected else '-'), name
     numbers = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
     for name, (_, _, both) in PAPER.items():
         bench = name.split('msg3d_')[1]
@@ -197,9 +219,7 @@ def test_the_papers_numbers():
         assert numbers[bench][setting]['J+B'] == both
 
 
-@pytest.mark.parametrize('name', [
-    'msg3d_demo_j', 'stf_msg3d_demo_j', 'stf_msg3d_demo_jb'])
+@pytest.mark.parametrize('name', ['msg3d_demo_j', 'stf_msg3d_demo_j', 'stf_msg3d_demo_jb'])
 def test_flops_and_parameters_are_counted(name):
     params, flops, _ = zoo.count(name, load(name))
-    assert rows()[name][5:7] == [f'{flops / 1e9:.2f}G',
-                                 f'{params / 1e6:.3f}M']
+    assert rows()[name][5:7] == [f'{flops / 1e9:.2f}G', f'{params / 1e6:.3f}M']

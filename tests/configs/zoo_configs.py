@@ -1,6 +1,7 @@
 """The configs of the zoo, read once, and what their names promise."""
+
 import copy
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -11,13 +12,10 @@ ROOT = Path(__file__).parents[2]
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
 FOCUS = {'loss_divergence', 'loss_coherence', 'loss_adjacency'}
 # The installed configs of MMAction2 with STF.
-STOCK = {
-    'stf_stgcn_ntu60_xsub_j', 'stf_2sagcn_ntu60_xsub_j',
-    'stf_stgcnpp_ntu60_xsub_j'
-}
+STOCK = {'stf_stgcn_ntu60_xsub_j', 'stf_2sagcn_ntu60_xsub_j', 'stf_stgcnpp_ntu60_xsub_j'}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _load(name):
     return Config.fromfile(ROOT / f'configs/{name}.py')
 
@@ -44,18 +42,21 @@ def expected_losses(name):
         return set()
     if 'msg3d' not in name or name.endswith('_20e'):
         return FOCUS
-    for end, own in (('_c', {'loss_coherence'}),
-                     ('_cd', {'loss_coherence', 'loss_divergence'}),
-                     ('_focus', FOCUS), ('_explore', {'loss_exploration'})):
+    for end, own in (
+        ('_c', {'loss_coherence'}),
+        ('_cd', {'loss_coherence', 'loss_divergence'}),
+        ('_focus', FOCUS),
+        ('_explore', {'loss_exploration'}),
+    ):
         if name.endswith(end):
             return own
     if name.endswith('_x2'):
         return {f'member{i}.{key}' for i in range(2) for key in FOCUS}
-    streams = ('_j', '_b') if name.endswith('_jb') else ('', )
+    streams = ('_j', '_b') if name.endswith('_jb') else ('',)
     return {
-        f'{member}{stream}.{key}' for stream in streams
-        for member, keys in (('focus', FOCUS),
-                             ('explore', {'loss_exploration'}))
+        f'{member}{stream}.{key}'
+        for stream in streams
+        for member, keys in (('focus', FOCUS), ('explore', {'loss_exploration'}))
         for key in keys
     }
 
@@ -63,11 +64,11 @@ def expected_losses(name):
 def learning_rates(cfg):
     """The learning rate of each epoch, by MMEngine's own schedulers."""
     weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([weight],
-                                lr=cfg.optim_wrapper.optimizer.lr)
+    optimizer = torch.optim.SGD([weight], lr=cfg.optim_wrapper.optimizer.lr)
     schedulers = [
-        PARAM_SCHEDULERS.build(dict(s, convert_to_iter_based=False),
-                               default_args=dict(optimizer=optimizer))
+        PARAM_SCHEDULERS.build(
+            dict(s, convert_to_iter_based=False), default_args=dict(optimizer=optimizer)
+        )
         for s in cfg.param_scheduler
     ]
     rates = []

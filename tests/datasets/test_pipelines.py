@@ -1,4 +1,5 @@
 """Two persons, an absent one, 2D and all streams, up to the losses."""
+
 import pickle
 from functools import partial
 
@@ -7,11 +8,11 @@ import pytest
 import torch
 from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
-from networks import (FOCUS_LOSSES, LOSSES, backbone, recognizer, samples,
-                      settle, total)
-from stf_mmaction.focus import present_persons
+from networks import FOCUS_LOSSES, LOSSES, backbone, recognizer, samples, settle, total
 from test_docs import hand, plane
 from torch.utils.data import default_collate
+
+from stf_mmaction.focus import present_persons
 
 FRAMES, SIZE = 9, (480, 640)  # height and width of the video
 STREAMS = ('j', 'b', 'jm', 'bm')
@@ -24,7 +25,7 @@ def clips(layout, scored):
     """
     joints, channels = (17, 2) if layout == 'coco' else (25, 3)
     rng = np.random.default_rng(0)
-    places = rng.uniform(.1, .9, (4, 2, FRAMES, joints, channels))
+    places = rng.uniform(0.1, 0.9, (4, 2, FRAMES, joints, channels))
     if channels == 2:
         places *= SIZE[::-1]
     places[1, 1] = 0  # stored, but never there
@@ -37,25 +38,26 @@ def clips(layout, scored):
             label=index,
             img_shape=SIZE,
             total_frames=FRAMES,
-            keypoint=keypoint.astype(np.float32))
+            keypoint=keypoint.astype(np.float32),
+        )
         if index == 2:
             clip['keypoint'] = clip['keypoint'][:1]
         if scored:
-            clip['keypoint_score'] = rng.uniform(
-                .2, 1, clip['keypoint'].shape[:3]) * clip['keypoint'].any(-1)
+            clip['keypoint_score'] = rng.uniform(0.2, 1, clip['keypoint'].shape[:3]) * clip[
+                'keypoint'
+            ].any(-1)
         out.append(clip)
     return out
 
 
-PRESENT = torch.tensor([[True, True], [True, False], [True, False],
-                        [True, True]])
+PRESENT = torch.tensor([[True, True], [True, False], [True, False], [True, True]])
 
 
 def ours(layout, stream):
     return [
         dict(type='PrepareSkeleton', layout=layout),
         dict(type='SkeletonStream', layout=layout, stream=stream),
-        dict(type='PadTo', length=12)
+        dict(type='PadTo', length=12),
     ]
 
 
@@ -64,22 +66,27 @@ def theirs(layout, *feats):
     return [
         dict(type=kind),
         dict(type='GenSkeFeat', dataset=layout, feats=list(feats)),
-        dict(type='UniformSampleFrames', clip_len=12, test_mode=True)
+        dict(type='UniformSampleFrames', clip_len=12, test_mode=True),
     ]
 
 
 CASES = [
-    *[(layout, scored, ours(layout, stream), channels)
-      for layout, scored, channels in (('coco', True, 3),
-                                       ('nturgb+d', False, 4))
-      for stream in STREAMS],
+    *[
+        (layout, scored, ours(layout, stream), channels)
+        for layout, scored, channels in (('coco', True, 3), ('nturgb+d', False, 4))
+        for stream in STREAMS
+    ],
     ('coco', False, ours('coco', 'j'), 3),
     ('coco', True, ours('coco', ('j', 'bm')), 6),
-    *[(layout, scored, theirs(layout, *feats), channels * len(feats))
-      for layout, scored, channels in (('coco', True, 3), ('coco', False, 2),
-                                       ('nturgb+d', False, 3))
-      for feats in (('j', ), ('b', ), ('jm', ), ('bm', ), ('j', 'b'),
-                    STREAMS)],
+    *[
+        (layout, scored, theirs(layout, *feats), channels * len(feats))
+        for layout, scored, channels in (
+            ('coco', True, 3),
+            ('coco', False, 2),
+            ('nturgb+d', False, 3),
+        )
+        for feats in (('j',), ('b',), ('jm',), ('bm',), ('j', 'b'), STREAMS)
+    ],
 ]
 
 
@@ -98,22 +105,21 @@ def batch(tmp_path, layout, scored, steps, dataset='PoseDataset', **kwargs):
                 *steps,
                 dict(type='PoseDecode'),
                 dict(type='FormatGCNInput', num_person=2),
-                dict(type='PackActionInputs')
+                dict(type='PackActionInputs'),
             ],
-            **kwargs))
+            **kwargs,
+        )
+    )
     return default_collate([data[i]['inputs'] for i in range(len(data))])
 
 
 def network(layout, channels, **head):
     torch.manual_seed(0)
-    return recognizer(
-        head or LOSSES,
-        backbone(graph_cfg=dict(layout=layout), in_channels=channels))
+    return recognizer(head or LOSSES, backbone(graph_cfg=dict(layout=layout), in_channels=channels))
 
 
 @pytest.mark.parametrize('layout,scored,steps,channels', CASES)
-def test_absent_persons_are_absent_to_every_network(
-        tmp_path, layout, scored, steps, channels):
+def test_absent_persons_are_absent_to_every_network(tmp_path, layout, scored, steps, channels):
     inputs = batch(tmp_path, layout, scored, steps)
     assert inputs.shape[-1] == channels
     assert present_persons(inputs[:, 0]).equal(PRESENT)
@@ -134,9 +140,9 @@ def test_what_is_not_there_stays_zero(tmp_path, layout, stream):
     inputs = batch(tmp_path, layout, False, ours(layout, stream))[:, 0]
     assert (inputs[1:3, 1] == 0).all()  # absent
     later = inputs[3, 1]
-    assert (later[:4 - stream.endswith('m')] == 0).all()
+    assert (later[: 4 - stream.endswith('m')] == 0).all()
     assert (later[4:FRAMES] != 0).any(-1).any(-1).all()
-    assert (later[FRAMES:] == later[:12 - FRAMES]).all()  # from the start
+    assert (later[FRAMES:] == later[: 12 - FRAMES]).all()  # from the start
     assert (inputs[0, 0, 2, 3] == 0).all()  # the lost joint
 
 
@@ -145,13 +151,11 @@ def test_channels_of_several_streams_are_those_of_each(tmp_path):
         whole = batch(tmp_path, 'coco', True, make('coco', 'j', 'b', 'jm'))
         for index, stream in enumerate(('j', 'b', 'jm')):
             alone = batch(tmp_path, 'coco', True, make('coco', stream))
-            part = whole[..., channels * index:channels * (index + 1)]
+            part = whole[..., channels * index : channels * (index + 1)]
             assert part.equal(alone)
     # Or chosen at the data set.
-    whole = batch(tmp_path, 'coco', True, ours('coco', None),
-                  'SkeletonDataset', stream=('j', 'b'))
-    assert whole.equal(
-        batch(tmp_path, 'coco', True, ours('coco', ('j', 'b'))))
+    whole = batch(tmp_path, 'coco', True, ours('coco', None), 'SkeletonDataset', stream=('j', 'b'))
+    assert whole.equal(batch(tmp_path, 'coco', True, ours('coco', ('j', 'b'))))
 
 
 def test_our_dataset_gives_what_mmaction2s_gives(tmp_path):
@@ -163,21 +167,32 @@ def stock(layout, channels):
     """MMAction2's own ST-GCN with three blocks, and a head of ours."""
     return recognizer(
         dict(loss_divergence=FOCUS_LOSSES['loss_divergence']),
-        dict(type='STGCN', graph_cfg=dict(layout=layout, mode='spatial'),
-             in_channels=channels, base_channels=6, num_stages=3,
-             inflate_stages=[2, 3], down_stages=[3]))
+        dict(
+            type='STGCN',
+            graph_cfg=dict(layout=layout, mode='spatial'),
+            in_channels=channels,
+            base_channels=6,
+            num_stages=3,
+            inflate_stages=[2, 3],
+            down_stages=[3],
+        ),
+    )
 
 
 @pytest.mark.parametrize('make', [stock, partial(network, **FOCUS_LOSSES)])
-@pytest.mark.parametrize('layout,steps', [
-    ('coco', theirs('coco', 'j')), ('coco', theirs('coco', 'j', 'b')),
-    ('coco', theirs('coco', 'bm')), ('coco', ours('coco', 'b')),
-    ('coco', ours('coco', ('j', 'jm'))),
-    ('nturgb+d', theirs('nturgb+d', 'jm')),
-    ('nturgb+d', ours('nturgb+d', 'bm')),
-])
-def test_focus_is_scaled_by_the_persons_who_are_there(
-        tmp_path, layout, steps, make):
+@pytest.mark.parametrize(
+    'layout,steps',
+    [
+        ('coco', theirs('coco', 'j')),
+        ('coco', theirs('coco', 'j', 'b')),
+        ('coco', theirs('coco', 'bm')),
+        ('coco', ours('coco', 'b')),
+        ('coco', ours('coco', ('j', 'jm'))),
+        ('nturgb+d', theirs('nturgb+d', 'jm')),
+        ('nturgb+d', ours('nturgb+d', 'bm')),
+    ],
+)
+def test_focus_is_scaled_by_the_persons_who_are_there(tmp_path, layout, steps, make):
     """Against Eq. (2), with the presence known from the data."""
     inputs = batch(tmp_path, layout, layout == 'coco', steps)[:, 0].double()
     model = make(layout, inputs.shape[-1]).double()
@@ -186,14 +201,12 @@ def test_focus_is_scaled_by_the_persons_who_are_there(
     maps, classes = model.cls_head.focus(features, present_persons(inputs))
     for n in range(4):
         for s, y in enumerate(classes[n]):
-            grad, = torch.autograd.grad(
-                probabilities[n, y], features, retain_graph=True)
+            (grad,) = torch.autograd.grad(probabilities[n, y], features, retain_graph=True)
             weights = grad[n].mean((0, 2, 3))
             raw = torch.einsum('c,mctv->mtv', weights, features[n]).relu()
             there = raw[PRESENT[n]]
             expected = torch.zeros_like(raw)
-            expected[PRESENT[n]] = (there - there.min()) / (
-                there.max() - there.min())
+            expected[PRESENT[n]] = (there - there.min()) / (there.max() - there.min())
             torch.testing.assert_close(maps[n, s], expected)
 
 
@@ -202,17 +215,24 @@ def test_focus_is_scaled_by_the_persons_who_are_there(
 def test_a_clip_alone_gives_what_it_gives_in_a_batch(skeleton, make):
     """Custom skeletons, with scores in the plane, in float64."""
     layout, clips, scores = skeleton()
-    pipeline = Compose([
-        *ours(layout, 'b')[:2],
-        dict(type='UniformSampleFrames', clip_len=12, test_mode=True),
-        dict(type='PoseDecode'),
-        dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs')
-    ])
+    pipeline = Compose(
+        [
+            *ours(layout, 'b')[:2],
+            dict(type='UniformSampleFrames', clip_len=12, test_mode=True),
+            dict(type='PoseDecode'),
+            dict(type='FormatGCNInput', num_person=2),
+            dict(type='PackActionInputs'),
+        ]
+    )
     inputs = []
     for index in (0, 4):
-        clip = dict(keypoint=clips[index], label=0, modality='Pose',
-                    total_frames=clips[index].shape[1], start_index=0)
+        clip = dict(
+            keypoint=clips[index],
+            label=0,
+            modality='Pose',
+            total_frames=clips[index].shape[1],
+            start_index=0,
+        )
         if scores:
             clip['keypoint_score'] = scores[index]
         inputs.append(pipeline(clip)['inputs'])
@@ -225,8 +245,8 @@ def test_a_clip_alone_gives_what_it_gives_in_a_batch(skeleton, make):
     assert (both['focus'][:, :, 1] == 0).all()  # nobody there
     assert not torch.allclose(*both['scores'])
     for n in range(2):
-        for key, alone in model.focus(x[n:n + 1, 0]).items():
-            torch.testing.assert_close(both[key][n:n + 1], alone)
+        for key, alone in model.focus(x[n : n + 1, 0]).items():
+            torch.testing.assert_close(both[key][n : n + 1], alone)
 
 
 def test_a_person_who_stands_still_is_there():
@@ -235,7 +255,7 @@ def test_a_person_who_stands_still_is_there():
     still[0, 0, ..., 3] = 1
     assert present_persons(still).tolist() == [[True, False]]
     # Whoever is at one place, but not at that of PreNormalize2D's zeros.
-    corner = torch.full((1, 3, 1, 1, 2), -1.)
+    corner = torch.full((1, 3, 1, 1, 2), -1.0)
     corner[0, 1] = 0.5
     corner[0, 2, ..., 0] = 0
     assert present_persons(corner).tolist() == [[False, True, False]]

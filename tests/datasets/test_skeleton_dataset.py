@@ -1,4 +1,5 @@
 """Files that are read, and files that are refused."""
+
 import copy
 import os
 import pickle
@@ -9,6 +10,7 @@ import torch
 from mmaction.datasets.transforms import PadTo
 from mmaction.registry import DATASETS
 from networks import STAR
+
 from stf_mmaction.datasets import safe_load
 
 
@@ -20,19 +22,18 @@ def data():
             frame_dir=f'clip{i}',
             label=i % 3,
             total_frames=4 + i,
-            keypoint=rng.normal(size=(1, 4 + i, 5, 3)).astype(np.float16))
+            keypoint=rng.normal(size=(1, 4 + i, 5, 3)).astype(np.float16),
+        )
         for i in range(6)
     ]
     names = [clip['frame_dir'] for clip in clips]
-    return dict(
-        split=dict(train=names[:4], val=names[4:], none=['other']),
-        annotations=clips)
+    return dict(split=dict(train=names[:4], val=names[4:], none=['other']), annotations=clips)
 
 
 PIPELINE = [
     dict(type='PrepareSkeleton', layout=STAR),
     dict(type='SkeletonStream', layout=STAR),
-    dict(type='PadTo', length=12)
+    dict(type='PadTo', length=12),
 ]
 
 
@@ -45,7 +46,9 @@ def build(data, tmp_path, split='train', **kwargs):
             ann_file=str(path),
             split=split,
             pipeline=kwargs.pop('pipeline', PIPELINE),
-            **kwargs))
+            **kwargs,
+        )
+    )
 
 
 def test_clips_of_a_split(data, tmp_path):
@@ -71,31 +74,42 @@ def spoil(key, value):
     return change
 
 
-@pytest.mark.parametrize('change,match', [
-    (spoil('keypoint', lambda k: k * np.nan), '1 of 4 clips .*NaN.*clip2'),
-    (spoil('keypoint', lambda k: k * np.inf), 'NaN or infinite'),
-    (spoil('keypoint', lambda k: k[:, :0]), 'no frame'),
-    (spoil('keypoint', lambda k: k * 0), 'only zeros'),
-    (spoil('keypoint', lambda k: k[:, :, :4]), 'than the 5 of the layout'),
-    (spoil('keypoint', lambda k: k[0]), 'not .persons, frames'),
-    (spoil('keypoint', lambda k: k[..., :1]), 'not .persons, frames'),
-    (lambda data: data['annotations'][2].update(
-        keypoint=np.ones((1, 18, 5, 3)), total_frames=18), '12 of PadTo'),
-    (spoil('total_frames', lambda t: t + 1), 'total_frames'),
-    (spoil('label', lambda y: -1), 'whole number'),
-    (spoil('label', lambda y: 0.5), 'whole number'),
-    (lambda data: data['annotations'][2].pop('label'), "no 'label'"),
-    (spoil('keypoint', lambda k: k.tolist()), 'missing or not .persons'),
-    (lambda data: data['annotations'][2].pop('keypoint'), 'missing or not'),
-    (lambda data: data['annotations'][2].update(
-        keypoint_score=np.ones((1, 6, 4))), 'keypoint_score .*clip2'),
-    (lambda data: data['annotations'][2].update(
-        keypoint_score=np.full((1, 6, 5), np.nan)), 'keypoint_score .*clip2'),
-    (lambda data: data.update(annotations=['clip']), 'a list of dicts'),
-    (lambda data: data.update(annotations=[]), 'holds no clip'),
-    (lambda data: data.pop('split'), "no split 'train'"),
-    (lambda data: data.pop('annotations'), 'holds no annotations'),
-])
+@pytest.mark.parametrize(
+    'change,match',
+    [
+        (spoil('keypoint', lambda k: k * np.nan), '1 of 4 clips .*NaN.*clip2'),
+        (spoil('keypoint', lambda k: k * np.inf), 'NaN or infinite'),
+        (spoil('keypoint', lambda k: k[:, :0]), 'no frame'),
+        (spoil('keypoint', lambda k: k * 0), 'only zeros'),
+        (spoil('keypoint', lambda k: k[:, :, :4]), 'than the 5 of the layout'),
+        (spoil('keypoint', lambda k: k[0]), 'not .persons, frames'),
+        (spoil('keypoint', lambda k: k[..., :1]), 'not .persons, frames'),
+        (
+            lambda data: data['annotations'][2].update(
+                keypoint=np.ones((1, 18, 5, 3)), total_frames=18
+            ),
+            '12 of PadTo',
+        ),
+        (spoil('total_frames', lambda t: t + 1), 'total_frames'),
+        (spoil('label', lambda y: -1), 'whole number'),
+        (spoil('label', lambda y: 0.5), 'whole number'),
+        (lambda data: data['annotations'][2].pop('label'), "no 'label'"),
+        (spoil('keypoint', lambda k: k.tolist()), 'missing or not .persons'),
+        (lambda data: data['annotations'][2].pop('keypoint'), 'missing or not'),
+        (
+            lambda data: data['annotations'][2].update(keypoint_score=np.ones((1, 6, 4))),
+            'keypoint_score .*clip2',
+        ),
+        (
+            lambda data: data['annotations'][2].update(keypoint_score=np.full((1, 6, 5), np.nan)),
+            'keypoint_score .*clip2',
+        ),
+        (lambda data: data.update(annotations=['clip']), 'a list of dicts'),
+        (lambda data: data.update(annotations=[]), 'holds no clip'),
+        (lambda data: data.pop('split'), "no split 'train'"),
+        (lambda data: data.pop('annotations'), 'holds no annotations'),
+    ],
+)
 def test_bad_clips_are_named_before_training(data, tmp_path, change, match):
     change(data)
     with pytest.raises(ValueError, match=match):
@@ -124,10 +138,9 @@ def test_what_posedataset_can_do_still_works(data, tmp_path):
             frame_dir='elsewhere',
             label=[0, i],
             valid={0.5: i},
-            box_score=np.ones(i))
-    train = build(
-        data, tmp_path, multi_class=True, num_classes=4, valid_ratio=0.3,
-        pipeline=[])
+            box_score=np.ones(i),
+        )
+    train = build(data, tmp_path, multi_class=True, num_classes=4, valid_ratio=0.3, pipeline=[])
     assert [clip['filename'] for clip in train] == ['clip2', 'clip3']
     assert train.max_label == 3
     assert train[1]['label'].tolist() == [1, 0, 0, 1]
@@ -137,8 +150,7 @@ def test_one_file_for_each_clip(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for clip in data['annotations']:
         content = dict(keypoint=clip.pop('keypoint'))
-        (tmp_path / f"{clip['frame_dir']}.pkl").write_bytes(
-            pickle.dumps(content))
+        (tmp_path / f"{clip['frame_dir']}.pkl").write_bytes(pickle.dumps(content))
     train = build(data, tmp_path, data_prefix=dict(skeleton=str(tmp_path)))
     assert train[1]['keypoint'].shape == (1, 12, 5, 4)
     (tmp_path / 'clip1.pkl').write_bytes(pickle.dumps(Attack()))
@@ -157,18 +169,20 @@ def test_splits_and_streams(data, tmp_path):
 
 
 class Attack:
-
     def __reduce__(self):
         # Into the working directory, which is that of the test.
-        return os.system, ('touch attacked', )
+        return os.system, ('touch attacked',)
 
 
-@pytest.mark.parametrize('content,match', [
-    (b'', 'is empty'),
-    (pickle.dumps([1, 2, 3])[:-3], 'damaged'),
-    (b'no pickle at all', 'damaged'),
-    (pickle.dumps(dict(a=Attack())), 'system, which arrays'),
-])
+@pytest.mark.parametrize(
+    'content,match',
+    [
+        (b'', 'is empty'),
+        (pickle.dumps([1, 2, 3])[:-3], 'damaged'),
+        (b'no pickle at all', 'damaged'),
+        (pickle.dumps(dict(a=Attack())), 'system, which arrays'),
+    ],
+)
 def test_bad_files(tmp_path, monkeypatch, content, match):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / 'bad.pkl'
@@ -181,9 +195,9 @@ def test_bad_files(tmp_path, monkeypatch, content, match):
         safe_load(tmp_path / 'missing.pkl')
 
 
-@pytest.mark.parametrize('protocol,core', [(2, b'numpy.core.'),
-                                           (2, b'numpy._core.'), (4, b''),
-                                           (5, b'')])
+@pytest.mark.parametrize(
+    'protocol,core', [(2, b'numpy.core.'), (2, b'numpy._core.'), (4, b''), (5, b'')]
+)
 def test_arrays_of_numpy_1_and_2(tmp_path, protocol, core):
     array = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float16)
     content = pickle.dumps([array, array[0, 0]], protocol)
@@ -199,11 +213,20 @@ def test_arrays_of_numpy_1_and_2(tmp_path, protocol, core):
     read += 1  # may be written to
 
 
-@pytest.mark.parametrize('value', [
-    np.arange(6).reshape(2, 3).T, np.zeros((0, 3)), np.array(3.),
-    np.array([1, 2], '>i4'), np.array(['a', 'bc']), np.array([True]),
-    np.float32(2), np.str_('abc'), np.asfortranarray(np.eye(3)[:2])
-])
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.arange(6).reshape(2, 3).T,
+        np.zeros((0, 3)),
+        np.array(3.0),
+        np.array([1, 2], '>i4'),
+        np.array(['a', 'bc']),
+        np.array([True]),
+        np.float32(2),
+        np.str_('abc'),
+        np.asfortranarray(np.eye(3)[:2]),
+    ],
+)
 @pytest.mark.parametrize('protocol', [2, 4, 5])
 def test_arrays_of_all_kinds(tmp_path, value, protocol):
     path = tmp_path / 'array.pkl'
@@ -241,8 +264,10 @@ def test_no_damage_leaves_the_error_or_the_process(tmp_path):
 
 def test_a_file_cannot_change_a_dtype_of_the_process(tmp_path):
     # numpy.dtype('f4', False, copy=False), then a state for it.
-    content = (b'\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x89\x87R'
-               b'(K\x03U\x01>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.')
+    content = (
+        b'\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00f4\x89\x89\x87R'
+        b'(K\x03U\x01>NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb.'
+    )
     path = tmp_path / 'dtype.pkl'
     path.write_bytes(content)
     assert safe_load(path) == np.dtype('>f4')
@@ -268,8 +293,7 @@ def test_a_fraction_is_the_same_everywhere(data, tmp_path):
     assert names == {again.get_data_info(i)['frame_dir'] for i in range(3)}
     # By NumPy's legacy generator, whose numbers never change.
     clips = sorted(data['split']['train'])
-    assert names == {
-        clips[i] for i in np.random.RandomState(0).permutation(6)[:3]}
+    assert names == {clips[i] for i in np.random.RandomState(0).permutation(6)[:3]}
     for fraction in (0, -1, 1.5):
         with pytest.raises(ValueError, match='fraction='):
             build(data, tmp_path, fraction=fraction)
@@ -279,6 +303,6 @@ def test_several_streams_lie_side_by_side(data, tmp_path):
     both = build(data, tmp_path, stream=('j', 'b'))[1]['keypoint']
     for part, stream in enumerate(('j', 'b')):
         own = build(data, tmp_path, stream=stream)[1]['keypoint']
-        np.testing.assert_array_equal(both[..., 4 * part:4 * part + 4], own)
+        np.testing.assert_array_equal(both[..., 4 * part : 4 * part + 4], own)
     with pytest.raises(ValueError, match="stream \\('j', 'x'\\) is unknown"):
         build(data, tmp_path, stream=('j', 'x'))

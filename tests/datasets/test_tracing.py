@@ -3,31 +3,36 @@
 Every joint holds the number of its frame and person, so that the inputs
 themselves say what they are.
 """
+
 import numpy as np
 import pytest
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
+
 from stf_mmaction.datasets.tracing import trace
 
 
 def numbered(persons=2, frames=11, joints=25):
     """Person m in frame t is 100 (m + 1) + t + 1 everywhere."""
     marks = 100 * np.arange(1, persons + 1)[:, None] + np.arange(frames) + 1
-    keypoint = np.broadcast_to(marks[:, :, None, None],
-                               (persons, frames, joints, 3))
+    keypoint = np.broadcast_to(marks[:, :, None, None], (persons, frames, joints, 3))
     return dict(
         keypoint=keypoint.astype(np.float32),
         label=0,
         total_frames=frames,
         start_index=0,
-        modality='Pose')
+        modality='Pose',
+    )
 
 
 def run(clip, *steps, num_person=2):
     """Inputs, and what they must be by the origin that is told."""
-    kinds = [*steps, dict(type='PoseDecode'),
-             dict(type='FormatGCNInput', num_person=num_person),
-             dict(type='PackActionInputs')]
+    kinds = [
+        *steps,
+        dict(type='PoseDecode'),
+        dict(type='FormatGCNInput', num_person=num_person),
+        dict(type='PackActionInputs'),
+    ]
     raw = clip['keypoint'].copy()
     traced = trace(Compose([TRANSFORMS.build(kind) for kind in kinds]), clip)
     expected = np.zeros(traced.inputs.shape, np.float32)
@@ -39,31 +44,35 @@ def run(clip, *steps, num_person=2):
     return traced.inputs.numpy(), expected
 
 
-@pytest.mark.parametrize('steps', [
-    [],
-    [dict(type='PadTo', length=30)],
-    [dict(type='PadTo', length=30, mode='zero')],
-    [dict(type='UniformSampleFrames', clip_len=4)],
-    [dict(type='UniformSampleFrames', clip_len=8)],
-    [dict(type='UniformSampleFrames', clip_len=20)],
-    [dict(type='UniformSampleFrames', clip_len=4, num_clips=3,
-          test_mode=True)],
-    [dict(type='PadTo', length=30),
-     dict(type='UniformSampleFrames', clip_len=9)],
-    [dict(type='GenSkeFeat', feats=['j']),
-     dict(type='UniformSampleFrames', clip_len=9)],
-], ids=lambda steps: '-'.join(step['type'] for step in steps))
+@pytest.mark.parametrize(
+    'steps',
+    [
+        [],
+        [dict(type='PadTo', length=30)],
+        [dict(type='PadTo', length=30, mode='zero')],
+        [dict(type='UniformSampleFrames', clip_len=4)],
+        [dict(type='UniformSampleFrames', clip_len=8)],
+        [dict(type='UniformSampleFrames', clip_len=20)],
+        [dict(type='UniformSampleFrames', clip_len=4, num_clips=3, test_mode=True)],
+        [dict(type='PadTo', length=30), dict(type='UniformSampleFrames', clip_len=9)],
+        [dict(type='GenSkeFeat', feats=['j']), dict(type='UniformSampleFrames', clip_len=9)],
+    ],
+    ids=lambda steps: '-'.join(step['type'] for step in steps),
+)
 @pytest.mark.parametrize('persons', [1, 2, 3])
 def test_inputs_are_the_frames_that_they_are_said_to_be(steps, persons):
     inputs, expected = run(numbered(persons), *steps)
     np.testing.assert_array_equal(inputs, expected)
 
 
-@pytest.mark.parametrize('absent', [
-    {0: [2, 5]},
-    {0: [2, 5, 6], 1: [0, 1]},  # the second person comes first then
-    {0: [3], 1: [7]},
-])
+@pytest.mark.parametrize(
+    'absent',
+    [
+        {0: [2, 5]},
+        {0: [2, 5, 6], 1: [0, 1]},  # the second person comes first then
+        {0: [3], 1: [7]},
+    ],
+)
 @pytest.mark.parametrize('persons', [1, 2])
 def test_frames_that_prenormalize3d_drops(absent, persons):
     clip = numbered(persons)
@@ -72,7 +81,8 @@ def test_frames_that_prenormalize3d_drops(absent, persons):
     inputs, expected = run(
         clip,
         dict(type='PreNormalize3D', align_spine=False, align_shoulder=False),
-        dict(type='UniformSampleFrames', clip_len=6))
+        dict(type='UniformSampleFrames', clip_len=6),
+    )
     seen = expected != 0
     center = np.unique((expected - inputs)[seen])
     assert len(center) == 1 and (inputs[~seen] == 0).all()
@@ -93,10 +103,8 @@ def test_what_cannot_be_traced_is_said():
         run(numbered(), dict(type='PadTo', length=10))
 
     class DropFirst:
-
         def __call__(self, results):
-            return dict(results, keypoint=results['keypoint'][:, 1:],
-                        total_frames=10)
+            return dict(results, keypoint=results['keypoint'][:, 1:], total_frames=10)
 
     pack = TRANSFORMS.build(dict(type='PackActionInputs'))
     form = TRANSFORMS.build(dict(type='FormatGCNInput'))

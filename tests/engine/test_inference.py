@@ -1,9 +1,11 @@
 """The focus of a clip lies on the frames and persons that it is of."""
+
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
+
 from stf_mmaction.engine.inference import look_at, predict
 from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
 
@@ -19,21 +21,21 @@ class Seer(torch.nn.Module):
         self.data_preprocessor = build_preprocessor(None)
 
     def focus(self, inputs, classes=None):
-        scores = torch.tensor([[0., 1., 0.], [0., .4, .6]])
-        scores = scores.repeat(len(inputs), 1)[:len(inputs)]
+        scores = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.4, 0.6]])
+        scores = scores.repeat(len(inputs), 1)[: len(inputs)]
         if classes is None:
             classes = scores.topk(2).indices
         shown = (classes == 1)[:, :, None, None, None]
-        return dict(
-            scores=scores,
-            classes=classes,
-            focus=inputs[..., 0].unsqueeze(1) * shown)
+        return dict(scores=scores, classes=classes, focus=inputs[..., 0].unsqueeze(1) * shown)
 
 
 def pipeline(*steps):
-    kinds = [*steps, dict(type='PoseDecode'),
-             dict(type='FormatGCNInput', num_person=2),
-             dict(type='PackActionInputs')]
+    kinds = [
+        *steps,
+        dict(type='PoseDecode'),
+        dict(type='FormatGCNInput', num_person=2),
+        dict(type='PackActionInputs'),
+    ]
     return Compose([TRANSFORMS.build(kind) for kind in kinds])
 
 
@@ -41,33 +43,39 @@ def marked(persons=2, frames=40):
     """A clip whose joints say what the focus must be, (M, T, 3, 3)."""
     marks = np.arange(1, persons * frames * 3 + 1).reshape(persons, frames, 3)
     keypoint = np.repeat(marks[..., None] / marks.max(), 3, -1)
-    return dict(keypoint=keypoint.astype(np.float32), label=1, start_index=0,
-                total_frames=frames, frame_dir='clip')
+    return dict(
+        keypoint=keypoint.astype(np.float32),
+        label=1,
+        start_index=0,
+        total_frames=frames,
+        frame_dir='clip',
+    )
 
 
-@pytest.mark.parametrize('steps', [
-    [],
-    [dict(type='PadTo', length=60)],
-    [dict(type='PadTo', length=60, mode='zero')],
-    [dict(type='UniformSampleFrames', clip_len=60, test_mode=True)],
-    [dict(type='UniformSampleFrames', clip_len=25, test_mode=True)],
-    [dict(type='UniformSampleFrames', clip_len=8, num_clips=4,
-          test_mode=True)],
-], ids=lambda steps: '-'.join(step['type'] for step in steps))
+@pytest.mark.parametrize(
+    'steps',
+    [
+        [],
+        [dict(type='PadTo', length=60)],
+        [dict(type='PadTo', length=60, mode='zero')],
+        [dict(type='UniformSampleFrames', clip_len=60, test_mode=True)],
+        [dict(type='UniformSampleFrames', clip_len=25, test_mode=True)],
+        [dict(type='UniformSampleFrames', clip_len=8, num_clips=4, test_mode=True)],
+    ],
+    ids=lambda steps: '-'.join(step['type'] for step in steps),
+)
 @pytest.mark.parametrize('persons', [1, 2, 3])
 def test_focus_is_laid_onto_its_frames(steps, persons):
     clip = marked(persons)
     raw = clip['keypoint'][..., 0].copy()
     out = predict(Seer(), pipeline(*steps), clip)
     many = steps and steps[0].get('num_clips')
-    torch.testing.assert_close(
-        out.scores, torch.tensor([0, .7, .3] if many else [0., 1, 0]))
+    torch.testing.assert_close(out.scores, torch.tensor([0, 0.7, 0.3] if many else [0.0, 1, 0]))
     assert out.label == 1
     assert out.focus.shape == raw.shape
     # The marks grow evenly: between sampled frames they are exact, too.
     inside = slice(8, -8) if steps and 'clip_len' in steps[0] else slice(None)
-    np.testing.assert_allclose(
-        out.focus[:2, inside], raw[:2, inside], rtol=1e-4)
+    np.testing.assert_allclose(out.focus[:2, inside], raw[:2, inside], rtol=1e-4)
     assert (out.focus[2:] == 0).all()
 
 
@@ -75,12 +83,10 @@ def test_focus_follows_a_person_who_is_put_first():
     clip = marked()
     clip['keypoint'][0, 5:9] = 0  # so that the second person comes first
     raw = clip['keypoint'][..., 0].copy()
-    center = dict(
-        type='PreNormalize3D', align_spine=False, align_shoulder=False)
+    center = dict(type='PreNormalize3D', align_spine=False, align_shoulder=False)
     out = predict(Seer(), pipeline(center), clip)
     seen = raw != 0
-    np.testing.assert_allclose(
-        out.focus[seen], raw[seen] - raw[1, 0, 2], atol=1e-6)
+    np.testing.assert_allclose(out.focus[seen], raw[seen] - raw[1, 0, 2], atol=1e-6)
     assert (out.focus[~seen] == 0).all()
 
 
@@ -96,8 +102,7 @@ def test_the_most_focused_person_is_shown():
 
     shown = look_at(Seer(), Clips, 0)
     np.testing.assert_array_equal(shown.keypoint, clip['keypoint'][1])
-    np.testing.assert_allclose(shown.focus, clip['keypoint'][1, ..., 0],
-                               rtol=1e-6)
+    np.testing.assert_allclose(shown.focus, clip['keypoint'][1, ..., 0], rtol=1e-6)
     assert shown.title == 'clip: class 1 (correct, p = 1.00)'
     clip['label'] = 0
     title = look_at(Seer(), Clips, 0, ['walk', 'run', 'sit']).title

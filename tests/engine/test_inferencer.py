@@ -1,16 +1,18 @@
 """``STFInferencer`` says what the tools say, and refuses in sentences."""
+
 import runpy
 from pathlib import Path
 
 import mmaction
 import numpy as np
 import pytest
-import stf_mmaction.visualization
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose
 from networks import settle, wake
+
+import stf_mmaction.visualization
 from stf_mmaction import STFInferencer
 from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.inference import build_test_dataset
@@ -94,12 +96,21 @@ def test_scores_are_those_of_the_test_tool(trained, tool, clips):
 def test_focus_is_that_of_the_picture(trained, tool, clips, monkeypatch):
     drawn = []
     monkeypatch.setattr(
-        stf_mmaction.visualization, 'draw_focus',
-        lambda clips, layout: drawn.extend(clips) or draw_focus(
-            clips, layout))
+        stf_mmaction.visualization,
+        'draw_focus',
+        lambda clips, layout: drawn.extend(clips) or draw_focus(clips, layout),
+    )
     names = [clip['frame_dir'] for clip in clips[:3]]
-    tool('visualize_focus.py', *trained, '--clips', *names, '--out', 'f.png',
-         '--class-names', ROOT / 'tools/demo_data/classes.txt')
+    tool(
+        'visualize_focus.py',
+        *trained,
+        '--clips',
+        *names,
+        '--out',
+        'f.png',
+        '--class-names',
+        ROOT / 'tools/demo_data/classes.txt',
+    )
     assert Path('f.png').read_bytes()[:4] == b'\x89PNG'
     inferencer = STFInferencer(*trained)
     for clip, shown in zip(clips, drawn):
@@ -118,9 +129,9 @@ STOCK = Path(mmaction.__file__).parent / '.mim/configs/skeleton/stgcnpp'
 @pytest.fixture(scope='module', params=['3d', '2d'])
 def stock(request, tmp_path_factory):
     """A small stock ST-GCN++, its checkpoint and the config as ours."""
-    cfg = Config.fromfile(STOCK / (
-        f'stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint-{request.param}.py'
-    ))
+    cfg = Config.fromfile(
+        STOCK / (f'stgcnpp_8xb16-joint-u100-80e_ntu60-xsub-keypoint-{request.param}.py')
+    )
     cfg.model.backbone.base_channels = 12
     cfg.model.cls_head.in_channels = 48
     cfg.test_dataloader.dataset.pipeline[2].clip_len = 12
@@ -137,26 +148,30 @@ def stock(request, tmp_path_factory):
     points = rng.normal(size=(2, 30, joints, 3))
     if request.param == '3d':
         return model.eval(), cfg, str(weights), points, None
-    return (model.eval(), cfg, str(weights), 500 + 100 * points[..., :2],
-            rng.uniform(.1, 1, points.shape[:3]))
+    return (
+        model.eval(),
+        cfg,
+        str(weights),
+        500 + 100 * points[..., :2],
+        rng.uniform(0.1, 1, points.shape[:3]),
+    )
 
 
 def test_scores_of_a_stock_network_are_its_own(stock):
     """Ten clips of the test pipeline, by RecognizerGCN's own predict."""
     model, cfg, weights, points, score = stock
-    clip = dict(keypoint=points.copy(), label=0, start_index=0,
-                total_frames=30, modality='Pose')
+    clip = dict(keypoint=points.copy(), label=0, start_index=0, total_frames=30, modality='Pose')
     if score is not None:
         clip['keypoint_score'] = score.copy()
     packed = Compose(cfg.test_dataloader.dataset.pipeline)(clip)
     assert len(packed['inputs']) == 10
-    batch = model.data_preprocessor(dict(
-        inputs=[packed['inputs']], data_samples=[packed['data_samples']]))
+    batch = model.data_preprocessor(
+        dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+    )
     with torch.no_grad():
-        sample, = model(**batch, mode='predict')
+        (sample,) = model(**batch, mode='predict')
     result = STFInferencer(cfg, weights)(points, score)
-    np.testing.assert_allclose(
-        result['pred_scores'], sample.pred_score, atol=1e-6)
+    np.testing.assert_allclose(result['pred_scores'], sample.pred_score, atol=1e-6)
     assert result['pred_label'] == int(sample.pred_label)
     assert result['pred_scores'].std() > 1e-3
     assert result['focus'].shape == points.shape[:3]
@@ -167,16 +182,25 @@ def test_what_a_stock_pipeline_asserts_is_said(stock):
     _, cfg, weights, points, score = stock
     inferencer = STFInferencer(cfg, weights)
     if score is not None:
-        wrong = [((points[:, :, :14], score[:, :, :14]), '14, 3.* does not '
-                  'fit'), ((points, None), '17, 2.* does not fit'),
-                 ((points[..., [0, 1, 1]], score), r'17, 3\).* with keypoint'
-                  "_score, it stops at .*'keypoint'")]
+        wrong = [
+            ((points[:, :, :14], score[:, :, :14]), '14, 3.* does not fit'),
+            ((points, None), '17, 2.* does not fit'),
+            (
+                (points[..., [0, 1, 1]], score),
+                r'17, 3\).* with keypoint'
+                "_score, it stops at .*'keypoint'",
+            ),
+        ]
     else:
-        wrong = [((points[[0, 1, 1]], None), r'shape \(3, 30, 25, 3\) .* '
-                  r"without .* at 'assert M in \[1, 2\]': give as many"),
-                 ((points, abs(points[..., 0])), 'with keypoint_score, it '
-                  'stops at .*nturgb'),
-                 ((points[..., :2], None), r'25, 2\) .*, it stops at')]
+        wrong = [
+            (
+                (points[[0, 1, 1]], None),
+                r'shape \(3, 30, 25, 3\) .* '
+                r"without .* at 'assert M in \[1, 2\]': give as many",
+            ),
+            ((points, abs(points[..., 0])), 'with keypoint_score, it stops at .*nturgb'),
+            ((points[..., :2], None), r'25, 2\) .*, it stops at'),
+        ]
     for arguments, message in wrong:
         with pytest.raises(ValueError, match=message) as error:
             inferencer(*arguments)
@@ -190,33 +214,39 @@ SMALL = dict(
         graph_cfg=dict(layout='coco'),
         base_channels=6,
         num_gcn_scales=2,
-        num_g3d_scales=1),
-    cls_head=dict(type='STFHead', num_classes=3, in_channels=24))
+        num_g3d_scales=1,
+    ),
+    cls_head=dict(type='STFHead', num_classes=3, in_channels=24),
+)
 
 
 def config(*steps, **model):
     """A config as an object, for COCO joints."""
     pipeline = [
-        *steps, dict(type='PoseDecode'),
+        *steps,
+        dict(type='PoseDecode'),
         dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs')
+        dict(type='PackActionInputs'),
     ]
     return Config(
-        dict(
-            model=dict(SMALL, **model),
-            test_dataloader=dict(dataset=dict(pipeline=pipeline))))
+        dict(model=dict(SMALL, **model), test_dataloader=dict(dataset=dict(pipeline=pipeline)))
+    )
 
 
-PREPARE = (dict(type='PrepareSkeleton', layout='coco'),
-           dict(type='SkeletonStream', layout='coco'),
-           dict(type='PadTo', length=10))
+PREPARE = (
+    dict(type='PrepareSkeleton', layout='coco'),
+    dict(type='SkeletonStream', layout='coco'),
+    dict(type='PadTo', length=10),
+)
 
 
 def person(persons=1, frames=7, seed=0):
     """Pixels and scores, (M, T, 17, 2) and (M, T, 17)."""
     rng = np.random.default_rng(seed)
-    return (rng.uniform(100, 900, (persons, frames, 17, 2)),
-            rng.uniform(.1, 1, (persons, frames, 17)))
+    return (
+        rng.uniform(100, 900, (persons, frames, 17, 2)),
+        rng.uniform(0.1, 1, (persons, frames, 17)),
+    )
 
 
 def test_absent_and_supernumerary_persons_have_no_focus():
@@ -235,7 +265,9 @@ def test_the_size_of_the_video_matters_to_mmaction2s_normalisation():
         config(
             dict(type='PreNormalize2D'),
             dict(type='GenSkeFeat', dataset='coco', feats=['j']),
-            dict(type='UniformSampleFrames', clip_len=5, test_mode=True)))
+            dict(type='UniformSampleFrames', clip_len=5, test_mode=True),
+        )
+    )
     keypoint, score = person()
     raw = keypoint.copy()
     whole = inferencer(keypoint, score, img_shape=(1080, 1920))
@@ -252,29 +284,31 @@ def test_whole_numbers_and_lists_of_clips():
     clips = [person(frames=frames, seed=frames) for frames in (1, 4, 10)]
     joints = [keypoint[0].astype(int) for keypoint, _ in clips]
     together = inferencer(joints, [score[0] for _, score in clips])
-    assert [r['focus'].shape for r in together] == [(1, 1, 17), (1, 4, 17),
-                                                    (1, 10, 17)]
+    assert [r['focus'].shape for r in together] == [(1, 1, 17), (1, 4, 17), (1, 10, 17)]
     for result, keypoint, (_, score) in zip(together, joints, clips):
         alone = inferencer(keypoint.astype(float), score[0])
         np.testing.assert_array_equal(result['focus'], alone['focus'])
     assert inferencer([]) == []
 
 
-@pytest.mark.parametrize('change,message', [
-    (lambda k, s: (k[0, 0], None), r'shape \(17, 2\) and type'),
-    (lambda k, s: (k[..., :1], None), 'are not numbers of shape'),
-    (lambda k, s: (k[:, :0], None), 'are not numbers of shape'),
-    (lambda k, s: (k.astype(str), None), 'type <U.* are not numbers'),
-    (lambda k, s: (k * np.nan, None), 'keypoints hold NaN'),
-    (lambda k, s: (k, s * np.inf), 'keypoint_score hold NaN'),
-    (lambda k, s: (k * 0, s), 'only zeros'),
-    (lambda k, s: (k, s[:, :3]), 'one for each joint'),
-    (lambda k, s: ([k, k], s), 'list of 2 keypoint_score'),
-    (lambda k, s: ([k, k], [s]), 'list of 2 keypoint_score'),
-    (lambda k, s: (k[:, :, :16], None), 'the layout has 17 joints'),
-    (lambda k, s: (np.repeat(k, 2, 1), None), '14 frames .* 10 of PadTo'),
-    (lambda k, s: (k[..., [0, 1, 1]], None), '4\\) does not fit .* 3 chan'),
-])
+@pytest.mark.parametrize(
+    'change,message',
+    [
+        (lambda k, s: (k[0, 0], None), r'shape \(17, 2\) and type'),
+        (lambda k, s: (k[..., :1], None), 'are not numbers of shape'),
+        (lambda k, s: (k[:, :0], None), 'are not numbers of shape'),
+        (lambda k, s: (k.astype(str), None), 'type <U.* are not numbers'),
+        (lambda k, s: (k * np.nan, None), 'keypoints hold NaN'),
+        (lambda k, s: (k, s * np.inf), 'keypoint_score hold NaN'),
+        (lambda k, s: (k * 0, s), 'only zeros'),
+        (lambda k, s: (k, s[:, :3]), 'one for each joint'),
+        (lambda k, s: ([k, k], s), 'list of 2 keypoint_score'),
+        (lambda k, s: ([k, k], [s]), 'list of 2 keypoint_score'),
+        (lambda k, s: (k[:, :, :16], None), 'the layout has 17 joints'),
+        (lambda k, s: (np.repeat(k, 2, 1), None), '14 frames .* 10 of PadTo'),
+        (lambda k, s: (k[..., [0, 1, 1]], None), '4\\) does not fit .* 3 chan'),
+    ],
+)
 def test_wrong_keypoints_end_in_a_sentence(change, message):
     inferencer = STFInferencer(config(*PREPARE))
     with pytest.raises(ValueError, match=message) as error:
@@ -296,8 +330,9 @@ def test_wrong_configs_end_in_a_sentence(tmp_path):
     with pytest.raises(ValueError, match='2 class_names .* 3 classes'):
         STFInferencer(config(*PREPARE), class_names=['a', 'b'])(keypoints)
     head = dict(SMALL['cls_head'], type='GCNHead')
-    for change, message in ((dict(cls_head=head), 'GCNHead does not know'),
-                            (dict(cls_head=head, type='RecognizerGCN'),
-                             'RecognizerGCN does not know')):
+    for change, message in (
+        (dict(cls_head=head), 'GCNHead does not know'),
+        (dict(cls_head=head, type='RecognizerGCN'), 'RecognizerGCN does not know'),
+    ):
         with pytest.raises(ValueError, match=message):
             STFInferencer(config(*PREPARE, **change))(keypoints)

@@ -1,12 +1,20 @@
 """Eq. (2) against plain loops and autograd, in float64."""
+
 import math
 
 import pytest
 import torch
-from stf_mmaction.focus import (focus_map, gradient_weights, last_gradient,
-                                last_weights, lower_weights, mean_of_places,
-                                min_max)
 from torch import nn
+
+from stf_mmaction.focus import (
+    focus_map,
+    gradient_weights,
+    last_gradient,
+    last_weights,
+    lower_weights,
+    mean_of_places,
+    min_max,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -21,8 +29,11 @@ def loop_min_max(raw, present):
     """min-max over the persons present, one number at a time."""
     persons, frames, joints = raw.shape
     values = [
-        raw[m, t, v].item() for m in range(persons) if present[m]
-        for t in range(frames) for v in range(joints)
+        raw[m, t, v].item()
+        for m in range(persons)
+        if present[m]
+        for t in range(frames)
+        for v in range(joints)
     ]
     out = torch.zeros_like(raw)
     if not values or max(values) == min(values):
@@ -43,9 +54,10 @@ def loop_focus(features, weights, present):
     for m in range(persons):
         for t in range(frames):
             for v in range(joints):
-                total = sum(weights[c].item() * features[m, c, t, v].item()
-                            for c in range(channels))
-                raw[m, t, v] = max(total, 0.)
+                total = sum(
+                    weights[c].item() * features[m, c, t, v].item() for c in range(channels)
+                )
+                raw[m, t, v] = max(total, 0.0)
     return loop_min_max(raw, present)
 
 
@@ -58,8 +70,8 @@ def autograd_weights(features, fc, classes):
     out = []
     for s in range(classes.shape[1]):
         x = features.detach().requires_grad_()
-        p = probabilities(x, fc).gather(1, classes[:, s:s + 1]).sum()
-        grad, = torch.autograd.grad(p, x)
+        p = probabilities(x, fc).gather(1, classes[:, s : s + 1]).sum()
+        (grad,) = torch.autograd.grad(p, x)
         out.append(grad.mean((1, 3, 4)))
     return torch.stack(out, 1)
 
@@ -67,16 +79,21 @@ def autograd_weights(features, fc, classes):
 @pytest.mark.parametrize('order', [(0, 1, 2, 3, 4), (0, 1, 4, 2, 3)])
 def test_the_gradient_of_a_mean_of_places_is_not_written(order):
     shape = (2, 3, 5, 4, 6)
-    x = torch.randn([shape[order.index(i)] for i in range(5)],
-                    dtype=torch.float64).permute(order).requires_grad_()
+    x = (
+        torch.randn([shape[order.index(i)] for i in range(5)], dtype=torch.float64)
+        .permute(order)
+        .requires_grad_()
+    )
     mean = mean_of_places(x)
-    loop = torch.stack([
-        torch.stack([channel.sum() / (3 * 4 * 6) for channel in clip.unbind(1)])
-        for clip in x.unbind()
-    ])
+    loop = torch.stack(
+        [
+            torch.stack([channel.sum() / (3 * 4 * 6) for channel in clip.unbind(1)])
+            for clip in x.unbind()
+        ]
+    )
     torch.testing.assert_close(mean, loop)
     weight = torch.randn(2, 5, dtype=torch.float64)
-    grad, = torch.autograd.grad(mean, x, weight)
+    (grad,) = torch.autograd.grad(mean, x, weight)
     torch.testing.assert_close(grad, torch.autograd.grad(loop, x, weight)[0])
     assert [grad.stride(i) for i in (1, 3, 4)] == [0, 0, 0]
 
@@ -115,14 +132,12 @@ def test_closed_form_is_autograd_up_to_a_positive_factor():
 def test_closed_form_keeps_its_digits_when_the_network_is_sure():
     weight = torch.randn(3, 4)
     for dtype in (torch.float32, torch.float64):
-        logits = torch.tensor([[60., 0., 1.]], dtype=dtype)
+        logits = torch.tensor([[60.0, 0.0, 1.0]], dtype=dtype)
         weights = last_weights(logits, weight.to(dtype), torch.tensor([[0]]))
         share = 1 / (1 + math.e)
         expected = weight[0] - share * weight[1] - (1 - share) * weight[2]
-        torch.testing.assert_close(
-            weights[0, 0], expected.to(dtype), rtol=1e-5, atol=1e-6)
-        assert last_gradient(logits, weight.to(dtype),
-                             torch.tensor([[0]])).abs().max() > 0
+        torch.testing.assert_close(weights[0, 0], expected.to(dtype), rtol=1e-5, atol=1e-6)
+        assert last_gradient(logits, weight.to(dtype), torch.tensor([[0]])).abs().max() > 0
 
 
 def test_gradient_of_the_focus_passes_through_a_c():
@@ -135,18 +150,18 @@ def test_gradient_of_the_focus_passes_through_a_c():
     logits = fc(features.mean((1, 3, 4)))
     weights = last_weights(logits, fc.weight, classes)
     ours = torch.autograd.grad(
-        (focus_map(features, weights) * probe).sum(),
-        [features, fc.weight], retain_graph=True)
+        (focus_map(features, weights) * probe).sum(), [features, fc.weight], retain_graph=True
+    )
 
     p = probabilities(features, fc).gather(1, classes).sum()
-    grad, = torch.autograd.grad(p, features, create_graph=True)
+    (grad,) = torch.autograd.grad(p, features, create_graph=True)
     slow = focus_map(features, grad.mean((1, 3, 4)).unsqueeze(1))
-    expected = torch.autograd.grad((slow * probe).sum(),
-                                   [features, fc.weight])
+    expected = torch.autograd.grad((slow * probe).sum(), [features, fc.weight])
     for a, b in zip(ours, expected):
         torch.testing.assert_close(a, b)
-    detached = torch.autograd.grad(
-        (focus_map(features, weights.detach()) * probe).sum(), features)[0]
+    detached = torch.autograd.grad((focus_map(features, weights.detach()) * probe).sum(), features)[
+        0
+    ]
     assert (detached - ours[0]).norm() > 1e-3 * ours[0].norm()
 
 
@@ -154,16 +169,16 @@ def test_gradient_of_the_focus_passes_through_a_c():
 def test_lower_weights_keep_the_factor_of_each_clip(second_order):
     """Batch norm couples the clips: the gradient is of the sum of p_y."""
     torch.manual_seed(1)
-    layer = nn.Sequential(
-        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Tanh())
+    layer = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Tanh())
     fc = nn.Linear(4, 6)
     lower = torch.randn(6, 3, 3, 5, requires_grad=True)
     view = lower.unflatten(0, (3, 2))
     last = layer(view.flatten(0, 1)).unflatten(0, (3, 2))
     logits = fc(last.mean((1, 3, 4)))
     classes = logits.argmax(1, keepdim=True)
-    expected, = torch.autograd.grad(
-        logits.softmax(1).gather(1, classes).sum(), view, create_graph=True)
+    (expected,) = torch.autograd.grad(
+        logits.softmax(1).gather(1, classes).sum(), view, create_graph=True
+    )
     expected = expected.mean((1, 3, 4)).unsqueeze(1) * (2 * 3 * 5)
     seed = last_gradient(logits, fc.weight, classes)[:, 0]
     ours = lower_weights(view, last, seed, second_order)
@@ -172,10 +187,9 @@ def test_lower_weights_keep_the_factor_of_each_clip(second_order):
     if second_order:
         probe = torch.randn_like(ours)
         for a, b in zip(
-                torch.autograd.grad((ours * probe).sum(), layer.parameters(),
-                                    retain_graph=True),
-                torch.autograd.grad((expected * probe).sum(),
-                                    layer.parameters())):
+            torch.autograd.grad((ours * probe).sum(), layer.parameters(), retain_graph=True),
+            torch.autograd.grad((expected * probe).sum(), layer.parameters()),
+        ):
             torch.testing.assert_close(a, b)
 
 
@@ -200,11 +214,10 @@ def test_gradient_weights_of_any_network():
     for c in range(4):
         raised = torch.zeros(4).index_fill(0, torch.tensor(c), step)
         raised = raised[:, None, None]
-        change = scores(features + raised, mix) - scores(
-            features - raised, mix)
+        change = scores(features + raised, mix) - scores(features - raised, mix)
         torch.testing.assert_close(
-            ours[..., c], change / (2 * step * 2 * 3 * 5), rtol=1e-5,
-            atol=1e-9)
+            ours[..., c], change / (2 * step * 2 * 3 * 5), rtol=1e-5, atol=1e-9
+        )
     assert ours.requires_grad
     cheap = weights(mix, second_order=False)
     assert cheap.equal(ours) and not cheap.requires_grad
@@ -212,7 +225,7 @@ def test_gradient_weights_of_any_network():
 
 
 def test_min_max_of_a_constant_map_is_zero_and_passes_no_gradient():
-    raw = torch.full((2, 1, 1, 2, 2), 3., requires_grad=True)
+    raw = torch.full((2, 1, 1, 2, 2), 3.0, requires_grad=True)
     out = min_max(raw)
     out.sum().backward()
     assert out.eq(0).all() and raw.grad.eq(0).all()

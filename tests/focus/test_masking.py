@@ -1,9 +1,10 @@
 """Masked pass, resizing and absent persons."""
+
 import pytest
 import torch
-from stf_mmaction.focus import (frozen_running_stats, mask_inputs,
-                                present_persons, resize_focus)
 from torch import nn
+
+from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_persons, resize_focus
 
 
 def loop_resize(focus, frames):
@@ -26,8 +27,7 @@ def test_resize_is_the_loop(length, frames):
     assert out.shape == (2, 3, frames, 5)
     for n in range(2):
         for m in range(3):
-            torch.testing.assert_close(out[n, m],
-                                       loop_resize(focus[n, m], frames))
+            torch.testing.assert_close(out[n, m], loop_resize(focus[n, m], frames))
 
 
 def test_mask_hides_all_channels_alike():
@@ -35,9 +35,7 @@ def test_mask_hides_all_channels_alike():
     focus = torch.rand(2, 1, 2, 3)
     full = resize_focus(focus, 4)
     for c in range(4):
-        torch.testing.assert_close(
-            mask_inputs(inputs, focus)[..., c],
-            inputs[..., c] * (1 - full))
+        torch.testing.assert_close(mask_inputs(inputs, focus)[..., c], inputs[..., c] * (1 - full))
 
 
 def test_present_persons():

@@ -1,7 +1,9 @@
 """Focus on the frames that were sampled, against a loop."""
+
 import numpy as np
 import pytest
 import torch
+
 from stf_mmaction.focus import focus_of_frames
 
 
@@ -15,28 +17,34 @@ def slow(focus, origin, frames):
             for n, clip in enumerate(origin.tolist()):
                 for t, frame in enumerate(clip):
                     if frame >= 0:
-                        values.setdefault(frame, []).append(
-                            float(focus[n, m, t, v]))
+                        values.setdefault(frame, []).append(float(focus[n, m, t, v]))
             known = sorted(values)
-            out[m, :, v] = np.interp(
-                range(frames), known, [np.mean(values[f]) for f in known])
+            out[m, :, v] = np.interp(range(frames), known, [np.mean(values[f]) for f in known])
     return torch.from_numpy(out)
 
 
-@pytest.mark.parametrize('origin,frames', [
-    ([[0, 1, 2, 3]], 4),
-    ([[0, 1, 2, 0, 1, 2, 0]], 3),
-    ([[3, 5, 11]], 14),
-    ([[1, 4, 6], [0, 4, 9]], 10),
-    ([[2, 0, 1, -1, -1]], 5),
-    ([[0]], 1),
-    ([[2]], 6),
-])
+@pytest.mark.parametrize(
+    'origin,frames',
+    [
+        ([[0, 1, 2, 3]], 4),
+        ([[0, 1, 2, 0, 1, 2, 0]], 3),
+        ([[3, 5, 11]], 14),
+        ([[1, 4, 6], [0, 4, 9]], 10),
+        ([[2, 0, 1, -1, -1]], 5),
+        ([[0]], 1),
+        ([[2]], 6),
+    ],
+)
 def test_sampled_frames_keep_their_focus(origin, frames):
     origin = torch.tensor(origin)
-    focus = torch.rand(len(origin), 2, origin.shape[1], 3,
-                       generator=torch.Generator().manual_seed(0),
-                       dtype=torch.float64)
+    focus = torch.rand(
+        len(origin),
+        2,
+        origin.shape[1],
+        3,
+        generator=torch.Generator().manual_seed(0),
+        dtype=torch.float64,
+    )
     laid = focus_of_frames(focus, origin, frames)
     assert laid.shape == (2, frames, 3)
     torch.testing.assert_close(laid, slow(focus, origin, frames))

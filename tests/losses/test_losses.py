@@ -1,12 +1,20 @@
 """Each loss against its equation written as a loop, in float64."""
+
 import math
 
 import pytest
 import torch
-from stf_mmaction.losses import (STFAdjacencyLoss, STFCoherenceLoss,
-                                 STFDivergenceLoss, STFExplorationLoss,
-                                 adjacency_loss, coherence_loss,
-                                 divergence_loss, exploration_loss)
+
+from stf_mmaction.losses import (
+    STFAdjacencyLoss,
+    STFCoherenceLoss,
+    STFDivergenceLoss,
+    STFExplorationLoss,
+    adjacency_loss,
+    coherence_loss,
+    divergence_loss,
+    exploration_loss,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +27,7 @@ def rand(*shape):
 
 
 def loop_norm(a, b):
-    return math.sqrt(
-        sum((x - y)**2
-            for x, y in zip(a.flatten().tolist(), b.flatten().tolist())))
+    return math.sqrt(sum((x - y) ** 2 for x, y in zip(a.flatten().tolist(), b.flatten().tolist())))
 
 
 def test_exploration():
@@ -55,6 +61,7 @@ def test_adjacency_compares_the_persons_present_and_keeps_q_constant():
     focus = (focus * present[..., None, None]).detach().requires_grad_()
     embeddings = [rand(2, 2, 3, 5), rand(2, 2, 6, 5)]
     from stf_mmaction.focus import resize_focus
+
     expected = 0
     for embedding in embeddings:
         target = resize_focus(focus, embedding.shape[2])
@@ -62,7 +69,7 @@ def test_adjacency_compares_the_persons_present_and_keeps_q_constant():
             squares = 0
             for m in range(2):
                 if present[n, m]:
-                    squares += loop_norm(target[n, m], embedding[n, m])**2
+                    squares += loop_norm(target[n, m], embedding[n, m]) ** 2
             expected += math.sqrt(squares) / (2 * 2)
     loss = adjacency_loss(focus, embeddings, present)
     assert loss.item() == pytest.approx(expected)
@@ -74,9 +81,8 @@ def test_adjacency_compares_the_persons_present_and_keeps_q_constant():
 
 def test_gradient_of_a_norm_at_zero_is_zero():
     a = rand(2, 1, 3, 4)
-    for loss in (divergence_loss(a, a.detach()), coherence_loss(
-            a, a.detach())):
-        grad, = torch.autograd.grad(loss, a, create_graph=True)
+    for loss in (divergence_loss(a, a.detach()), coherence_loss(a, a.detach())):
+        (grad,) = torch.autograd.grad(loss, a, create_graph=True)
         assert grad.eq(0).all()
 
 
@@ -85,19 +91,23 @@ def test_gradcheck():
     present = torch.ones(2, 1, dtype=torch.bool)
     assert torch.autograd.gradcheck(divergence_loss, (a, b))
     assert torch.autograd.gradcheck(coherence_loss, (a, b))
-    assert torch.autograd.gradcheck(
-        lambda e: adjacency_loss(a.detach(), [e], present), (b, ))
+    assert torch.autograd.gradcheck(lambda e: adjacency_loss(a.detach(), [e], present), (b,))
 
 
-@pytest.mark.parametrize('loss,weight,args', [
-    (STFExplorationLoss, 0.01, (torch.zeros(2, 4), torch.tensor([0, 1]))),
-    (STFDivergenceLoss, 0.1, (torch.ones(2, 1, 3, 4), torch.zeros(
-        2, 1, 3, 4))),
-    (STFCoherenceLoss, 0.1, (torch.ones(2, 1, 3, 4), torch.zeros(2, 1, 3, 4))),
-    (STFAdjacencyLoss, 0.01,
-     (torch.ones(2, 1, 3, 4), [torch.zeros(2, 1, 3, 4)], torch.ones(2, 1) > 0))
-])
+@pytest.mark.parametrize(
+    'loss,weight,args',
+    [
+        (STFExplorationLoss, 0.01, (torch.zeros(2, 4), torch.tensor([0, 1]))),
+        (STFDivergenceLoss, 0.1, (torch.ones(2, 1, 3, 4), torch.zeros(2, 1, 3, 4))),
+        (STFCoherenceLoss, 0.1, (torch.ones(2, 1, 3, 4), torch.zeros(2, 1, 3, 4))),
+        (
+            STFAdjacencyLoss,
+            0.01,
+            (torch.ones(2, 1, 3, 4), [torch.zeros(2, 1, 3, 4)], torch.ones(2, 1) > 0),
+        ),
+    ],
+)
 def test_weights_of_equation_6(loss, weight, args):
-    raw = loss(loss_weight=1.)(*args)
+    raw = loss(loss_weight=1.0)(*args)
     assert raw != 0
     torch.testing.assert_close(loss()(*args), weight * raw)

@@ -1,4 +1,5 @@
 """STF losses on stock networks, and STF modules in them."""
+
 import copy
 from functools import partial
 
@@ -9,29 +10,31 @@ from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
 from mmengine.hooks import Hook
 from networks import LOSSES, STAR, batch, ensemble_cfg, total, wake
-from stf_mmaction.models.backbones.ctrgcn import CTRGCNBackbone
 from test_stf_ensemble import run, weights
+
+from stf_mmaction.models.backbones.ctrgcn import CTRGCNBackbone
 
 NO_MODULES = {k: v for k, v in LOSSES.items() if k != 'loss_adjacency'}
 # A chain of four blocks, the third of which is wider and slower.
-CHAIN = dict(base_channels=8, num_stages=4, inflate_stages=[3],
-             down_stages=[3])
+CHAIN = dict(base_channels=8, num_stages=4, inflate_stages=[3], down_stages=[3])
 SPATIAL = dict(layout=STAR, mode='spatial')
 BACKBONES = {
-    'stgcn': dict(type='STFSTGCN', graph_cfg=dict(
-        layout=STAR, mode='stgcn_spatial'), **CHAIN),
-    'stgcn_offset': dict(type='STFSTGCN', graph_cfg=SPATIAL,
-                         gcn_adaptive='offset', **CHAIN),
-    'stgcn_fixed': dict(type='STFSTGCN', graph_cfg=SPATIAL,
-                        gcn_adaptive=None, gcn_conv_pos='post', **CHAIN),
-    'stgcnpp': dict(type='STFSTGCN', graph_cfg=SPATIAL, gcn_adaptive='init',
-                    gcn_with_res=True, tcn_type='mstcn',
-                    **dict(CHAIN, base_channels=12)),
+    'stgcn': dict(type='STFSTGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'), **CHAIN),
+    'stgcn_offset': dict(type='STFSTGCN', graph_cfg=SPATIAL, gcn_adaptive='offset', **CHAIN),
+    'stgcn_fixed': dict(
+        type='STFSTGCN', graph_cfg=SPATIAL, gcn_adaptive=None, gcn_conv_pos='post', **CHAIN
+    ),
+    'stgcnpp': dict(
+        type='STFSTGCN',
+        graph_cfg=SPATIAL,
+        gcn_adaptive='init',
+        gcn_with_res=True,
+        tcn_type='mstcn',
+        **dict(CHAIN, base_channels=12),
+    ),
     'aagcn': dict(type='STFAAGCN', graph_cfg=SPATIAL, **CHAIN),
-    '2sagcn': dict(type='STFAAGCN', graph_cfg=SPATIAL, gcn_attention=False,
-                   **CHAIN),
-    'aagcn_fixed': dict(type='STFAAGCN', graph_cfg=SPATIAL,
-                        gcn_adaptive=False, **CHAIN),
+    '2sagcn': dict(type='STFAAGCN', graph_cfg=SPATIAL, gcn_attention=False, **CHAIN),
+    'aagcn_fixed': dict(type='STFAAGCN', graph_cfg=SPATIAL, gcn_adaptive=False, **CHAIN),
     'ctrgcn': dict(type='STFCTRGCN', graph_cfg=SPATIAL, base_channels=4),
 }
 PLAIN = dict(STFSTGCN=STGCN, STFAAGCN=AAGCN, STFCTRGCN=CTRGCNBackbone)
@@ -43,10 +46,14 @@ def build(net, losses=None, **cfg):
     torch.manual_seed(0)
     backbone = MODELS.build(copy.deepcopy(net))
     width = getattr(backbone, 'out_channels', None) or 256
-    model = MODELS.build(dict(
-        type='STFRecognizer', backbone=copy.deepcopy(net),
-        cls_head=dict(type='STFHead', num_classes=4, in_channels=width,
-                      **(losses or {})), **cfg))
+    model = MODELS.build(
+        dict(
+            type='STFRecognizer',
+            backbone=copy.deepcopy(net),
+            cls_head=dict(type='STFHead', num_classes=4, in_channels=width, **(losses or {})),
+            **cfg,
+        )
+    )
     model.init_weights()
     wake(model)
     return model.double()
@@ -63,15 +70,18 @@ def test_losses_of_stock_networks_are_those_of_the_definition(name, layers):
     net['type'] = PLAIN[net['type']].__name__
     width = 2 * net['base_channels']
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='STFRecognizer', backbone=net, focus_layers=layers,
-        cls_head=dict(type='STFHead', num_classes=4, in_channels=width,
-                      **NO_MODULES)))
+    model = MODELS.build(
+        dict(
+            type='STFRecognizer',
+            backbone=net,
+            focus_layers=layers,
+            cls_head=dict(type='STFHead', num_classes=4, in_channels=width, **NO_MODULES),
+        )
+    )
     wake(model)
     model.double()
     x, samples = data()
-    compare(model, x, samples,
-            partial(watched_stages, layers=layers))
+    compare(model, x, samples, partial(watched_stages, layers=layers))
 
 
 def compare(model, x, samples, stages=own_stages):
@@ -81,16 +91,15 @@ def compare(model, x, samples, stages=own_stages):
     expected = slow_losses(model, x, labels, stages)
     parameters = dict(model.named_parameters())
     for key in [k for k in losses if k.startswith('loss')]:
-        torch.testing.assert_close(
-            losses[key], expected[key], rtol=1e-9, atol=1e-12)
-        ours, theirs = (torch.autograd.grad(
-            loss, parameters.values(), retain_graph=True, allow_unused=True)
-                        for loss in (losses[key], expected[key]))
+        torch.testing.assert_close(losses[key], expected[key], rtol=1e-9, atol=1e-12)
+        ours, theirs = (
+            torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True)
+            for loss in (losses[key], expected[key])
+        )
         for name, a, b in zip(parameters, ours, theirs):
             assert (a is None) == (b is None), (key, name)
             if a is not None:
-                torch.testing.assert_close(
-                    a, b, rtol=1e-6, atol=1e-9, msg=f'{key} {name}')
+                torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9, msg=f'{key} {name}')
     total(losses).backward()
     assert [n for n, p in parameters.items() if p.grad is None] == []
 
@@ -135,8 +144,9 @@ def test_the_stock_network_is_inside(name):
 def adjacency_of(unit):
     """A_k of a unit by its paper, (K, V, V), in, out."""
     kind = getattr(unit, 'adaptive', None)
-    return {'importance': lambda: unit.A * unit.PA,
-            'offset': lambda: unit.A + unit.PA}.get(kind, lambda: unit.A)()
+    return {'importance': lambda: unit.A * unit.PA, 'offset': lambda: unit.A + unit.PA}.get(
+        kind, lambda: unit.A
+    )()
 
 
 @pytest.mark.parametrize('name', [n for n in BACKBONES if 'stgcn' in n])
@@ -182,9 +192,7 @@ def test_eq_1_in_aagcn(name):
         for k in range(3):
             adjacency = unit.A[k] + graph[b, k].T
             if unit.adaptive:
-                first, second = (
-                    conv[k](x[b:b + 1])[0] for conv in
-                    (unit.conv_a, unit.conv_b))
+                first, second = (conv[k](x[b : b + 1])[0] for conv in (unit.conv_a, unit.conv_b))
                 seen = torch.einsum('ctv,ctw->vw', first, second)
                 seen = (seen / (first.shape[0] * 3)).tanh()
                 adjacency = adjacency + unit.alpha * seen
@@ -198,12 +206,10 @@ def test_stages_are_chosen(name):
     model = build(dict(BACKBONES[name], stf_stages=(2, 4)), LOSSES)
     backbone = model.backbone
     assert backbone.num_stf_modules == 2
-    assert {key.split('.')[1] for key in backbone.stf_parameters()} == {
-        '1', '3'}
+    assert {key.split('.')[1] for key in backbone.stf_parameters()} == {'1', '3'}
     stages = backbone.forward_stages(data()[0][:, 0])
     assert len(stages.features) == len(backbone.gcn)
-    assert [e.shape[2:] for e in stages.embeddings] == [(8, 5), (
-        8 if name == 'ctrgcn' else 4, 5)]
+    assert [e.shape[2:] for e in stages.embeddings] == [(8, 5), (8 if name == 'ctrgcn' else 4, 5)]
     total(model(*data(), mode='loss')).backward()
     assert all(p.grad is not None for p in model.parameters())
 
@@ -233,12 +239,10 @@ def test_a_stock_network_with_stf_modules_in_a_run(tmp_path):
     seen, states = {}, []
 
     class Spy(Hook):
-
         def before_train_epoch(self, runner):
             states.append(weights(runner))
 
-        def after_train_iter(self, runner, batch_idx, data_batch=None,
-                             outputs=None):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             seen[runner.epoch] = set(outputs)
 
     model = dict(type='STFRecognizer', backbone=net, cls_head=head)
@@ -254,9 +258,15 @@ def test_a_stock_network_with_stf_modules_in_a_run(tmp_path):
 
 def test_any_layout_and_length():
     for kind in ('STFSTGCN', 'STFAAGCN', 'STFCTRGCN'):
-        net = MODELS.build(dict(
-            type=kind, graph_cfg=dict(layout='kinect20', mode='spatial'),
-            in_channels=4, base_channels=8, num_person=1))
+        net = MODELS.build(
+            dict(
+                type=kind,
+                graph_cfg=dict(layout='kinect20', mode='spatial'),
+                in_channels=4,
+                base_channels=8,
+                num_person=1,
+            )
+        )
         for frames in (1, 6, 13):
             out = net(torch.randn(2, 1, frames, 20, 4))
             assert out.shape == (2, 1, 32, -(-frames // 4), 20)
@@ -277,10 +287,12 @@ def test_wrong_settings_and_inputs(name):
     with pytest.raises(ValueError, match='knows its last two modules'):
         build(net, focus_layers=('gcn.0', 'gcn.1'))
     model = build(net, LOSSES)
-    for change, match in ((dict(channels=4), '3 channels'),
-                          (dict(joints=6, channels=3), '5 joints'),
-                          (dict(frames=0, channels=3), 'no frame'),
-                          (dict(persons=1, channels=3), '2 person')):
+    for change, match in (
+        (dict(channels=4), '3 channels'),
+        (dict(joints=6, channels=3), '5 joints'),
+        (dict(frames=0, channels=3), 'no frame'),
+        (dict(persons=1, channels=3), '2 person'),
+    ):
         if name == 'stgcn' and 'person' in match:
             continue  # it normalises each person alike and takes any number
         with pytest.raises(ValueError, match=match):

@@ -1,4 +1,5 @@
 """CTR-GCN against its equations, one channel and joint at a time."""
+
 from itertools import product
 
 import pytest
@@ -6,8 +7,9 @@ import torch
 from mmaction.models.utils import Graph
 from mmaction.registry import MODELS
 from networks import STAR, samples, total
-from stf_mmaction.models.backbones.ctrgcn import CTRGraphConv, CTRTemporal
 from torch import nn
+
+from stf_mmaction.models.backbones.ctrgcn import CTRGraphConv, CTRTemporal
 
 
 def moved(module):
@@ -33,13 +35,13 @@ def test_graph_convolution_by_its_equation(channels, out):
             part = slice(k * width, (k + 1) * width)
             top = slice(k * out, (k + 1) * out)
             value = (unit.conv.weight[top, :, 0, 0] @ x[b].flatten(1)).view(
-                out, 4, 5) + unit.conv.bias[top, None, None]
+                out, 4, 5
+            ) + unit.conv.bias[top, None, None]
             for i in range(5):
                 for j in range(5):
                     a = psi[part] @ mean[:, i] + unit.psi.bias[part]
                     c = phi[part] @ mean[:, j] + unit.phi.bias[part]
-                    Q = (unit.xi.weight[top, :, 0, 0] @ (a - c).tanh() +
-                         unit.xi.bias[top])
+                    Q = unit.xi.weight[top, :, 0, 0] @ (a - c).tanh() + unit.xi.bias[top]
                     R = unit.A[k, j, i] + unit.alpha * Q  # A: in, out
                     y[b, :, :, i] += R[:, None] * value[:, :, j]
     expected = (unit.bn(y) + unit.down(x)).relu()
@@ -55,7 +57,7 @@ def test_temporal_branches_by_their_definition(stride, frames):
         low = unit.reduce(x)
         out = []
         for b, dilation in enumerate((1, 2)):
-            conv, part = unit.branches[b].conv, low[:, 2 * b:2 * b + 2]
+            conv, part = unit.branches[b].conv, low[:, 2 * b : 2 * b + 2]
             steps = []
             for t in range(0, frames, stride):
                 y = conv.bias[:, None].repeat(2, 1, 5)
@@ -63,15 +65,14 @@ def test_temporal_branches_by_their_definition(stride, frames):
                     s = t + (tap - 2) * dilation
                     if 0 <= s < frames:
                         y = y + torch.einsum(
-                            'dc,bcv->bdv', conv.weight[:, :, tap, 0],
-                            part[:, :, s])
+                            'dc,bcv->bdv', conv.weight[:, :, tap, 0], part[:, :, s]
+                        )
                 steps.append(y)
             out.append(unit.branches[b].bn(torch.stack(steps, 2)))
         part = low[:, 4:]
-        pooled = torch.stack([
-            part[:, :, max(t - 1, 0):t + 2].amax(2)
-            for t in range(0, frames, stride)
-        ], 2)
+        pooled = torch.stack(
+            [part[:, :, max(t - 1, 0) : t + 2].amax(2) for t in range(0, frames, stride)], 2
+        )
         out.append(unit.branches[2][1](pooled))
         out.append(unit.point(x))
         torch.testing.assert_close(unit(x), torch.cat(out, 1))
@@ -83,20 +84,22 @@ def reference(net, x):
     bn, y = net.data_bn, torch.empty_like(x)
     for m, v, c in product(*map(range, (persons, joints, channels))):
         i = (m * joints + v) * channels + c  # a statistic for each
-        scaled = (x[:, m, :, v, c] - bn.running_mean[i]) / (
-            bn.running_var[i] + bn.eps).sqrt()
+        scaled = (x[:, m, :, v, c] - bn.running_mean[i]) / (bn.running_var[i] + bn.eps).sqrt()
         y[:, m, :, v, c] = scaled * bn.weight[i] + bn.bias[i]
     y = y.flatten(0, 1).permute(0, 3, 1, 2)  # (B, C, T, V)
     strides = [1, 1, 1, 1, 2, 1, 1, 2, 1, 1]
     widths = [4] * 4 + [8] * 3 + [16] * 3
     for block, stride, out in zip(net.gcn, strides, widths):
         unit, mean, z = block.gcn, y.mean(2), 0
-        pairs = zip(*(conv(mean).chunk(3, 1) for conv in (
-            unit.psi, unit.phi)), *(t.chunk(3) for t in (
-                unit.xi.weight, unit.xi.bias)), unit.conv(y).chunk(3, 1))
+        pairs = zip(
+            *(conv(mean).chunk(3, 1) for conv in (unit.psi, unit.phi)),
+            *(t.chunk(3) for t in (unit.xi.weight, unit.xi.bias)),
+            unit.conv(y).chunk(3, 1),
+        )
         for k, (a, b, weight, bias, value) in enumerate(pairs):
-            Q = torch.einsum('de,beij->bdij', weight[..., 0, 0],
-                             (a[..., None] - b[..., None, :]).tanh())
+            Q = torch.einsum(
+                'de,beij->bdij', weight[..., 0, 0], (a[..., None] - b[..., None, :]).tanh()
+            )
             R = unit.A[k].T + unit.alpha * (Q + bias[:, None, None])
             z = z + torch.einsum('bdij,bdtj->bdti', R, value)
         same = y.shape[1] == out
@@ -107,18 +110,26 @@ def reference(net, x):
             residual = y
         else:
             conv = block.residual.conv
-            residual = block.residual.bn(torch.einsum(
-                'dc,bctv->bdtv', conv.weight[..., 0, 0], y[:, :, ::stride]
-            ) + conv.bias[:, None, None])
+            residual = block.residual.bn(
+                torch.einsum('dc,bctv->bdtv', conv.weight[..., 0, 0], y[:, :, ::stride])
+                + conv.bias[:, None, None]
+            )
         y = (z + residual).relu()
     return y.unflatten(0, (clips, persons))
 
 
 @pytest.mark.parametrize('channels', [3, 4])  # 4 as the first block gives
 def test_the_whole_network_by_its_paper(channels):
-    net = moved(MODELS.build(dict(
-        type='CTRGCNBackbone', graph_cfg=dict(layout=STAR, mode='spatial'),
-        in_channels=channels, base_channels=4)))
+    net = moved(
+        MODELS.build(
+            dict(
+                type='CTRGCNBackbone',
+                graph_cfg=dict(layout=STAR, mode='spatial'),
+                in_channels=channels,
+                base_channels=4,
+            )
+        )
+    )
     x = torch.randn(3, 2, 9, 5, channels, dtype=torch.float64)
     for module in net.modules():  # statistics of what comes, no growth
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -134,31 +145,35 @@ def test_the_whole_network_by_its_paper(channels):
 def test_initialisation_is_of_each_layer_by_itself(kind):
     """Layers that are computed as one are drawn as if they were not."""
     torch.manual_seed(0)
-    net = MODELS.build(dict(
-        type=kind, graph_cfg=dict(layout=STAR, mode='spatial'),
-        base_channels=64))
+    net = MODELS.build(
+        dict(type=kind, graph_cfg=dict(layout=STAR, mode='spatial'), base_channels=64)
+    )
     net.init_weights()
     block = net.gcn[9]  # 256 to 256
     for conv, parts, fan_out in (
-            (block.gcn.psi, 3, 32), (block.gcn.phi, 3, 32),
-            (block.gcn.xi, 3, 256), (block.gcn.conv, 3, 256),
-            (block.tcn.reduce[0], 3, 64), (block.tcn.point.conv, 1, 64)):
+        (block.gcn.psi, 3, 32),
+        (block.gcn.phi, 3, 32),
+        (block.gcn.xi, 3, 256),
+        (block.gcn.conv, 3, 256),
+        (block.tcn.reduce[0], 3, 64),
+        (block.tcn.point.conv, 1, 64),
+    ):
         assert conv.bias.eq(0).all()
         for weight in conv.weight.chunk(parts):
             assert len(weight) == fan_out
-            assert weight.std().item() == pytest.approx(
-                (2 / fan_out)**0.5, rel=0.05)
+            assert weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
             assert abs(weight.mean()) < 0.02
     assert net.gcn[9].gcn.bn.weight.eq(1e-6).all()
 
 
-@pytest.mark.parametrize('graph_cfg', [
-    dict(), dict(mode='stgcn_spatial'), dict(layout='nturgb+d'),
-    dict(layout=STAR)])
+@pytest.mark.parametrize(
+    'graph_cfg', [dict(), dict(mode='stgcn_spatial'), dict(layout='nturgb+d'), dict(layout=STAR)]
+)
 def test_one_graph_cfg_means_one_graph(graph_cfg):
-    plain, own = (MODELS.build(dict(
-        type=kind, graph_cfg=dict(graph_cfg), base_channels=4))
-                  for kind in ('CTRGCNBackbone', 'STFCTRGCN'))
+    plain, own = (
+        MODELS.build(dict(type=kind, graph_cfg=dict(graph_cfg), base_channels=4))
+        for kind in ('CTRGCNBackbone', 'STFCTRGCN')
+    )
     expected = torch.tensor(Graph(**graph_cfg).A, dtype=torch.float32)
     assert plain.layout == own.layout
     assert plain.gcn[0].gcn.A.equal(expected)
@@ -166,42 +181,48 @@ def test_one_graph_cfg_means_one_graph(graph_cfg):
 
 
 def test_size_is_that_of_the_equations():
-    model = MODELS.build(dict(
-        type='RecognizerGCN',
-        backbone=dict(type='CTRGCNBackbone', graph_cfg=dict(
-            layout='nturgb+d', mode='spatial')),
-        cls_head=dict(type='GCNHead', num_classes=60, in_channels=256)))
+    model = MODELS.build(
+        dict(
+            type='RecognizerGCN',
+            backbone=dict(type='CTRGCNBackbone', graph_cfg=dict(layout='nturgb+d', mode='spatial')),
+            cls_head=dict(type='GCNHead', num_classes=60, in_channels=256),
+        )
+    )
     parameters = sum(p.numel() for p in model.parameters())
     assert parameters == 1_446_672  # the paper says 1.46 M
     blocks = model.backbone.gcn
-    assert [b.gcn.bn.num_features for b in blocks] == (
-        [64] * 4 + [128] * 3 + [256] * 3)
-    assert model.backbone(torch.randn(1, 2, 9, 25, 3)).shape == (
-        1, 2, 256, 3, 25)
+    assert [b.gcn.bn.num_features for b in blocks] == ([64] * 4 + [128] * 3 + [256] * 3)
+    assert model.backbone(torch.randn(1, 2, 9, 25, 3)).shape == (1, 2, 256, 3, 25)
 
 
 def test_adjacency_starts_as_the_graph():
-    net = MODELS.build(dict(
-        type='CTRGCNBackbone', graph_cfg=dict(layout=STAR, mode='spatial'),
-        base_channels=4))
-    expected = torch.tensor(Graph(
-        STAR, mode='spatial').A, dtype=torch.float32)
+    net = MODELS.build(
+        dict(type='CTRGCNBackbone', graph_cfg=dict(layout=STAR, mode='spatial'), base_channels=4)
+    )
+    expected = torch.tensor(Graph(STAR, mode='spatial').A, dtype=torch.float32)
     for block in net.gcn:
         assert block.gcn.A.equal(expected)
         assert block.gcn.alpha == 0
     with pytest.raises(ValueError, match='base_channels=6 .* multiple of 4'):
-        MODELS.build(dict(type='CTRGCNBackbone', base_channels=6,
-                          graph_cfg=dict(layout=STAR, mode='spatial')))
+        MODELS.build(
+            dict(
+                type='CTRGCNBackbone', base_channels=6, graph_cfg=dict(layout=STAR, mode='spatial')
+            )
+        )
 
 
 def test_it_learns():
     """Two kinds of noise are told apart after a few steps."""
     torch.manual_seed(0)
-    model = MODELS.build(dict(
-        type='STFRecognizer', backbone=dict(
-            type='CTRGCNBackbone', base_channels=8,
-            graph_cfg=dict(layout=STAR, mode='spatial')),
-        cls_head=dict(type='STFHead', num_classes=2, in_channels=32)))
+    model = MODELS.build(
+        dict(
+            type='STFRecognizer',
+            backbone=dict(
+                type='CTRGCNBackbone', base_channels=8, graph_cfg=dict(layout=STAR, mode='spatial')
+            ),
+            cls_head=dict(type='STFHead', num_classes=2, in_channels=32),
+        )
+    )
     model.init_weights()
     x = torch.randn(8, 1, 2, 16, 5, 3)
     x[::2] = x[::2].cumsum(3) / 4
@@ -215,5 +236,4 @@ def test_it_learns():
         optimizer.step()
         values.append(loss.item())
     assert values[-1] < 0.2 * values[0]
-    assert all(isinstance(p, nn.Parameter) and p.grad.isfinite().all()
-               for p in model.parameters())
+    assert all(isinstance(p, nn.Parameter) and p.grad.isfinite().all() for p in model.parameters())

@@ -1,4 +1,5 @@
 """Two gloo processes give the gradient of one."""
+
 import os
 import subprocess
 import sys
@@ -7,8 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import (LOSSES, STAR, batch, ensemble_cfg, recognizer, settle,
-                      total)
+from networks import LOSSES, STAR, batch, ensemble_cfg, recognizer, settle, total
 
 SCRIPT = '''
 import sys
@@ -48,10 +48,22 @@ def warm_up_of_an_ensemble():
 
 def warm_up_of_one_network():
     """The STF modules wait, and nobody but the network itself knows it."""
-    model = recognizer(LOSSES, dict(
-        type='STFSTGCN', graph_cfg=dict(layout=STAR, mode='spatial'),
-        in_channels=4, base_channels=12, num_stages=3, inflate_stages=[3],
-        down_stages=[])).double().eval()
+    model = (
+        recognizer(
+            LOSSES,
+            dict(
+                type='STFSTGCN',
+                graph_cfg=dict(layout=STAR, mode='spatial'),
+                in_channels=4,
+                base_channels=12,
+                num_stages=3,
+                inflate_stages=[3],
+                down_stages=[],
+            ),
+        )
+        .double()
+        .eval()
+    )
     model.set_baseline(True)
     return model
 
@@ -59,7 +71,8 @@ def warm_up_of_one_network():
 CASES = dict(
     stf_losses=stf_losses,
     warm_up_of_an_ensemble=warm_up_of_an_ensemble,
-    warm_up_of_one_network=warm_up_of_one_network)
+    warm_up_of_one_network=warm_up_of_one_network,
+)
 
 
 def network(case):
@@ -82,14 +95,21 @@ def two(tmp_path_factory):
     folder = tmp_path_factory.mktemp('two')
     here = Path(__file__).parent
     script = folder / 'run.py'
-    script.write_text(SCRIPT.format(
-        here=str(here), tests=str(here.parent), out=f'{folder}/'))
+    script.write_text(SCRIPT.format(here=str(here), tests=str(here.parent), out=f'{folder}/'))
     run = subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--standalone',
-         '--nproc_per_node', '2', str(script)],
-        capture_output=True, text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1',
-                 PYTHONPATH=str(here.parents[1])))
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--standalone',
+            '--nproc_per_node',
+            '2',
+            str(script),
+        ],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(here.parents[1])),
+    )
     assert run.returncode == 0, run.stderr[-3000:]
     return {case: torch.load(folder / case) for case in CASES}
 

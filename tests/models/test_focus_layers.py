@@ -1,4 +1,5 @@
 """The two modules of any backbone that coherence compares."""
+
 from functools import partial
 
 import pytest
@@ -21,11 +22,10 @@ class Project(nn.Module):
         self.graph = Graph(**graph_cfg)
         self.register_buffer('A', torch.tensor(self.graph.A).float().sum(0))
         self.num_person = num_person
-        self.data_bn = nn.BatchNorm1d(
-            num_person * in_channels * self.graph.num_node)
+        self.data_bn = nn.BatchNorm1d(num_person * in_channels * self.graph.num_node)
         self.net = nn.ModuleList(
-            ProjectBlock(*sizes) for sizes in
-            [(in_channels, 4, 1), (4, 4, 1), (4, 6, 2), (6, 6, 1)])
+            ProjectBlock(*sizes) for sizes in [(in_channels, 4, 1), (4, 4, 1), (4, 6, 2), (6, 6, 1)]
+        )
 
     def forward(self, x):
         N, M, T, V, C = x.shape
@@ -37,7 +37,6 @@ class Project(nn.Module):
 
 
 class ProjectBlock(nn.Module):
-
     def __init__(self, in_channels, out_channels, stride):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, 1, (stride, 1))
@@ -78,7 +77,6 @@ class Parts(nn.Module):
 
 
 class Call(nn.Module):
-
     def __init__(self, function):
         super().__init__()
         self.forward = function
@@ -86,10 +84,14 @@ class Call(nn.Module):
 
 def model_of(backbone, head=NO_MODULES, channels=6, **cfg):
     torch.manual_seed(0)
-    return MODELS.build(dict(
-        type='STFRecognizer', backbone=backbone, cls_head=dict(
-            type='STFHead', num_classes=4, in_channels=channels, **head),
-        **cfg)).double()
+    return MODELS.build(
+        dict(
+            type='STFRecognizer',
+            backbone=backbone,
+            cls_head=dict(type='STFHead', num_classes=4, in_channels=channels, **head),
+            **cfg,
+        )
+    ).double()
 
 
 PROJECT = dict(type='Project', graph_cfg=dict(layout=STAR, mode='spatial'))
@@ -98,13 +100,15 @@ PROJECT = dict(type='Project', graph_cfg=dict(layout=STAR, mode='spatial'))
 def test_the_last_chain_is_found_whatever_its_name():
     model = model_of(PROJECT)
     assert model.focus_layers == ('net.2', 'net.3')
-    compare(model, *data(), partial(watched_stages,
-                                    layers=model.focus_layers))
+    compare(model, *data(), partial(watched_stages, layers=model.focus_layers))
 
 
 def test_modules_that_are_no_chain_are_named():
-    with pytest.raises(ValueError, match=r"focus_layers=\(lower, last\), two "
-                       r"of \['list.0', 'side'.*'end'\], or leave it out"):
+    with pytest.raises(
+        ValueError,
+        match=r"focus_layers=\(lower, last\), two "
+        r"of \['list.0', 'side'.*'end'\], or leave it out",
+    ):
         model_of(dict(type='Parts'))
 
 
@@ -113,30 +117,37 @@ def test_outputs_may_have_the_persons_apart(layers):
     """(N, M, C, T, V) is the same as (N M, C, T, V)."""
     seen = []
     for name in ('flat', 'clips'):
-        model = model_of(dict(type='Parts'), focus_layers=[
-            name if layer == 'X' else layer for layer in layers])
+        model = model_of(
+            dict(type='Parts'), focus_layers=[name if layer == 'X' else layer for layer in layers]
+        )
         loss = model(*data(), mode='loss')['loss_coherence']
-        seen.append((loss, *torch.autograd.grad(
-            loss, model.backbone.first.weight)))
+        seen.append((loss, *torch.autograd.grad(loss, model.backbone.first.weight)))
     torch.testing.assert_close(*seen)
     assert seen[0][0] > 1e-3
 
 
-@pytest.mark.parametrize('layers,message', [
-    (('first', 'list'), "'list' of Parts is a list that never runs itself; "
-     "name two that fit, .* among .*'list.0'"),
-    (('act', 'idle'), "'idle' of Parts never runs; name two"),
-    (('act', 'tuple'), "'tuple' of Parts gives a tuple, not one tensor"),
-    (('act', 'late'), r"'late' of Parts gives shape \(3, 2, 8, 5, 6\), not"),
-    (('first', 'clips'), "output of 'first' of Parts is changed in place by "
-     'what follows: name the module'),
-    (('side', 'clips'), 'not between the weights of the backbone and what'),
-    (('start', 'clips'), 'not between the weights of the backbone and what'),
-    (('act', 'act'), r"\('act', 'act'\) must name two modules of Parts"),
-    ('act', r"focus_layers=\('act',\) must name two modules of Parts"),
-])
+@pytest.mark.parametrize(
+    'layers,message',
+    [
+        (
+            ('first', 'list'),
+            "'list' of Parts is a list that never runs itself; "
+            "name two that fit, .* among .*'list.0'",
+        ),
+        (('act', 'idle'), "'idle' of Parts never runs; name two"),
+        (('act', 'tuple'), "'tuple' of Parts gives a tuple, not one tensor"),
+        (('act', 'late'), r"'late' of Parts gives shape \(3, 2, 8, 5, 6\), not"),
+        (
+            ('first', 'clips'),
+            "output of 'first' of Parts is changed in place by what follows: name the module",
+        ),
+        (('side', 'clips'), 'not between the weights of the backbone and what'),
+        (('start', 'clips'), 'not between the weights of the backbone and what'),
+        (('act', 'act'), r"\('act', 'act'\) must name two modules of Parts"),
+        ('act', r"focus_layers=\('act',\) must name two modules of Parts"),
+    ],
+)
 def test_modules_that_do_not_fit_end_in_a_sentence(layers, message):
     with pytest.raises(ValueError, match=message) as error:
-        model_of(dict(type='Parts'), focus_layers=layers)(
-            *data(), mode='loss')
+        model_of(dict(type='Parts'), focus_layers=layers)(*data(), mode='loss')
     assert '\n' not in str(error.value)

@@ -1,11 +1,21 @@
 """Checkpointing, mixed precision, compilation: the same network."""
+
 import copy
 
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import (FOCUS_LOSSES, LOSSES, backbone, batch, ensemble_cfg,
-                      recognizer, settle, total, wake)
+from networks import (
+    FOCUS_LOSSES,
+    LOSSES,
+    backbone,
+    batch,
+    ensemble_cfg,
+    recognizer,
+    settle,
+    total,
+    wake,
+)
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -34,8 +44,7 @@ def saved_numbers(model):
     kept = {}
 
     def pack(tensor):
-        kept[tensor.untyped_storage().data_ptr()] = \
-            tensor.untyped_storage().nbytes()
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
@@ -49,8 +58,7 @@ def test_checkpointing_saves_memory():
     assert saved_numbers(kept) < 0.5 * saved_numbers(plain)
 
 
-@pytest.mark.parametrize('config', [FOCUS_LOSSES, LOSSES],
-                         ids=['focus', 'all'])
+@pytest.mark.parametrize('config', [FOCUS_LOSSES, LOSSES], ids=['focus', 'all'])
 def test_bfloat16_is_close(config):
     torch.manual_seed(1)  # the cosine was 0.92 to 0.98 over eight seeds
     model = recognizer(config).train()
@@ -63,10 +71,8 @@ def test_bfloat16_is_close(config):
     total(expected).backward()
     for name in expected:
         if 'loss' in name:
-            torch.testing.assert_close(
-                losses[name], expected[name], rtol=0.1, atol=0.02)
-    own, true = (torch.cat([g.flatten() for g in gradients(m).values()])
-                 for m in (half, model))
+            torch.testing.assert_close(losses[name], expected[name], rtol=0.1, atol=0.02)
+    own, true = (torch.cat([g.flatten() for g in gradients(m).values()]) for m in (half, model))
     assert own.isfinite().all()
     assert torch.cosine_similarity(own, true, 0) > 0.9
 
@@ -106,8 +112,7 @@ def test_cost_is_linear_in_clips_and_frames():
 
 
 def test_a_whole_body_of_133_joints_trains():
-    model = MODELS.build(
-        ensemble_cfg(net=backbone(graph_cfg=dict(layout='coco_wholebody'))))
+    model = MODELS.build(ensemble_cfg(net=backbone(graph_cfg=dict(layout='coco_wholebody'))))
     wake(model)
     x, samples = batch(clips=2, joints=133)
     total(model(x, samples, mode='loss')).backward()

@@ -1,17 +1,17 @@
 """The matrix products against loops over the equation, in float64."""
+
 import copy
 import sys
 
 import pytest
 import torch
+
 from stf_mmaction.models.layers import joints_first, orders
 from stf_mmaction.models.layers.batch_norm import batch_norm
 from stf_mmaction.models.layers.branches import branches, branches_plain
-from stf_mmaction.models.layers.graph_conv import (graph_conv,
-                                                   graph_conv_plain)
+from stf_mmaction.models.layers.graph_conv import graph_conv, graph_conv_plain
 from stf_mmaction.models.layers.norm import channels_last_norm
-from stf_mmaction.models.layers.window_conv import (window_conv,
-                                                    window_conv_plain)
+from stf_mmaction.models.layers.window_conv import window_conv, window_conv_plain
 
 SHAPES = [  # clips, frames, stride, window, matrices
     (2, 5, 1, 1, 1), (2, 4, 1, 1, 2), (2, 6, 1, 3, 1), (2, 7, 2, 3, 1),
@@ -29,10 +29,12 @@ def rand(*shape):
     return torch.randn(*shape, dtype=torch.float64, requires_grad=True)
 
 
-def make(clips, frames, stride, window, matrices, joints=3, scales=2, c=2,
-         d=3):
-    return (rand(clips, frames, joints, c), rand(scales, d, c),
-            rand(matrices, joints * window, window * joints * scales))
+def make(clips, frames, stride, window, matrices, joints=3, scales=2, c=2, d=3):
+    return (
+        rand(clips, frames, joints, c),
+        rand(scales, d, c),
+        rand(matrices, joints * window, window * joints * scales),
+    )
 
 
 def loop_graph_conv(x, weight, adjacency, stride, window):
@@ -52,8 +54,7 @@ def loop_graph_conv(x, weight, adjacency, stride, window):
                     for v in range(joints):
                         for k in range(scales):
                             col = (j * joints + v) * scales + k
-                            out[n, t, row] += matrix[row, col] * (
-                                weight[k] @ x[n, f, v])
+                            out[n, t, row] += matrix[row, col] * (weight[k] @ x[n, f, v])
     return out
 
 
@@ -67,8 +68,7 @@ def order(request, monkeypatch):
     if kind is not None:
 
         def choose(joints, weight, adjacency, stride, window, needs=()):
-            return kind(weight, adjacency, stride, window,
-                        needs or (False, ) * 3)
+            return kind(weight, adjacency, stride, window, needs or (False,) * 3)
 
         for name in ('graph_conv', 'window_conv'):
             module = sys.modules[f'stf_mmaction.models.layers.{name}']
@@ -89,8 +89,7 @@ def test_graph_conv_is_the_loop(shape, order, monkeypatch):
     args = shape[2:4]
     expected = loop_graph_conv(x, weight, adjacency, *args)
     for operator in (graph_conv, graph_conv_plain):
-        torch.testing.assert_close(
-            operator(x, weight, adjacency, *args), expected)
+        torch.testing.assert_close(operator(x, weight, adjacency, *args), expected)
 
 
 @pytest.mark.parametrize('shape', SHAPES)
@@ -107,13 +106,20 @@ def test_graph_conv_gradients(shape, order, monkeypatch):
         assert torch.autograd.gradgradcheck(operator, inputs)
 
 
-@pytest.mark.parametrize('channels,out_channels,stride,window,kind', [
-    (96, 96, 1, 1, 'JointsFirst'), (96, 96, 2, 3, 'ChannelsFirst'),
-    (4, 96, 1, 1, 'FewChannels'), (4, 96, 1, 5, 'FewChannels'),
-    (192, 192, 2, 5, 'ChannelsFirst')])
+@pytest.mark.parametrize(
+    'channels,out_channels,stride,window,kind',
+    [
+        (96, 96, 1, 1, 'JointsFirst'),
+        (96, 96, 2, 3, 'ChannelsFirst'),
+        (4, 96, 1, 1, 'FewChannels'),
+        (4, 96, 1, 5, 'FewChannels'),
+        (192, 192, 2, 5, 'ChannelsFirst'),
+    ],
+)
 def test_the_cheapest_order(channels, out_channels, stride, window, kind):
-    _, weight, adjacency = make(1, 4, stride, window, 1, joints=25, scales=6,
-                                c=channels, d=out_channels)
+    _, weight, adjacency = make(
+        1, 4, stride, window, 1, joints=25, scales=6, c=channels, d=out_channels
+    )
     product = orders.clip_product(25, weight, adjacency, stride, window)
     assert type(product).__name__ == kind
 
@@ -123,8 +129,7 @@ def test_graph_conv_without_gradients_of_some():
     inputs = make(2, 5, 1, 3, 1)
     want = torch.autograd.grad(graph_conv(*inputs, 1, 3).sum(), inputs)
     for frozen in range(3):
-        some = [t.detach() if i == frozen else t
-                for i, t in enumerate(inputs)]
+        some = [t.detach() if i == frozen else t for i, t in enumerate(inputs)]
         rest = [t for i, t in enumerate(inputs) if i != frozen]
         got = torch.autograd.grad(graph_conv(*some, 1, 3).sum(), rest)
         for a, b in zip(got, [g for i, g in enumerate(want) if i != frozen]):
@@ -134,17 +139,14 @@ def test_graph_conv_without_gradients_of_some():
 def window_inputs(shape):
     x, weight, adjacency = make(*shape, c=2, d=2)
     width = 2 * shape[3]
-    return x, weight, adjacency, *(
-        rand(*size)
-        for size in ((2, ), (2, ), (2, ), (3, width), (3, )))
+    return x, weight, adjacency, *(rand(*size) for size in ((2,), (2,), (2,), (3, width), (3,)))
 
 
 @pytest.mark.parametrize('shape', SHAPES)
 @pytest.mark.parametrize('by_batch', [True, False])
 def test_window_conv_is_its_steps(shape, by_batch):
     inputs = window_inputs(shape)
-    stats = (None, None) if by_batch else (torch.randn(2).double(),
-                                           torch.rand(2).double() + 0.5)
+    stats = (None, None) if by_batch else (torch.randn(2).double(), torch.rand(2).double() + 0.5)
     args = (*stats, *shape[2:4], 1e-5)
     out, mean, variance = window_conv(*inputs, *args)
     expected = window_conv_plain(*inputs, *args)
@@ -165,8 +167,7 @@ def test_window_conv_is_its_steps(shape, by_batch):
 def test_window_conv_gradients(by_batch):
     shape = (2, 3, 2, 3, 1)
     inputs = window_inputs(shape)
-    stats = (None, None) if by_batch else (torch.zeros(2).double(),
-                                           torch.ones(2).double())
+    stats = (None, None) if by_batch else (torch.zeros(2).double(), torch.ones(2).double())
 
     def operator(*tensors):
         return window_conv(*tensors, *stats, *shape[2:4], 1e-2)[0]
@@ -177,8 +178,12 @@ def test_window_conv_gradients(by_batch):
 
 def branch_inputs(frames, stride, width, joints=2):
     count = (frames - 1) // stride + 1
-    return (rand(2, frames, joints, 5 * width), rand(2, count, joints, width),
-            rand(4, 3 * width, width), rand(4, width))
+    return (
+        rand(2, frames, joints, 5 * width),
+        rand(2, count, joints, width),
+        rand(4, 3 * width, width),
+        rand(4, width),
+    )
 
 
 CONVS = [(7, 1), (6, 2), (1, 1), (1, 2), (3, 2), (2, 1)]
@@ -195,10 +200,11 @@ def test_branches_are_convolutions_and_a_pool(frames, stride):
             for tap in range(3):
                 frame = t * stride + (tap - 1) * dilation
                 if 0 <= frame < frames:
-                    own = own + (h[:, frame, :, 2 * i:2 * i + 2]
-                                 @ weight[i, 2 * tap:2 * tap + 2])
-            expected[:, t, :, 2 * i:2 * i + 2] = own
-        near = h[:, max(0, t * stride - 1):t * stride + 2, :, 8:]
+                    own = own + (
+                        h[:, frame, :, 2 * i : 2 * i + 2] @ weight[i, 2 * tap : 2 * tap + 2]
+                    )
+            expected[:, t, :, 2 * i : 2 * i + 2] = own
+        near = h[:, max(0, t * stride - 1) : t * stride + 2, :, 8:]
         expected[:, t, :, 8:10] = near.amax(1)
     expected[..., 10:] = point
     torch.testing.assert_close(branches(*inputs, stride), expected)
@@ -220,9 +226,8 @@ def test_the_pool_gives_to_the_first_of_equal_frames():
     """As max_pool2d does, so that ties do not count twice."""
     h, point, weight, bias = branch_inputs(5, 1, 1)
     h = h.detach().round().requires_grad_()
-    got, = torch.autograd.grad(branches(h, point, weight * 0, bias).sum(), h)
-    want, = torch.autograd.grad(
-        branches_plain(h, point, weight * 0, bias, 1).sum(), h)
+    (got,) = torch.autograd.grad(branches(h, point, weight * 0, bias).sum(), h)
+    (want,) = torch.autograd.grad(branches_plain(h, point, weight * 0, bias, 1).sum(), h)
     torch.testing.assert_close(got, want)
 
 

@@ -1,8 +1,10 @@
 """Our networks compute what the published ones compute."""
+
 import pytest
 import torch
 import torch.nn.functional as F
 from oracle import REFERENCE, build, inputs, published_state_dict
+
 from stf_mmaction.models import convert_msg3d_state_dict
 
 CASES = list(REFERENCE)
@@ -24,19 +26,16 @@ def test_evaluation(case, backbone):
     with torch.no_grad():
         features = model.backbone.forward_stages(inputs(case)).features
         logits = logits_of(model, inputs(case))
-    torch.testing.assert_close(
-        logits, expected(case, 'eval_logits'), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(logits, expected(case, 'eval_logits'), rtol=1e-9, atol=1e-9)
     for b, unit in enumerate(('tcn1', 'tcn2', 'tcn3')):
         values = REFERENCE[case].get('eval_features', {}).get(unit)
         if not values:
             continue
         feature = features[2 * b + 1].flatten(0, 1)
         assert list(feature.shape) == values['shape']
-        for ours, theirs in ((feature.mean(), values['mean']),
-                             (feature.std(), values['std'])):
+        for ours, theirs in ((feature.mean(), values['mean']), (feature.std(), values['std'])):
             assert ours.item() == pytest.approx(theirs, rel=1e-9)
-        assert feature.flatten()[:4].tolist() == pytest.approx(
-            values['first'], rel=1e-9, abs=1e-9)
+        assert feature.flatten()[:4].tolist() == pytest.approx(values['first'], rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize('case', CASES)
@@ -60,12 +59,10 @@ def published_gradient_norms(model, case):
     }
     converted = convert_msg3d_state_dict(state)
     ours = dict(model.named_parameters())
-    total = sum((converted[name] * parameter.grad).sum()
-                for name, parameter in ours.items())
+    total = sum((converted[name] * parameter.grad).sum() for name, parameter in ours.items())
     total.backward()
     return {
-        name: value.grad.norm().item()
-        for name, value in state.items() if value.grad is not None
+        name: value.grad.norm().item() for name, value in state.items() if value.grad is not None
     }
 
 
@@ -77,9 +74,9 @@ def test_training(case, backbone):
     loss = F.cross_entropy(logits, torch.tensor(REFERENCE[case]['labels']))
     loss.backward()
     torch.testing.assert_close(
-        logits.detach(), expected(case, 'train_logits'), rtol=1e-7, atol=1e-7)
-    assert loss.item() == pytest.approx(
-        REFERENCE[case]['train_loss'], rel=1e-6)
+        logits.detach(), expected(case, 'train_logits'), rtol=1e-7, atol=1e-7
+    )
+    assert loss.item() == pytest.approx(REFERENCE[case]['train_loss'], rel=1e-6)
     if backbone == 'STFGCN':
         return
     norms = published_gradient_norms(model, case)
@@ -108,13 +105,11 @@ def test_stf_gcn_from_a_baseline_is_the_baseline_exactly():
 def test_prefixes_and_wrong_files():
     state = published_state_dict('ntu')
     plain = convert_msg3d_state_dict(state)
-    wrapped = convert_msg3d_state_dict(
-        {f'module.{name}': value for name, value in state.items()})
+    wrapped = convert_msg3d_state_dict({f'module.{name}': value for name, value in state.items()})
     assert plain.keys() == wrapped.keys()
     with pytest.raises(ValueError, match='holds no MS-G3D weights'):
         convert_msg3d_state_dict({'conv1.weight': torch.zeros(1)})
     with pytest.raises(ValueError, match='sgcn2.0.A_res'):
-        convert_msg3d_state_dict(
-            {k: v for k, v in state.items() if k != 'sgcn2.0.A_res'})
+        convert_msg3d_state_dict({k: v for k, v in state.items() if k != 'sgcn2.0.A_res'})
     with pytest.raises(ValueError, match='unknown entries.*extra'):
         convert_msg3d_state_dict({**state, 'extra.weight': torch.zeros(1)})

@@ -1,23 +1,30 @@
 """Few frames, one joint, one class: right values or a sentence."""
+
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import (LOSSES, backbone, batch, ensemble_cfg, recognizer,
-                      recognizer_cfg, samples, total)
+from networks import (
+    LOSSES,
+    backbone,
+    batch,
+    ensemble_cfg,
+    recognizer,
+    recognizer_cfg,
+    samples,
+    total,
+)
 from test_stf_recognizer import slow_losses
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 POINT = dict(num_node=1, inward=[], center=0)
 
 
-@pytest.mark.parametrize('frames,joints', [(1, 5), (2, 5), (3, 5), (5, 1),
-                                           (1, 1)])
+@pytest.mark.parametrize('frames,joints', [(1, 5), (2, 5), (3, 5), (5, 1), (1, 1)])
 def test_losses_and_focus_of_few_frames_and_joints(frames, joints):
     """In float64 against Eq. (2) to (6) by autograd."""
     torch.manual_seed(0)
     x, data = batch(frames=frames, joints=joints, dtype=torch.float64)
-    net = backbone(**({} if joints > 1 else dict(
-        graph_cfg=dict(layout=POINT))))
+    net = backbone(**({} if joints > 1 else dict(graph_cfg=dict(layout=POINT))))
     model = recognizer(LOSSES, net).double()
     losses = model(x, data, mode='loss')
     total(losses).backward()

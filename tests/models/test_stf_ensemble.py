@@ -1,4 +1,5 @@
 """Members, their mean, and the phases of training."""
+
 import copy
 from unittest import mock
 
@@ -8,8 +9,7 @@ from mmaction.registry import DATASETS, HOOKS, MODELS
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from networks import (LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg,
-                      samples, total, wake)
+from networks import LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg, samples, total, wake
 from torch.utils.data import Dataset
 
 from stf_mmaction.models.recognizers.settled import can_settle
@@ -26,18 +26,19 @@ def test_members_learn_apart_and_predict_together():
     losses = model(*batch(), mode='loss')
     keys = {k for k in losses if 'loss' in k}
     assert keys == {
-        'focus.loss_cls', 'focus.loss_divergence', 'focus.loss_coherence',
-        'focus.loss_adjacency', 'explore.loss_cls', 'explore.loss_exploration'
+        'focus.loss_cls',
+        'focus.loss_divergence',
+        'focus.loss_coherence',
+        'focus.loss_adjacency',
+        'explore.loss_cls',
+        'explore.loss_exploration',
     }
     total(losses).backward()
     assert all(p.grad is not None for p in model.parameters())
     model.eval()
     x, data = batch()
     out = model(x, data, mode='predict')
-    each = [
-        m(x, samples([0, 1, 2]), mode='predict')
-        for m in model.members.values()
-    ]
+    each = [m(x, samples([0, 1, 2]), mode='predict') for m in model.members.values()]
     for i, sample in enumerate(out):
         mean = (each[0][i].pred_score + each[1][i].pred_score) / 2
         torch.testing.assert_close(sample.pred_score, mean)
@@ -78,12 +79,8 @@ def test_float16_waits_for_the_loss_scale():
 def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():
     model = build()
     model.set_baseline(True)
-    plain = MODELS.build(
-        dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
-    plain.load_state_dict({
-        k: v
-        for k, v in model.first.state_dict().items() if '.stf_' not in k
-    })
+    plain = MODELS.build(dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
+    plain.load_state_dict({k: v for k, v in model.first.state_dict().items() if '.stf_' not in k})
     ours, theirs = (m(*batch(), mode='loss') for m in (model, plain))
     assert ours.keys() == theirs.keys()
     assert ours['loss_cls'].equal(theirs['loss_cls'])
@@ -93,14 +90,12 @@ def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():
     for parameter in model.parameters():
         if id(parameter) in idle:
             assert parameter.grad.eq(0).all()
-    assert len(idle) == len(list(model.parameters())) - len(
-        list(plain.parameters()))
+    assert len(idle) == len(list(model.parameters())) - len(list(plain.parameters()))
 
 
 def test_a_baseline_checkpoint_loads_into_all_members():
     torch.manual_seed(1)
-    plain = MODELS.build(
-        dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone'))).eval()
+    plain = MODELS.build(dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone'))).eval()
     model = build().eval()
     state = plain.state_dict()
     missing, unexpected = model.load_state_dict(state, strict=False)
@@ -111,12 +106,14 @@ def test_a_baseline_checkpoint_loads_into_all_members():
         torch.testing.assert_close(ours.pred_score, theirs.pred_score)
 
 
-@pytest.mark.parametrize('change,match', [
-    (dict(members=[]), 'has no network'),
-    (dict(members=[dict(name='a'), dict(name='a')]), "named 'a'"),
-    (dict(members=[dict(cls_head=dict(average_clips='score'))]),
-     'averages probabilities'),
-])
+@pytest.mark.parametrize(
+    'change,match',
+    [
+        (dict(members=[]), 'has no network'),
+        (dict(members=[dict(name='a'), dict(name='a')]), "named 'a'"),
+        (dict(members=[dict(cls_head=dict(average_clips='score'))]), 'averages probabilities'),
+    ],
+)
 def test_impossible_settings(change, match):
     with pytest.raises(ValueError, match=match):
         MODELS.build(dict(ensemble_cfg(), **change))
@@ -133,8 +130,7 @@ class EightClips(Dataset):
         return 8
 
     def __getitem__(self, index):
-        return dict(
-            inputs=self.x[index], data_samples=copy.deepcopy(self.data[index]))
+        return dict(inputs=self.x[index], data_samples=copy.deepcopy(self.data[index]))
 
 
 # Takes most of the time of a small run: configs look nicer, and are the same.
@@ -151,22 +147,22 @@ def run(work_dir, epochs, resume=False, model=None, hooks=(), channels=4):
                 num_workers=0,
                 dataset=dict(type='EightClips', channels=channels),
                 collate_fn=dict(type='pseudo_collate'),
-                sampler=dict(type='DefaultSampler', shuffle=True)),
+                sampler=dict(type='DefaultSampler', shuffle=True),
+            ),
             train_cfg=dict(by_epoch=True, max_epochs=epochs),
-            optim_wrapper=dict(
-                optimizer=dict(
-                    type='SGD', lr=0.05, momentum=0.9, weight_decay=0.1)),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=0.1)),
             param_scheduler=[
                 dict(type='MultiStepLR', milestones=[1], gamma=0.1),
-                dict(type='MultiStepLR', milestones=[2], gamma=2)
+                dict(type='MultiStepLR', milestones=[2], gamma=2),
             ],
             custom_hooks=[dict(type='STFPhaseHook', warmup_epochs=2)],
-            default_hooks=dict(checkpoint=dict(
-                type='CheckpointHook', interval=1)),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1)),
             randomness=dict(seed=0),
             resume=resume,
             experiment_name=f'{work_dir.name}_{epochs}_{resume}',
-            log_level='WARNING'))
+            log_level='WARNING',
+        )
+    )
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook, 'VERY_LOW')
@@ -202,14 +198,12 @@ def test_a_killed_run_resumes_to_the_same_result(tmp_path):
 
 def test_warm_up_in_a_run(tmp_path):
     """It trains as the baseline alone does; idle weights do not decay."""
-    members = [m.state_dict() for m in run(tmp_path / 'a', 2).model.members.
-               values()]
+    members = [m.state_dict() for m in run(tmp_path / 'a', 2).model.members.values()]
     for name, value in members[0].items():
         assert value.equal(members[1][name]), name
     seen = {}
 
     class Spy(Hook):
-
         def before_train(self, runner):
             seen.update(weights(runner))
 
@@ -223,7 +217,6 @@ def test_momentum_starts_anew_when_the_stf_objectives_begin(tmp_path):
     seen = {}
 
     class Spy(Hook):
-
         def before_train_epoch(self, runner):
             seen[runner.epoch] = len(runner.optim_wrapper.optimizer.state)
 
@@ -233,8 +226,10 @@ def test_momentum_starts_anew_when_the_stf_objectives_begin(tmp_path):
 
 def test_the_hook_refuses_other_models(tmp_path):
     stock = dict(
-        type='RecognizerGCN', backbone=backbone(),
-        cls_head=dict(type='GCNHead', num_classes=4, in_channels=24))
+        type='RecognizerGCN',
+        backbone=backbone(),
+        cls_head=dict(type='GCNHead', num_classes=4, in_channels=24),
+    )
     with pytest.raises(ValueError, match='not RecognizerGCN'):
         run(tmp_path, 1, model=stock)
     with pytest.raises(ValueError, match='warmup_epochs=-1'):
@@ -246,13 +241,11 @@ def test_a_frozen_backbone_stays_as_it_is():
     model = MODELS.build(cfg).train()
     x, samples = batch()
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    optimizer = torch.optim.SGD(
-        [p for p in model.parameters() if p.requires_grad], 0.1)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], 0.1)
     for _ in range(2):
         total(model(x, samples, mode='loss')).backward()
         optimizer.step()
-    changed = {k for k, v in model.state_dict().items()
-               if not v.equal(before[k])}
+    changed = {k for k, v in model.state_dict().items() if not v.equal(before[k])}
     assert changed == {'cls_head.fc.weight', 'cls_head.fc.bias'}
     with pytest.raises(ValueError, match='nothing that STF losses'):
         MODELS.build(recognizer_cfg(LOSSES, frozen_backbone=True))

@@ -1,22 +1,31 @@
 """The losses of a whole network against a slow reference by definition."""
+
 import pytest
 import torch
 from definition import slow_losses
 from mmaction.registry import MODELS
 from mmengine.analysis import get_model_complexity_info
-from networks import (EXPLORE_LOSSES, FOCUS_LOSSES, LOSSES, STAR, backbone,
-                      batch, recognizer, samples, settle, total)
+from networks import (
+    EXPLORE_LOSSES,
+    FOCUS_LOSSES,
+    LOSSES,
+    STAR,
+    backbone,
+    batch,
+    recognizer,
+    samples,
+    settle,
+    total,
+)
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-STOCK = dict(
-    type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'))
+STOCK = dict(type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'))
 
 
 @pytest.mark.parametrize('num_clips', [1, 2])
 @pytest.mark.parametrize('training', [True, False])
-def test_losses_and_gradients_are_those_of_the_definition(
-        training, num_clips):
+def test_losses_and_gradients_are_those_of_the_definition(training, num_clips):
     torch.manual_seed(0)
     x, data = batch(num_clips=num_clips, dtype=torch.float64)
     model = settle(recognizer(LOSSES).double(), x).train(training)
@@ -26,14 +35,14 @@ def test_losses_and_gradients_are_those_of_the_definition(
     parameters = dict(model.named_parameters())
     for key, value in expected.items():
         torch.testing.assert_close(losses[key], value, rtol=1e-9, atol=1e-12)
-        ours, theirs = (torch.autograd.grad(
-            loss, parameters.values(), retain_graph=True, allow_unused=True)
-                        for loss in (losses[key], value))
+        ours, theirs = (
+            torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True)
+            for loss in (losses[key], value)
+        )
         for name, a, b in zip(parameters, ours, theirs):
             assert (a is None) == (b is None), (key, name)
             if a is not None:
-                torch.testing.assert_close(
-                    a, b, rtol=1e-7, atol=1e-10, msg=f'{key} {name}')
+                torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-10, msg=f'{key} {name}')
 
 
 @pytest.mark.parametrize('losses', [FOCUS_LOSSES, EXPLORE_LOSSES, LOSSES])
@@ -43,14 +52,12 @@ def test_every_parameter_reaches_the_loss(losses):
     assert [n for n, p in model.named_parameters() if p.grad is None] == []
 
 
-@pytest.mark.parametrize('name', ['loss_divergence', 'loss_coherence',
-                                  'loss_exploration'])
+@pytest.mark.parametrize('name', ['loss_divergence', 'loss_coherence', 'loss_exploration'])
 def test_gradient_differs_without_the_second_order(name):
     grads = []
     for second_order in (True, False):
         torch.manual_seed(0)
-        model = recognizer({name: LOSSES[name],
-                            'second_order': second_order}).double()
+        model = recognizer({name: LOSSES[name], 'second_order': second_order}).double()
         losses = model(*batch(dtype=torch.float64), mode='loss')
         weight = model.backbone.blocks[2].tcn.reduce.weight
         grads.append(torch.autograd.grad(losses[name], weight)[0])
@@ -59,23 +66,26 @@ def test_gradient_differs_without_the_second_order(name):
 
 def test_no_loss_is_the_stock_recognizer_exactly():
     torch.manual_seed(0)
-    zero = {k: dict(v, loss_weight=0.) for k, v in LOSSES.items()}
+    zero = {k: dict(v, loss_weight=0.0) for k, v in LOSSES.items()}
     model = recognizer(zero).eval()
-    cfg = dict(type='RecognizerGCN', backbone=backbone(),
-               cls_head=dict(type='GCNHead', num_classes=4, in_channels=24))
+    cfg = dict(
+        type='RecognizerGCN',
+        backbone=backbone(),
+        cls_head=dict(type='GCNHead', num_classes=4, in_channels=24),
+    )
     stock = MODELS.build(cfg).eval()
     stock.load_state_dict(model.state_dict())
     x, data = batch()
     ours, theirs = (m(x, data, mode='loss') for m in (model, stock))
     assert ours['loss_cls'].equal(theirs['loss_cls'])
     assert all(ours[k] == 0 for k in LOSSES)
-    for a, b in zip(model(x, samples([0, 1, 2]), mode='predict'),
-                    stock(x, samples([0, 1, 2]), mode='predict')):
+    for a, b in zip(
+        model(x, samples([0, 1, 2]), mode='predict'), stock(x, samples([0, 1, 2]), mode='predict')
+    ):
         assert a.pred_score.equal(b.pred_score)
 
 
-@pytest.mark.parametrize('clips,num_clips,frames', [(1, 1, 7), (2, 3, 7),
-                                                    (1, 2, 1), (2, 1, 2)])
+@pytest.mark.parametrize('clips,num_clips,frames', [(1, 1, 7), (2, 3, 7), (1, 2, 1), (2, 1, 2)])
 def test_small_batches_and_short_clips(clips, num_clips, frames):
     model = recognizer(LOSSES)
     x, data = batch(clips, num_clips, frames=frames)
@@ -85,7 +95,7 @@ def test_small_batches_and_short_clips(clips, num_clips, frames):
     assert all(p.grad.isfinite().all() for p in model.parameters())
     out = model.eval()(x, data, mode='predict')
     assert len(out) == clips
-    torch.testing.assert_close(out[0].pred_score.sum(), torch.tensor(1.))
+    torch.testing.assert_close(out[0].pred_score.sum(), torch.tensor(1.0))
 
 
 def test_an_empty_clip_does_no_harm():
@@ -105,8 +115,9 @@ def test_masked_pass_leaves_running_statistics_alone():
         torch.manual_seed(0)
         model = recognizer(losses)
         model(*batch(), mode='loss')
-        states.append({k: v for k, v in model.state_dict().items()
-                       if 'running' in k or 'tracked' in k})
+        states.append(
+            {k: v for k, v in model.state_dict().items() if 'running' in k or 'tracked' in k}
+        )
     for name, value in states[0].items():
         assert value.equal(states[1][name]), name
 
@@ -120,8 +131,7 @@ def test_losses_are_float32_under_autocast():
     total(losses).backward()
     for key in LOSSES:
         assert losses[key].dtype == torch.float32
-        torch.testing.assert_close(
-            losses[key], plain[key], rtol=0.15, atol=0.01)
+        torch.testing.assert_close(losses[key], plain[key], rtol=0.15, atol=0.01)
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
@@ -156,33 +166,32 @@ def test_tracing_and_counting_tools_see_plain_operators():
         seen = FlopCounterMode(display=False)
         with seen:
             net(x)
-    counted = get_model_complexity_info(
-        net, inputs=(x, ), show_table=False, show_arch=False)
-    assert counted['flops'] == pytest.approx(
-        seen.get_total_flops() / 2, rel=0.1)
+    counted = get_model_complexity_info(net, inputs=(x,), show_table=False, show_arch=False)
+    assert counted['flops'] == pytest.approx(seen.get_total_flops() / 2, rel=0.1)
 
 
-
-@pytest.mark.parametrize('cfg,match', [
-    (dict(net=STOCK, head=dict(
-        loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
-    (dict(net=backbone(stf_stages=()), head=dict(
-        loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
-    (dict(net=STOCK, focus_layers=('gcn.8', 'gcn.99')),
-     'must name two modules of STGCN'),
-    (dict(focus_layers=('blocks.1', 'blocks.2')), 'leave focus_layers'),
-    (dict(head=LOSSES, classes=1), 'num_classes=1'),
-    (dict(net=backbone(base_channels=12)), 'set cls_head.in_channels=48'),
-    (dict(net=backbone(stf_stages=(1, 7))), r'names modules \[7\]'),
-    (dict(net=backbone(stf_stages=3)), 'stf_stages=3 is not a tuple of mod'),
-    (dict(net=backbone(base_channels=20)), 'multiple of 6'),
-    (dict(net=backbone(num_gcn_scales=2)), 'num_gcn_scales=2'),
-    (dict(net=backbone(num_g3d_scales=0)), 'num_g3d_scales=0'),
-    (dict(net=backbone(adjacency_norm='row')), "'row' is unknown"),
-    (dict(net=backbone(graph_cfg=dict(layout='ntu'))), "'ntu' is unknown"),
-    (dict(net=backbone(graph_cfg=dict(layout=STAR, mode='spatial'))),
-     'spatial'),
-])
+@pytest.mark.parametrize(
+    'cfg,match',
+    [
+        (dict(net=STOCK, head=dict(loss_adjacency=LOSSES['loss_adjacency'])), 'needs STF modules'),
+        (
+            dict(net=backbone(stf_stages=()), head=dict(loss_adjacency=LOSSES['loss_adjacency'])),
+            'needs STF modules',
+        ),
+        (dict(net=STOCK, focus_layers=('gcn.8', 'gcn.99')), 'must name two modules of STGCN'),
+        (dict(focus_layers=('blocks.1', 'blocks.2')), 'leave focus_layers'),
+        (dict(head=LOSSES, classes=1), 'num_classes=1'),
+        (dict(net=backbone(base_channels=12)), 'set cls_head.in_channels=48'),
+        (dict(net=backbone(stf_stages=(1, 7))), r'names modules \[7\]'),
+        (dict(net=backbone(stf_stages=3)), 'stf_stages=3 is not a tuple of mod'),
+        (dict(net=backbone(base_channels=20)), 'multiple of 6'),
+        (dict(net=backbone(num_gcn_scales=2)), 'num_gcn_scales=2'),
+        (dict(net=backbone(num_g3d_scales=0)), 'num_g3d_scales=0'),
+        (dict(net=backbone(adjacency_norm='row')), "'row' is unknown"),
+        (dict(net=backbone(graph_cfg=dict(layout='ntu'))), "'ntu' is unknown"),
+        (dict(net=backbone(graph_cfg=dict(layout=STAR, mode='spatial'))), 'spatial'),
+    ],
+)
 def test_impossible_settings(cfg, match):
     with pytest.raises(ValueError, match=match):
         recognizer(**cfg)
@@ -190,16 +199,22 @@ def test_impossible_settings(cfg, match):
 
 def test_wrong_inputs():
     model = recognizer(LOSSES)
-    for change, match in ((dict(channels=3), '4 channels'),
-                          (dict(joints=6), '5 joints'),
-                          (dict(persons=1), '2 person'),
-                          (dict(frames=0), 'no frame')):
+    for change, match in (
+        (dict(channels=3), '4 channels'),
+        (dict(joints=6), '5 joints'),
+        (dict(persons=1), '2 person'),
+        (dict(frames=0), 'no frame'),
+    ):
         with pytest.raises(ValueError, match=match):
             model(*batch(**change), mode='loss')
     with pytest.raises(ValueError, match='label 4 .* 4 classes 0 to 3'):
         model(batch(1)[0], samples([4]), mode='loss')
-    stock = MODELS.build(dict(
-        type='RecognizerGCN', backbone=backbone(), cls_head=dict(
-            type='STFHead', num_classes=4, in_channels=24, **LOSSES)))
+    stock = MODELS.build(
+        dict(
+            type='RecognizerGCN',
+            backbone=backbone(),
+            cls_head=dict(type='STFHead', num_classes=4, in_channels=24, **LOSSES),
+        )
+    )
     with pytest.raises(ValueError, match="need type='STFRecognizer'"):
         stock(*batch(), mode='loss')

@@ -1,14 +1,15 @@
 """Members that read different streams of one clip."""
+
 import copy
 
 import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.runner import load_state_dict
-from networks import (backbone, batch, ensemble_cfg, recognizer_cfg, total,
-                      wake)
-from stf_mmaction.engine.check_hooks import check_weights
+from networks import backbone, batch, ensemble_cfg, recognizer_cfg, total, wake
 from test_stf_ensemble import Kill, run, weights
+
+from stf_mmaction.engine.check_hooks import check_weights
 
 TWO, FOUR = ('j', 'b'), ('j', 'b', 'jm', 'bm')
 
@@ -20,22 +21,21 @@ def of_streams(*streams):
     wake(model)
     x, samples = batch()
     seen = (x != 0).any(-1, True)
-    x = torch.cat([x] + [x.flip(0).roll(i, 3) * seen
-                         for i in range(1, len(streams))], -1)
+    x = torch.cat([x] + [x.flip(0).roll(i, 3) * seen for i in range(1, len(streams))], -1)
     return model, x, samples
 
 
 @pytest.mark.parametrize('streams', [TWO, FOUR])
 def test_members_of_a_stream_read_their_channels(streams):
     model, x, samples = of_streams(*streams)
-    assert list(model.members) == [f'{member}_{stream}' for stream in streams
-                                   for member in ('focus', 'explore')]
+    assert list(model.members) == [
+        f'{member}_{stream}' for stream in streams for member in ('focus', 'explore')
+    ]
     model.eval()
     with torch.no_grad():
         scores = model(x, mode='tensor')
         own = [
-            member(x[..., 4 * (i // 2):][..., :4], mode='tensor',
-                   stage='head').softmax(1)
+            member(x[..., 4 * (i // 2) :][..., :4], mode='tensor', stage='head').softmax(1)
             for i, member in enumerate(model.members.values())
         ]
         torch.testing.assert_close(scores, sum(own) / len(own))
@@ -56,7 +56,7 @@ def test_four_streams_learn():
     losses = model.train()(x, samples, mode='loss')
     assert sum('loss' in key for key in losses) == 4 * 6
     for i, (name, member) in enumerate(alone.train().members.items()):
-        own = member(x[..., 4 * (i // 2):][..., :4], samples, mode='loss')
+        own = member(x[..., 4 * (i // 2) :][..., :4], samples, mode='loss')
         for key, value in own.items():
             torch.testing.assert_close(losses[f'{name}.{key}'], value)
     total(losses).backward()
@@ -67,8 +67,7 @@ def test_one_stream_does_not_fill_the_others():
     """Their checkpoint is refused; that of the ensemble itself is not."""
     model, x, _ = of_streams(*TWO)
     state = copy.deepcopy(model.state_dict())
-    one = MODELS.build(
-        dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
+    one = MODELS.build(dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
     for part in (one.state_dict(), {'cls_head.fc.bias': torch.zeros(4)}):
         with pytest.raises(ValueError, match=r"streams \('j', 'b'\)"):
             load_state_dict(model, part)  # MMEngine's, for load_from, resume
@@ -88,13 +87,11 @@ def test_each_stream_has_a_warm_up_of_its_own():
     model, x, samples = of_streams(*TWO)
     model.set_baseline(True)
     losses = model.train()(x, samples, mode='loss')
-    assert {k for k in losses if 'loss' in k} == {'focus_j.loss_cls',
-                                                  'focus_b.loss_cls'}
+    assert {k for k in losses if 'loss' in k} == {'focus_j.loss_cls', 'focus_b.loss_cls'}
     total(losses).backward()
     unused = {id(p) for p in model.unused_parameters()}
     for name, parameter in model.named_parameters():
-        learns = name.startswith(('members.focus_j', 'members.focus_b')) and (
-            '.stf_' not in name)
+        learns = name.startswith(('members.focus_j', 'members.focus_b')) and ('.stf_' not in name)
         assert (id(parameter) in unused) != learns, name
         assert bool(parameter.grad.abs().sum() > 0) <= learns, name
     model.spread_first()

@@ -1,4 +1,5 @@
 """Eq. (1) in the graph convolutions of other networks, by loops."""
+
 import pytest
 import torch
 from mmaction.registry import MODELS
@@ -6,25 +7,23 @@ from networks import STAR
 
 GRAPHS = {
     3: dict(layout=STAR, mode='spatial'),
-    5: dict(layout=STAR, mode='stgcn_spatial', max_hop=2)
+    5: dict(layout=STAR, mode='stgcn_spatial', max_hop=2),
 }
 # Of the blocks of a chain, the third is wider than what it reads.
-CHAIN = dict(base_channels=4, num_stages=3, inflate_stages=[3],
-             down_stages=[])
+CHAIN = dict(base_channels=4, num_stages=3, inflate_stages=[3], down_stages=[])
 KINDS = {
     'STFSTGCN': CHAIN,
     'STFSTGCN post': dict(CHAIN, gcn_conv_pos='post', gcn_adaptive='offset'),
     'STFAAGCN': CHAIN,
     'STFAAGCN fixed': dict(CHAIN, gcn_adaptive=False),
-    'STFCTRGCN': dict(base_channels=4)  # here it is the fifth
+    'STFCTRGCN': dict(base_channels=4),  # here it is the fifth
 }
 
 
 def unit_of(kind, scales):
     """A graph convolution with random numbers everywhere, 4 -> 8."""
     torch.manual_seed(0)
-    net = MODELS.build(dict(
-        KINDS[kind], type=kind.split()[0], graph_cfg=GRAPHS[scales]))
+    net = MODELS.build(dict(KINDS[kind], type=kind.split()[0], graph_cfg=GRAPHS[scales]))
     unit = net.gcn[4 if 'CTR' in kind else 2].gcn
     for name, tensor in unit.state_dict().items():
         if tensor.is_floating_point():
@@ -66,8 +65,7 @@ def channel_edges(unit, x, k):
     def value(b, i, j):
         a = first.weight[part, :, 0] @ mean[b, :, i] + first.bias[part]
         c = second.weight[part, :, 0] @ mean[b, :, j] + second.bias[part]
-        return unit.alpha * (unit.xi.weight[top, :, 0, 0] @ (a - c).tanh() +
-                             unit.xi.bias[top])
+        return unit.alpha * (unit.xi.weight[top, :, 0, 0] @ (a - c).tanh() + unit.xi.bias[top])
 
     return value
 
@@ -86,14 +84,22 @@ def similarity_edges(unit, x, k):
 def attended(unit, y):
     """The three attentions of AAGCN: over joints, frames and channels."""
     joint, time = y.mean(2), unit.conv_sa.padding[0]
-    gate = torch.stack([
-        sum((unit.conv_sa.weight[0, :, s] * joint[:, :, v + s - time]).sum(1)
-            for s in range(unit.conv_sa.kernel_size[0])
-            if 0 <= v + s - time < joint.shape[2])
-        for v in range(joint.shape[2])], 1) + unit.conv_sa.bias
+    gate = (
+        torch.stack(
+            [
+                sum(
+                    (unit.conv_sa.weight[0, :, s] * joint[:, :, v + s - time]).sum(1)
+                    for s in range(unit.conv_sa.kernel_size[0])
+                    if 0 <= v + s - time < joint.shape[2]
+                )
+                for v in range(joint.shape[2])
+            ],
+            1,
+        )
+        + unit.conv_sa.bias
+    )
     y = y * (1 + gate.sigmoid()[:, None, None])
-    gate = torch.nn.functional.conv1d(
-        y.mean(3), unit.conv_ta.weight, unit.conv_ta.bias, padding=4)
+    gate = torch.nn.functional.conv1d(y.mean(3), unit.conv_ta.weight, unit.conv_ta.bias, padding=4)
     y = y * (1 + gate.sigmoid()[..., None])
     gate = unit.fc2c(unit.fc1c(y.mean((2, 3))).relu()).sigmoid()
     return y * (1 + gate[..., None, None])
@@ -139,7 +145,11 @@ def test_eq_1(kind, scales):
 
 @pytest.mark.parametrize('stages', [3, '123', (1, '2'), [1.5]])
 def test_stages_that_are_no_blocks(stages):
-    with pytest.raises(ValueError, match=r'^stf_stages=.* is not a tuple of '
-                       r'blocks: use numbers from 1 to 10, such as \(10, \)$'):
-        MODELS.build(dict(type='STFCTRGCN', graph_cfg=GRAPHS[3],
-                          base_channels=4, stf_stages=stages))
+    with pytest.raises(
+        ValueError,
+        match=r'^stf_stages=.* is not a tuple of '
+        r'blocks: use numbers from 1 to 10, such as \(10, \)$',
+    ):
+        MODELS.build(
+            dict(type='STFCTRGCN', graph_cfg=GRAPHS[3], base_channels=4, stf_stages=stages)
+        )

@@ -1,4 +1,5 @@
 """Raw files as they are published, made of real skeletons; the converters."""
+
 import contextlib
 import io
 import json
@@ -8,12 +9,12 @@ from pathlib import Path
 from unittest import mock
 
 import numpy as np
+
 from stf_mmaction.datasets import safe_load
 
 ROOT = Path(__file__).parents[2]
 # As NTU's: one bit more than a float keeps.
-IDS = ['72057594037932358', '72057594037932359', '72057594037932360',
-       '72057594037932361']
+IDS = ['72057594037932358', '72057594037932359', '72057594037932360', '72057594037932361']
 
 
 def run_tool(name, *arguments):
@@ -21,9 +22,11 @@ def run_tool(name, *arguments):
     path = ROOT / 'tools/data' / name
     out = io.StringIO()
     argv = [name, *map(str, arguments)]
-    with mock.patch('sys.argv', argv), mock.patch(
-            'sys.path', [str(path.parent), *sys.path]
-    ), contextlib.redirect_stdout(out):
+    with (
+        mock.patch('sys.argv', argv),
+        mock.patch('sys.path', [str(path.parent), *sys.path]),
+        contextlib.redirect_stdout(out),
+    ):
         runpy.run_path(str(path), run_name='__main__')
     return out.getvalue()
 
@@ -42,9 +45,13 @@ def kinect_v2(index=0, frames=32):
     """
     data = safe_load(ROOT / 'tools/demo_data/ui_prmd_tiny.pkl')
     joints = data['annotations'][index]['keypoint'][0].astype(float)
-    more = joints[:, [2, 7, 7, 11, 11]] + [[0, .01, 0], [0, .02, 0],
-                                           [.02, 0, 0], [0, .02, 0],
-                                           [.02, 0, 0]]
+    more = joints[:, [2, 7, 7, 11, 11]] + [
+        [0, 0.01, 0],
+        [0, 0.02, 0],
+        [0.02, 0, 0],
+        [0, 0.02, 0],
+        [0.02, 0, 0],
+    ]
     joints = np.concatenate([joints, more], 1) + [0, 0, 3]
     return written(np.resize(joints, (frames, 25, 3)))
 
@@ -68,8 +75,8 @@ def write_skeleton(path, frames, extra='0'):
         for name, joints in bodies:
             lines += [f'{name} 0 1 1 0 1 0 0.02764709 0.05745083 2', '25']
             lines += [
-                ' '.join([f'{value:.7g}' for value in joint] + [extra] * 8 +
-                         ['2']) for joint in joints
+                ' '.join([f'{value:.7g}' for value in joint] + [extra] * 8 + ['2'])
+                for joint in joints
             ]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('\r\n'.join(lines) + '\r\n')
@@ -98,9 +105,9 @@ def openpose(index=0, frames=6):
     """
     joints = kinect_v2(index, frames)
     order = [3, 2, 8, 9, 10, 4, 5, 6, 16, 17, 18, 12, 13, 14, 3, 3, 3, 3]
-    pose = joints[:, order, :2] * [.3, -.4] + [.5, .9]
+    pose = joints[:, order, :2] * [0.3, -0.4] + [0.5, 0.9]
     rng = np.random.default_rng(index)
-    score = rng.uniform(.2, .9, pose.shape[:2])
+    score = rng.uniform(0.2, 0.9, pose.shape[:2])
     pose[:, 16:] = score[:, 16:] = 0
     return pose.round(3), score.round(3)
 
@@ -118,14 +125,13 @@ def write_openpose(path, frames, label, first=1):
         dict(
             frame_index=first + index,
             skeleton=[
-                dict(pose=pose.ravel().tolist(), score=score.tolist())
-                for pose, score in persons
-            ]) for index, persons in enumerate(frames)
+                dict(pose=pose.ravel().tolist(), score=score.tolist()) for pose, score in persons
+            ],
+        )
+        for index, persons in enumerate(frames)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(dict(data=data, label=f'class {label}',
-                        label_index=label)))
+    path.write_text(json.dumps(dict(data=data, label=f'class {label}', label_index=label)))
 
 
 def write_kinetics(folder, **splits):
@@ -139,21 +145,25 @@ def write_kinetics(folder, **splits):
         for index, (name, label) in enumerate(clips.items()):
             write_openpose(
                 folder / f'kinetics_{split}/{name}.json',
-                [[person] for person in zip(*openpose(index * 5))], label)
+                [[person] for person in zip(*openpose(index * 5))],
+                label,
+            )
         (folder / f'kinetics_{split}_label.json').write_text(
-            json.dumps({
-                name: dict(
-                    has_skeleton=True,
-                    label=f'class {label}',
-                    label_index=label)
-                for name, label in clips.items()
-            }))
+            json.dumps(
+                {
+                    name: dict(has_skeleton=True, label=f'class {label}', label_index=label)
+                    for name, label in clips.items()
+                }
+            )
+        )
 
 
 def write_csv(path, keypoint, score=None):
     """Write a clip (M, T, V, C) as a table; joints that are 0 are absent."""
-    rows = ['frame,person,joint,x,y,z,score'.split(',')[:3 + keypoint.shape[3]]
-            + ['score'] * (score is not None)]
+    rows = [
+        'frame,person,joint,x,y,z,score'.split(',')[: 3 + keypoint.shape[3]]
+        + ['score'] * (score is not None)
+    ]
     for place in np.argwhere(keypoint.any(-1)):
         person, frame, joint = place
         row = [frame, person, joint, *keypoint[tuple(place)]]

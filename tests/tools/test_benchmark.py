@@ -1,4 +1,5 @@
 """The yardstick is the published network, and the benchmark runs."""
+
 import sys
 
 import pytest
@@ -12,39 +13,62 @@ sys.path.insert(0, str(ROOT / 'tools'))
 @pytest.mark.parametrize('case', ['ntu', 'kinetics'])
 def test_the_yardstick_is_the_published_network(case):
     from published_msg3d import PublishedMSG3D
+
     values = REFERENCE[case]
     layout = build(case).backbone.layout
     net = PublishedMSG3D(
-        layout.inward, layout.num_node, values['num_class'],
+        layout.inward,
+        layout.num_node,
+        values['num_class'],
         num_gcn_scales=values['num_gcn_scales'],
-        num_g3d_scales=values['num_g3d_scales'])
+        num_g3d_scales=values['num_g3d_scales'],
+    )
     net.load_state_dict(published_state_dict(case))
     with torch.no_grad():
         scores = net.double().eval()(inputs(case))
     torch.testing.assert_close(
-        scores, torch.tensor(values['eval_logits'], dtype=torch.float64),
-        rtol=1e-6, atol=1e-6)
+        scores, torch.tensor(values['eval_logits'], dtype=torch.float64), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_the_benchmark_prints_a_row_for_each_network():
-    out = tool('benchmark.py', DEMO, '--batch', 2, '--frames', 8, '--rounds',
-               1, '--variants', 'cp', 'focus', '--keep-memory')
+    out = tool(
+        'benchmark.py',
+        DEMO,
+        '--batch',
+        2,
+        '--frames',
+        8,
+        '--rounds',
+        1,
+        '--variants',
+        'cp',
+        'focus',
+        '--keep-memory',
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
     assert [row.split()[1] for row in rows] == [
-        'published', 'stf_msg3d_demo_j', 'stf_msg3d_demo_j+cp',
-        'stf_msg3d_demo_j+focus'
+        'published',
+        'stf_msg3d_demo_j',
+        'stf_msg3d_demo_j+cp',
+        'stf_msg3d_demo_j+focus',
     ]
     assert ' 1.00 x ' in rows[0] and 'freed memory kept' in out.stdout
 
 
-@pytest.mark.parametrize('arguments, said', [
-    ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
-    ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
-    (('configs/stgcn_utd_mhad_j.py', ), 'use --no-yardstick'),
-    (('configs/stgcn_utd_mhad_j.py', '--no-yardstick', '--variants', 'cp'),
-     'without the variant cp'),
-])
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
+        ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
+        (('configs/stgcn_utd_mhad_j.py',), 'use --no-yardstick'),
+        (
+            ('configs/stgcn_utd_mhad_j.py', '--no-yardstick', '--variants', 'cp'),
+            'without the variant cp',
+        ),
+    ],
+)
 def test_wrong_usage_ends_in_a_sentence(arguments, said):
     out = tool('benchmark.py', *arguments)
     assert out.returncode != 0 and said in out.stderr
@@ -59,7 +83,16 @@ def test_kept_memory_is_not_claimed_where_the_environment_rules(monkeypatch):
 
 
 def test_the_benchmark_runs_on_a_stock_network():
-    out = tool('benchmark.py', 'configs/stf_stgcnpp_ntu60_xsub_j.py',
-               '--no-yardstick', '--batch', 1, '--frames', 8, '--rounds', 1)
+    out = tool(
+        'benchmark.py',
+        'configs/stf_stgcnpp_ntu60_xsub_j.py',
+        '--no-yardstick',
+        '--batch',
+        1,
+        '--frames',
+        8,
+        '--rounds',
+        1,
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     assert 'input (1, 1, 2, 8, 25, 3)' in out.stdout

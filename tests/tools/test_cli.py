@@ -1,4 +1,5 @@
 """The command line: MMAction2's arguments, errors in one sentence."""
+
 import importlib.util
 import json
 import os
@@ -39,8 +40,7 @@ def call(tmp_path, monkeypatch):
             train = test = staticmethod(lambda: None)
 
         module = load(TOOLS / name)
-        monkeypatch.setattr(module, 'build_runner',
-                            lambda cfg: built.append(cfg) or Nothing)
+        monkeypatch.setattr(module, 'build_runner', lambda cfg: built.append(cfg) or Nothing)
         monkeypatch.setattr('sys.argv', [name, *map(str, args)])
         module.main()
         return built[0]
@@ -51,25 +51,36 @@ def call(tmp_path, monkeypatch):
 @pytest.fixture
 def config(tmp_path):
     path = tmp_path / 'small.py'
-    path.write_text('model = dict(type="Nothing")\n'
-                    'optim_wrapper = dict(optimizer=dict(type="SGD"))\n'
-                    'randomness = dict(seed=1, deterministic=True)\n'
-                    'test_evaluator = dict(type="AccMetric")\n')
+    path.write_text(
+        'model = dict(type="Nothing")\n'
+        'optim_wrapper = dict(optimizer=dict(type="SGD"))\n'
+        'randomness = dict(seed=1, deterministic=True)\n'
+        'test_evaluator = dict(type="AccMetric")\n'
+    )
     return path
 
 
-@pytest.mark.parametrize('name, given', [
-    ('train.py', '{c}'),
-    ('train.py', '{c} --resume'),
-    ('train.py', '{c} --resume {c} --amp --no-validate --auto-scale-lr '
-     '--seed 3 --diff-rank-seed --deterministic --work-dir w --launcher slurm '
-     '--local-rank 1 --cfg-options a.b=1 c=[1,2]'),
-    ('train.py', '{c} --local_rank 2 --launcher mpi'),
-    ('test.py', '{c} {c}'),
-    ('test.py', '{c} {c} --work-dir w --dump d.pkl --show --show-dir s '
-     '--interval 2 --wait-time 0.5 --launcher pytorch --local-rank 1 '
-     '--cfg-options a.b=1'),
-])
+@pytest.mark.parametrize(
+    'name, given',
+    [
+        ('train.py', '{c}'),
+        ('train.py', '{c} --resume'),
+        (
+            'train.py',
+            '{c} --resume {c} --amp --no-validate --auto-scale-lr '
+            '--seed 3 --diff-rank-seed --deterministic --work-dir w --launcher slurm '
+            '--local-rank 1 --cfg-options a.b=1 c=[1,2]',
+        ),
+        ('train.py', '{c} --local_rank 2 --launcher mpi'),
+        ('test.py', '{c} {c}'),
+        (
+            'test.py',
+            '{c} {c} --work-dir w --dump d.pkl --show --show-dir s '
+            '--interval 2 --wait-time 0.5 --launcher pytorch --local-rank 1 '
+            '--cfg-options a.b=1',
+        ),
+    ],
+)
 def test_arguments_are_those_of_mmaction2(name, given, config, monkeypatch):
     monkeypatch.setenv('LOCAL_RANK', '0')
     monkeypatch.setattr('sys.argv', [name, *given.format(c=config).split()])
@@ -78,12 +89,15 @@ def test_arguments_are_those_of_mmaction2(name, given, config, monkeypatch):
     assert ours == theirs
 
 
-@pytest.mark.parametrize('name, args, missing', [
-    ('train.py', ['gone.py'], 'gone.py'),
-    ('train.py', ['small.py', '--resume', 'gone.pth'], 'gone.pth'),
-    ('test.py', ['gone.py', 'small.py'], 'gone.py'),
-    ('test.py', ['small.py', 'gone.pth'], 'gone.pth'),
-])
+@pytest.mark.parametrize(
+    'name, args, missing',
+    [
+        ('train.py', ['gone.py'], 'gone.py'),
+        ('train.py', ['small.py', '--resume', 'gone.pth'], 'gone.pth'),
+        ('test.py', ['gone.py', 'small.py'], 'gone.py'),
+        ('test.py', ['small.py', 'gone.pth'], 'gone.pth'),
+    ],
+)
 def test_a_missing_file_is_named(call, config, capsys, name, args, missing):
     with pytest.raises(SystemExit) as stop:
         call(name, *args)
@@ -95,11 +109,9 @@ def test_a_missing_file_is_named(call, config, capsys, name, args, missing):
 def test_seed_overrides_the_config_and_nothing_else(call, config):
     cfg = call('train.py', config, '--seed', 0)
     assert cfg.randomness == dict(seed=0, deterministic=True)
-    assert call('train.py', config).randomness == dict(
-        seed=1, deterministic=True)
+    assert call('train.py', config).randomness == dict(seed=1, deterministic=True)
     cfg = call('train.py', config, '--diff-rank-seed')
-    assert cfg.randomness == dict(
-        seed=1, deterministic=True, diff_rank_seed=True)
+    assert cfg.randomness == dict(seed=1, deterministic=True, diff_rank_seed=True)
 
 
 def test_a_config_without_randomness_gets_a_random_seed(call, config):
@@ -108,8 +120,16 @@ def test_a_config_without_randomness_gets_a_random_seed(call, config):
 
 
 def test_train_arguments_reach_the_config(call, config):
-    cfg = call('train.py', config, '--amp', '--no-validate', '--resume',
-               '--cfg-options', 'model.type=Other', 'val_cfg.a=1')
+    cfg = call(
+        'train.py',
+        config,
+        '--amp',
+        '--no-validate',
+        '--resume',
+        '--cfg-options',
+        'model.type=Other',
+        'val_cfg.a=1',
+    )
     assert cfg.work_dir == 'work_dirs/small'
     assert cfg.model.type == 'Other'
     assert cfg.val_cfg is None
@@ -117,35 +137,29 @@ def test_train_arguments_reach_the_config(call, config):
     assert cfg.optim_wrapper.loss_scale == 'dynamic'
     assert cfg.resume is True and cfg.load_from is None
     cfg = call('train.py', config, '--resume', config, '--work-dir', 'w')
-    assert (cfg.resume, cfg.load_from, cfg.work_dir) == (True, str(config),
-                                                         'w')
+    assert (cfg.resume, cfg.load_from, cfg.work_dir) == (True, str(config), 'w')
 
 
 def test_scaling_the_rate_needs_a_base_batch_size(call, config):
     with pytest.raises(SystemExit, match='base_batch_size='):
         call('train.py', config, '--auto-scale-lr')
-    cfg = call('train.py', config, '--auto-scale-lr', '--cfg-options',
-               'auto_scale_lr.base_batch_size=32')
+    cfg = call(
+        'train.py', config, '--auto-scale-lr', '--cfg-options', 'auto_scale_lr.base_batch_size=32'
+    )
     assert cfg.auto_scale_lr == dict(base_batch_size=32, enable=True)
 
 
 def test_test_arguments_reach_the_config(call, config):
-    cfg = call('test.py', config, config, '--dump', 'd.pkl', '--show-dir', 's',
-               '--interval', 4)
+    cfg = call('test.py', config, config, '--dump', 'd.pkl', '--show-dir', 's', '--interval', 4)
     assert cfg.load_from == str(config)
-    assert [metric['type'] for metric in cfg.test_evaluator
-            ] == ['AccMetric', 'DumpResults']
-    hook, = [
-        hook for hook in cfg.custom_hooks
-        if hook['type'] == 'FocusVisualizationHook'
-    ]
+    assert [metric['type'] for metric in cfg.test_evaluator] == ['AccMetric', 'DumpResults']
+    (hook,) = [hook for hook in cfg.custom_hooks if hook['type'] == 'FocusVisualizationHook']
     assert (hook['out_dir'], hook['show'], hook['interval']) == ('s', False, 4)
     cfg = call('test.py', config, config)
     assert 'FocusVisualizationHook' not in str(cfg.custom_hooks)
 
 
-@pytest.mark.parametrize('arg, value', [('--dump', 'd.txt'),
-                                        ('--interval', '0')])
+@pytest.mark.parametrize('arg, value', [('--dump', 'd.txt'), ('--interval', '0')])
 def test_a_wrong_value_is_named(call, config, capsys, arg, value):
     with pytest.raises(SystemExit) as stop:
         call('test.py', config, config, arg, value)
@@ -155,11 +169,13 @@ def test_a_wrong_value_is_named(call, config, capsys, arg, value):
 
 def unknown_type():
     from mmaction.registry import MODELS
+
     MODELS.build(dict(type='NoSuchThing'))
 
 
 def unknown_hook_value():
     from stf_mmaction.engine import STFPhaseHook
+
     STFPhaseHook(warmup_epochs=-1)
 
 
@@ -168,12 +184,15 @@ def broken_checkpoint():
     torch.load('x.pth')
 
 
-@pytest.mark.parametrize('main, sentence', [
-    (unknown_type, 'error: NoSuchThing is not in the'),
-    (unknown_hook_value, 'error: warmup_epochs=-1 must be 0 or more'),
-    (broken_checkpoint, 'error: the checkpoint cannot be read'),
-    (lambda: open('gone.pkl'), 'error: .*gone.pkl'),
-])
+@pytest.mark.parametrize(
+    'main, sentence',
+    [
+        (unknown_type, 'error: NoSuchThing is not in the'),
+        (unknown_hook_value, 'error: warmup_epochs=-1 must be 0 or more'),
+        (broken_checkpoint, 'error: the checkpoint cannot be read'),
+        (lambda: open('gone.pkl'), 'error: .*gone.pkl'),
+    ],
+)
 def test_a_user_error_is_one_sentence(main, sentence, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv('STF_TRACEBACK', raising=False)
@@ -199,17 +218,20 @@ def test_a_script_parses(script):
     subprocess.run(['bash', '-n', script], check=True)
 
 
-@pytest.mark.parametrize('name, needed', [
-    ('dist_train.sh', 2),
-    ('dist_test.sh', 3),
-    ('slurm_train.sh', 3),
-    ('slurm_test.sh', 4),
-])
+@pytest.mark.parametrize(
+    'name, needed',
+    [
+        ('dist_train.sh', 2),
+        ('dist_test.sh', 3),
+        ('slurm_train.sh', 3),
+        ('slurm_test.sh', 4),
+    ],
+)
 def test_a_script_says_its_usage(name, needed):
     for count in range(needed):
-        done = subprocess.run(['bash', TOOLS / name, *'abcd'[:count]],
-                              capture_output=True,
-                              text=True)
+        done = subprocess.run(
+            ['bash', TOOLS / name, *'abcd'[:count]], capture_output=True, text=True
+        )
         assert done.returncode == 2
         assert done.stderr.startswith('usage: ') and 'CONFIG' in done.stderr
 
@@ -224,8 +246,7 @@ def script_at(path, text):
 def launched(tmp_path):
     """Runs a script with commands that only tell their arguments."""
     for name in ('python', 'srun'):
-        script_at(tmp_path / 'bin' / name,
-                  '#!/bin/sh\nprintf "%s\\n" "$OMP_NUM_THREADS" "$@"\n')
+        script_at(tmp_path / 'bin' / name, '#!/bin/sh\nprintf "%s\\n" "$OMP_NUM_THREADS" "$@"\n')
 
     def run(name, *args, **env):
         clean = {
@@ -233,14 +254,14 @@ def launched(tmp_path):
             for key, value in os.environ.items()
             if key not in ('PORT', 'NNODES', 'OMP_NUM_THREADS')
         }
-        clean.update(
-            PATH=f'{tmp_path}/bin:{os.environ["PATH"]}',
-            VIRTUAL_ENV=str(tmp_path))
-        done = subprocess.run(['bash', TOOLS / name, *args],
-                              env={**clean, **env},
-                              capture_output=True,
-                              text=True,
-                              check=True)
+        clean.update(PATH=f'{tmp_path}/bin:{os.environ["PATH"]}', VIRTUAL_ENV=str(tmp_path))
+        done = subprocess.run(
+            ['bash', TOOLS / name, *args],
+            env={**clean, **env},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         threads, *words = done.stdout.splitlines()
         return threads, words
 
@@ -254,11 +275,8 @@ def test_dist_scripts_use_torchrun(launched, tmp_path):
     assert int(threads) >= 1
     assert words[:3] == ['-m', 'torch.distributed.run', '--standalone']
     tool = words.index(str(TOOLS / 'train.py'))
-    assert words[tool + 1:] == [
-        str(config), '--seed', '1', '--launcher', 'pytorch'
-    ]
-    _, words = launched(
-        'dist_test.sh', config, 'w.pth', '4', PORT='1234', NNODES='2')
+    assert words[tool + 1 :] == [str(config), '--seed', '1', '--launcher', 'pytorch']
+    _, words = launched('dist_test.sh', config, 'w.pth', '4', PORT='1234', NNODES='2')
     assert words[words.index('--nproc_per_node') + 1] == '4'
     assert words[words.index('--master_port') + 1] == '1234'
     assert words[words.index('--nnodes') + 1] == '2'
@@ -267,21 +285,26 @@ def test_dist_scripts_use_torchrun(launched, tmp_path):
 
 def test_slurm_scripts_use_srun(launched):
     _, words = launched(
-        'slurm_test.sh', 'part', 'job', 'c.py', 'w.pth', '--dump', 'd.pkl',
-        GPUS='2', SRUN_ARGS='--time 1')
+        'slurm_test.sh',
+        'part',
+        'job',
+        'c.py',
+        'w.pth',
+        '--dump',
+        'd.pkl',
+        GPUS='2',
+        SRUN_ARGS='--time 1',
+    )
     assert words[:3] == ['-p', 'part', '--job-name=job']
     assert '--ntasks=2' in words and '--time' in words
     tool = words.index(str(TOOLS / 'test.py'))
-    assert words[tool + 1:] == [
-        'c.py', 'w.pth', '--dump', 'd.pkl', '--launcher', 'slurm'
-    ]
+    assert words[tool + 1 :] == ['c.py', 'w.pth', '--dump', 'd.pkl', '--launcher', 'slurm']
 
 
 @pytest.fixture
 def clone(tmp_path):
     """What setup_env.sh reads, and the few commands that it needs."""
-    for name in ('setup.py', 'tools/setup_env.sh',
-                 'requirements/constraints.txt'):
+    for name in ('setup.py', 'tools/setup_env.sh', 'requirements/constraints.txt'):
         copy = tmp_path / 'clone' / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text((ROOT / name).read_text())
@@ -299,7 +322,8 @@ def clone(tmp_path):
             cwd=tmp_path,
             env=dict(PATH=str(commands), **env),
             capture_output=True,
-            text=True)
+            text=True,
+        )
 
     return source
 
@@ -314,26 +338,26 @@ def test_setup_without_a_fitting_python_says_so(clone, tmp_path):
 
 def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
     script_at(
-        tmp_path / 'bin/python3', '#!/bin/sh\n'
+        tmp_path / 'bin/python3',
+        '#!/bin/sh\n'
         'echo "$@" >> "$CALLS"\n'
         'case "$*" in\n'
         '*"import mmcv"*) exit ${MMCV:-1};;\n'
         '*"-m venv"*) mkdir -p "$4/bin"; cp "$0" "$4/bin/python";;\n'
         '*"pip install"*"$BREAK"*) exit ${FAIL:-0};;\n'
-        'esac\n')
+        'esac\n',
+    )
     calls = tmp_path / 'calls'
 
     def installs(**env):
         calls.write_text('')
         done = clone(CALLS=str(calls), **env)
         return done.returncode, [
-            line.split()[-1] for line in calls.read_text().splitlines()
-            if 'pip install' in line
+            line.split()[-1] for line in calls.read_text().splitlines() if 'pip install' in line
         ]
 
     package = f'{tmp_path}/clone[test]'
-    assert installs(BREAK='mmcv-lite', FAIL='1') == (1,
-                                                     ['torch', 'mmcv-lite'])
+    assert installs(BREAK='mmcv-lite', FAIL='1') == (1, ['torch', 'mmcv-lite'])
     assert installs() == (0, ['torch', 'mmcv-lite', package])
     assert installs() == (0, [])
     pins = tmp_path / 'clone/requirements/constraints.txt'

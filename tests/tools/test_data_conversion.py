@@ -1,4 +1,5 @@
 """What the converters share: a run may be stopped, and may be parallel."""
+
 import multiprocessing
 import os
 import pickle
@@ -11,6 +12,7 @@ from functools import partial
 import numpy as np
 import pytest
 from data_tools import ROOT, run_tool, skipped, write_csv, write_ntu
+
 from stf_mmaction.datasets import safe_load
 
 NAMES = [f'S001C001P00{p}R001A0{a}' for p in (1, 3) for a in range(10, 20)]
@@ -27,6 +29,7 @@ def raw(tmp_path):
 def conversion(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / 'tools/data'))
     import conversion
+
     yield conversion
     sys.modules.pop('conversion')
 
@@ -41,8 +44,7 @@ def test_parallel_is_serial(raw, tmp_path):
     serial = whole(raw, tmp_path / 'a', 1)
     assert whole(raw, tmp_path / 'b', 3) == serial
     clips = pickle.loads(serial)['annotations']
-    assert [clip['frame_dir'] for clip in clips
-            ] == NAMES[:4] + NAMES[5:]
+    assert [clip['frame_dir'] for clip in clips] == NAMES[:4] + NAMES[5:]
 
 
 def begun(raw, out, workers, read_clips=5):
@@ -65,7 +67,7 @@ def begun(raw, out, workers, read_clips=5):
     process.start()
     while len(list(parts.glob('*.pkl'))) <= read_clips:
         assert process.is_alive()
-        time.sleep(.01)
+        time.sleep(0.01)
     return process
 
 
@@ -75,8 +77,7 @@ def killed(raw, out, workers):
     os.killpg(process.pid, signal.SIGKILL)
     process.join()
     assert not out.exists()
-    return {part.name for part in
-            out.with_name(f'{out.name}.parts').glob('*.pkl')}
+    return {part.name for part in out.with_name(f'{out.name}.parts').glob('*.pkl')}
 
 
 def test_only_one_process_converts_to_a_file(raw, tmp_path):
@@ -85,8 +86,7 @@ def test_only_one_process_converts_to_a_file(raw, tmp_path):
     try:
         with pytest.raises(SystemExit) as end:
             run_tool('ntu.py', 60, raw, out, '--workers', 1)
-        assert end.value.code.startswith(
-            f'error: another process is converting to {out}')
+        assert end.value.code.startswith(f'error: another process is converting to {out}')
         # Its workers are left, and are no harm.
         process.kill()
         process.join()
@@ -96,8 +96,7 @@ def test_only_one_process_converts_to_a_file(raw, tmp_path):
     assert len(safe_load(out)['annotations']) == 19
 
 
-def test_files_are_on_the_disk_before_they_have_their_name(
-        raw, tmp_path, monkeypatch):
+def test_files_are_on_the_disk_before_they_have_their_name(raw, tmp_path, monkeypatch):
     synced, named = {}, []
     replace = os.replace
 
@@ -116,8 +115,7 @@ def test_files_are_on_the_disk_before_they_have_their_name(
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
-        raw, tmp_path, workers, monkeypatch):
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(raw, tmp_path, workers, monkeypatch):
     out = tmp_path / 'out.pkl'
     done = killed(raw, out, workers)
     assert 5 < len(done) < 19
@@ -125,8 +123,7 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     (tmp_path / 'out.pkl.parts/x.pkl.unfinished').write_bytes(b'half')
     written = []
     replace = os.replace
-    monkeypatch.setattr(
-        os, 'replace', lambda a, b: written.append(b.name) or replace(a, b))
+    monkeypatch.setattr(os, 'replace', lambda a, b: written.append(b.name) or replace(a, b))
     run_tool('ntu.py', 60, raw, out, '--workers', 1)
     assert not set(written) & set(done)
     assert len(written) == 19 - len(done) + 1
@@ -140,11 +137,9 @@ def test_a_file_that_was_mended_after_the_kill_is_read_again(raw, tmp_path):
     out = tmp_path / 'out.pkl'
     killed(raw, out, 1)
     for name, other in ((NAMES[0], NAMES[9]), (NAMES[4], NAMES[8])):
-        (raw / f'{name}.skeleton').write_bytes(
-            (raw / f'{other}.skeleton').read_bytes())
+        (raw / f'{name}.skeleton').write_bytes((raw / f'{other}.skeleton').read_bytes())
     run_tool('ntu.py', 60, raw, out)
-    clips = {c['frame_dir']: c['keypoint']
-             for c in safe_load(out)['annotations']}
+    clips = {c['frame_dir']: c['keypoint'] for c in safe_load(out)['annotations']}
     assert list(clips) == NAMES
     for name, other in ((NAMES[0], NAMES[9]), (NAMES[4], NAMES[8])):
         np.testing.assert_array_equal(clips[name], clips[other])
@@ -155,7 +150,7 @@ def test_another_argument_reads_again(conversion, tmp_path):
     files = [tmp_path / f'{n}.csv' for n in 'ab']
     for file in files:
         write_csv(file, np.ones((1, 2, 3, 2)))
-    clips = [conversion.Clip(f.stem, 0, ('all', ), f) for f in files]
+    clips = [conversion.Clip(f.stem, 0, ('all',), f) for f in files]
 
     stop = 'b'
 
@@ -169,16 +164,12 @@ def test_another_argument_reads_again(conversion, tmp_path):
         conversion.convert(clips, partial(read, joints=3), out, 1, [])
     stop = None
     conversion.convert(clips, partial(read, joints=4), out, 1, [])
-    assert {clip['keypoint'].shape[2]
-            for clip in safe_load(out)['annotations']} == {4}
+    assert {clip['keypoint'].shape[2] for clip in safe_load(out)['annotations']} == {4}
 
 
-def test_clips_in_files_of_their_own_need_not_fit_into_memory(
-        conversion, tmp_path):
+def test_clips_in_files_of_their_own_need_not_fit_into_memory(conversion, tmp_path):
     (tmp_path / 'a').touch()
-    clips = [
-        conversion.Clip(f'{n}', 0, (), tmp_path / 'a') for n in range(30)
-    ]
+    clips = [conversion.Clip(f'{n}', 0, (), tmp_path / 'a') for n in range(30)]
 
     def read(clip):
         return dict(keypoint=np.ones((1, 500, 250, 2), np.float32))
@@ -203,8 +194,7 @@ def die(clip):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path,
-                                                monkeypatch):
+def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path, monkeypatch):
     (tmp_path / 'a').touch()
     clips = [conversion.Clip('a', 0, (), tmp_path / 'a')]
 
@@ -213,25 +203,28 @@ def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path,
 
     monkeypatch.setattr(pickle, 'dump', full)
     with pytest.raises(OSError, match='No space'):
-        conversion.convert(clips, lambda clip: dict(keypoint=np.ones(
-            (1, 1, 1, 2))), tmp_path / 'o.pkl', 1, [])
+        conversion.convert(
+            clips, lambda clip: dict(keypoint=np.ones((1, 1, 1, 2))), tmp_path / 'o.pkl', 1, []
+        )
 
 
-@pytest.mark.parametrize('arguments, sentence', [
-    ('60 gone o.pkl', 'folder gone does not exist'),
-    ('60 empty o.pkl', 'empty holds no .skeleton file'),
-    ('61 raw o.pkl', 'invalid choice'),
-    ('60 raw o.npy', 'o.npy must end in .pkl'),
-    ('60 raw d.pkl', 'd.pkl is a folder'),
-    ('60 raw empty.txt/o.pkl', 'empty.txt is a file'),
-    ('60 raw empty.txt/a/o.pkl', 'empty.txt is a file'),
-    ('60 raw o.pkl --workers 0', '0 must be at least 1'),
-    ('60 raw o.pkl --missing gone.txt', 'file gone.txt does not exist'),
-    ('60 raw o.pkl --missing empty.txt', 'empty.txt names no clip'),
-    ('60 bad o.pkl', 'no clip could be used'),
-])
-def test_a_wrong_call_ends_in_one_sentence(raw, tmp_path, monkeypatch, capsys,
-                                           arguments, sentence):
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        ('60 gone o.pkl', 'folder gone does not exist'),
+        ('60 empty o.pkl', 'empty holds no .skeleton file'),
+        ('61 raw o.pkl', 'invalid choice'),
+        ('60 raw o.npy', 'o.npy must end in .pkl'),
+        ('60 raw d.pkl', 'd.pkl is a folder'),
+        ('60 raw empty.txt/o.pkl', 'empty.txt is a file'),
+        ('60 raw empty.txt/a/o.pkl', 'empty.txt is a file'),
+        ('60 raw o.pkl --workers 0', '0 must be at least 1'),
+        ('60 raw o.pkl --missing gone.txt', 'file gone.txt does not exist'),
+        ('60 raw o.pkl --missing empty.txt', 'empty.txt names no clip'),
+        ('60 bad o.pkl', 'no clip could be used'),
+    ],
+)
+def test_a_wrong_call_ends_in_one_sentence(raw, tmp_path, monkeypatch, capsys, arguments, sentence):
     monkeypatch.chdir(tmp_path)
     for folder in ('empty', 'bad', 'd.pkl'):
         (tmp_path / folder).mkdir()

@@ -1,4 +1,5 @@
 """Skeletons of one's own, as tables and as arrays."""
+
 import re
 
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 from data_tools import run_tool, skipped, write_csv
 from mmaction.registry import DATASETS
 from networks import STAR
+
 from stf_mmaction.datasets import safe_load
 
 
@@ -13,8 +15,7 @@ def skeletons(persons=2, frames=4, channels=3, seed=0):
     """Random keypoints (M, T, 5, C) and scores (M, T, 5)."""
     rng = np.random.default_rng(seed)
     keypoint = rng.normal(size=(persons, frames, 5, channels))
-    return (keypoint.astype(np.float32),
-            rng.uniform(.1, 1, keypoint.shape[:3]).astype(np.float32))
+    return (keypoint.astype(np.float32), rng.uniform(0.1, 1, keypoint.shape[:3]).astype(np.float32))
 
 
 @pytest.fixture
@@ -24,8 +25,16 @@ def convert(tmp_path):
 
     def converts(labels):
         (tmp_path / 'labels.csv').write_text(labels)
-        run_tool('custom.py', tmp_path / 'clips', tmp_path / 'labels.csv',
-                 tmp_path / 'o.pkl', '--joints', 5, '--workers', 1)
+        run_tool(
+            'custom.py',
+            tmp_path / 'clips',
+            tmp_path / 'labels.csv',
+            tmp_path / 'o.pkl',
+            '--joints',
+            5,
+            '--workers',
+            1,
+        )
         return safe_load(tmp_path / 'o.pkl')
 
     return converts
@@ -42,8 +51,7 @@ def test_clips_come_back(convert, tmp_path, channels, scored, kind):
             # Absent: a joint, the second person at first, one frame.
             keypoint[0, 1, 3] = keypoint[1:, :2] = keypoint[:, 2] = 0
             score[~keypoint.any(-1)] = 0
-            write_csv(tmp_path / f'clips/{name}.csv', keypoint,
-                      score if scored else None)
+            write_csv(tmp_path / f'clips/{name}.csv', keypoint, score if scored else None)
         else:
             path = tmp_path / f'clips/{name}.npz'
             path.parent.mkdir(exist_ok=True)
@@ -52,8 +60,7 @@ def test_clips_come_back(convert, tmp_path, channels, scored, kind):
             if index:
                 path.rename(path.with_suffix('.NPZ'))
         clips[name] = (keypoint, score)
-    data = convert('clip,label,split\nwalk,0,train\nfar/run,1,train\n'
-                   'jump,2,val\n')
+    data = convert('clip,label,split\nwalk,0,train\nfar/run,1,train\njump,2,val\n')
     assert data['split'] == dict(train=['walk', 'far/run'], val=['jump'])
     assert [clip['label'] for clip in data['annotations']] == [0, 1, 2]
     for clip in data['annotations']:
@@ -75,29 +82,29 @@ def test_clips_come_back(convert, tmp_path, channels, scored, kind):
                 dict(type='PadTo', length=8),
                 dict(type='PoseDecode'),
                 dict(type='FormatGCNInput', num_person=2),
-                dict(type='PackActionInputs', meta_keys=('frame_dir', ))
-            ]))
+                dict(type='PackActionInputs', meta_keys=('frame_dir',)),
+            ],
+        )
+    )
     assert dataset[1]['inputs'].shape == (1, 2, 8, 5, channels + 1)
 
 
 def test_columns_in_any_order_and_frames_from_any_number(convert, tmp_path):
     """As a spreadsheet writes it: a mark in front, spaces, quotes."""
-    text = ('\ufeffjoint, y, x, person, frame\r\n'
-            '4, 1.5, 2.5, 17, 100\r\n0, 3, 4, 2, 101\r\n')
+    text = '\ufeffjoint, y, x, person, frame\r\n4, 1.5, 2.5, 17, 100\r\n0, 3, 4, 2, 101\r\n'
     quoted = re.sub(r'[\w.]+', r'"\g<0>"', text.replace(' ', ''))
-    headed = '"joint", "y", "x", "person", "frame"' + text[text.index('\r'):]
+    headed = '"joint", "y", "x", "person", "frame"' + text[text.index('\r') :]
     (tmp_path / 'clips/a.csv').write_text(text)
     (tmp_path / 'clips/b.CSV').write_text(quoted)
     (tmp_path / 'clips/c.Csv').write_text(headed)
-    clip, *others = convert('\ufeff"clip","label"\r\na, 3\r\n"b","3"\r\n'
-                            'c,3\r\n')['annotations']
+    clip, *others = convert('\ufeff"clip","label"\r\na, 3\r\n"b","3"\r\nc,3\r\n')['annotations']
     expected = np.zeros((2, 2, 5, 2))
     expected[1, 0, 4] = 2.5, 1.5
     expected[0, 1, 0] = 4, 3
     assert len(others) == 2
-    for clip in (clip, *others):
-        np.testing.assert_array_equal(clip['keypoint'], expected)
-        assert clip['label'] == 3
+    for own in (clip, *others):
+        np.testing.assert_array_equal(own['keypoint'], expected)
+        assert own['label'] == 3
 
 
 def test_without_splits_there_is_one(convert, tmp_path):
@@ -111,8 +118,7 @@ BAD_CSV = dict(
     empty=('', 'columns are not'),
     semicolons=('frame;person;joint;x;y\n0;0;0;1;1\n', 'columns are not'),
     typo=('frame,person,joint,x,y,scor\n0,0,0,1,1,1\n', 'columns are not'),
-    twice_named=('frame,person,joint,x,y,x\n0,0,0,1,1,1\n',
-                 'columns are not'),
+    twice_named=('frame,person,joint,x,y,x\n0,0,0,1,1,1\n', 'columns are not'),
     rowless=(HEAD, 'no row'),
     text=(HEAD + '0,0,0,1,a\n', "'a'"),
     hole=(HEAD + '0,0,0,1,\n', 'could not convert'),
@@ -126,7 +132,8 @@ BAD_CSV = dict(
     negative=(HEAD + '0,0,-1,1,1\n', '--joints 5 are 0 to 4'),
     repeated=(HEAD + '0,0,0,1,1\n0,0,0,2,2\n', 'twice'),
     nan=(HEAD + '0,0,0,nan,1\n', 'not finite'),
-    binary=('\x00\x01', 'columns are not'))
+    binary=('\x00\x01', 'columns are not'),
+)
 
 
 def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
@@ -140,10 +147,8 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
     write_csv(tmp_path / 'clips/empty_body.csv', keypoint)
     np.savez(tmp_path / 'clips/both.npz', keypoint=keypoint)
     (tmp_path / 'clips/zero.csv').write_text(HEAD + '0,0,0,0,0\n')
-    named = [*BAD_CSV, 'good', 'fine', 'more', 'both', 'flat', 'scored',
-             'zero', 'gone']
-    data = convert('clip,label,split\n' +
-                   ''.join(f'{name},0,train\n' for name in named))
+    named = [*BAD_CSV, 'good', 'fine', 'more', 'both', 'flat', 'scored', 'zero', 'gone']
+    data = convert('clip,label,split\n' + ''.join(f'{name},0,train\n' for name in named))
     names = [clip['frame_dir'] for clip in data['annotations']]
     assert names == data['split']['train'] == ['good', 'fine', 'more', 'both']
     why = dict(skipped(tmp_path / 'o.pkl'))
@@ -168,23 +173,27 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
         joints=(dict(keypoint=keypoint[:, :, :4]), 'not (persons'),
         channels=(dict(keypoint=keypoint[..., :1]), 'not (persons'),
         named=(dict(pose=keypoint), "holds ['pose']"),
-        score=(dict(keypoint=keypoint, keypoint_score=score[:1]),
-               'keypoint_score of shape (1, 4, 5)'),
+        score=(
+            dict(keypoint=keypoint, keypoint_score=score[:1]),
+            'keypoint_score of shape (1, 4, 5)',
+        ),
         nan=(dict(keypoint=nan), 'not finite'),
         # Would run code if it were unpickled.
         pickled=(dict(keypoint=np.array([{}])), 'allow_pickle=False'),
         text=(dict(keypoint=keypoint.astype(str)), 'malformed'),
         complex=(dict(keypoint=keypoint + 1j), 'malformed'),
         large=(dict(keypoint=keypoint.astype(float) * 1e300), 'not finite'),
-        none=(dict(keypoint=keypoint[:, :0]), 'nobody'))
+        none=(dict(keypoint=keypoint[:, :0]), 'nobody'),
+    )
     for name, (arrays, _) in bad.items():
         np.savez(tmp_path / f'clips/{name}.npz', **arrays)
     np.savez(tmp_path / 'clips/good.npz', keypoint=keypoint)
     whole = (tmp_path / 'clips/good.npz').read_bytes()
-    (tmp_path / 'clips/cut.npz').write_bytes(whole[:len(whole) // 2])
+    (tmp_path / 'clips/cut.npz').write_bytes(whole[: len(whole) // 2])
     (tmp_path / 'clips/empty.npz').write_bytes(b'')
-    data = convert('clip,label\n' + ''.join(
-        f'{name},0\n' for name in (*bad, 'cut', 'empty', 'good')))
+    data = convert(
+        'clip,label\n' + ''.join(f'{name},0\n' for name in (*bad, 'cut', 'empty', 'good'))
+    )
     assert [c['frame_dir'] for c in data['annotations']] == ['good']
     why = dict(skipped(tmp_path / 'o.pkl'))
     for name, (_, reason) in bad.items():
@@ -193,18 +202,20 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
     assert why['empty'].startswith('malformed: ')
 
 
-@pytest.mark.parametrize('labels, sentence', [
-    ('', 'must begin with the line'),
-    ('name,label\na,0\n', "not with 'name,label'"),
-    ('clip,label\n', 'labels no clip'),
-    ('clip,label\na,walk\n', "line 2 of"),
-    ('clip,label\n\na,-1\n', "line 3 of"),
-    ('clip,label\na\n', "line 2 of"),
-    ('clip,label\na,0\na,1\n', 'labels clip a 2 times'),
-    ('clip,label\nb,0\n', 'no clip could be used'),
-])
-def test_wrong_labels_end_in_one_sentence(convert, tmp_path, labels,
-                                          sentence):
+@pytest.mark.parametrize(
+    'labels, sentence',
+    [
+        ('', 'must begin with the line'),
+        ('name,label\na,0\n', "not with 'name,label'"),
+        ('clip,label\n', 'labels no clip'),
+        ('clip,label\na,walk\n', "line 2 of"),
+        ('clip,label\n\na,-1\n', "line 3 of"),
+        ('clip,label\na\n', "line 2 of"),
+        ('clip,label\na,0\na,1\n', 'labels clip a 2 times'),
+        ('clip,label\nb,0\n', 'no clip could be used'),
+    ],
+)
+def test_wrong_labels_end_in_one_sentence(convert, tmp_path, labels, sentence):
     write_csv(tmp_path / 'clips/a.csv', skeletons()[0])
     with pytest.raises(SystemExit) as end:
         convert(labels)

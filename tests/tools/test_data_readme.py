@@ -1,19 +1,19 @@
 """The commands and the claims of tools/data/README.md."""
+
 import re
 import shlex
 
 import numpy as np
 import pytest
-from data_tools import (ROOT, run_tool, skipped, write_csv, write_kinetics,
-                        write_ntu)
+from data_tools import ROOT, run_tool, skipped, write_csv, write_kinetics, write_ntu
+
 from stf_mmaction.datasets import safe_load
 
 README = (ROOT / 'tools/data/README.md').read_text()
 COMMANDS = [
-    line for block in re.findall(r'```bash\n(.*?)```', README, re.S)
-    for line in block.splitlines()
+    line for block in re.findall(r'```bash\n(.*?)```', README, re.S) for line in block.splitlines()
 ]
-LABELS, = re.findall(r'```\n(clip,label.*?)```', README, re.S)
+(LABELS,) = re.findall(r'```\n(clip,label.*?)```', README, re.S)
 
 
 @pytest.fixture
@@ -21,16 +21,19 @@ def raw(tmp_path, monkeypatch):
     """The folders that the README names, with a few clips each."""
     monkeypatch.chdir(tmp_path)
     data = tmp_path / 'data'
-    names = ['S001C001P001R001A001', 'S001C002P005R002A008',
-             'S002C002P003R001A060', 'S019C001P046R001A075',
-             'S020C003P106R001A120']
+    names = [
+        'S001C001P001R001A001',
+        'S001C002P005R002A008',
+        'S002C002P003R001A060',
+        'S019C001P046R001A075',
+        'S020C003P106R001A120',
+    ]
     write_ntu(data / 'nturgb+d_skeletons', names)
     for kind, number in (('', 302), ('120', 535)):
-        (data / f'NTU_RGBD{kind}_samples_with_missing_skeletons.txt'
-         ).write_text(f'{number} of the captured samples ...\n\n{names[1]}\n' +
-                      f'{names[3]}\n' * bool(kind))
-    write_kinetics(data / 'kinetics-skeleton', train=dict(a=0, b=1),
-                   val=dict(c=1))
+        (data / f'NTU_RGBD{kind}_samples_with_missing_skeletons.txt').write_text(
+            f'{number} of the captured samples ...\n\n{names[1]}\n' + f'{names[3]}\n' * bool(kind)
+        )
+    write_kinetics(data / 'kinetics-skeleton', train=dict(a=0, b=1), val=dict(c=1))
     keypoint = np.random.default_rng(0).normal(size=(1, 4, 20, 3))
     write_csv(data / 'my_clips/wave_01.csv', keypoint)
     np.savez(data / 'my_clips/wave_02.npz', keypoint=keypoint)
@@ -39,10 +42,8 @@ def raw(tmp_path, monkeypatch):
 
 
 EXPECTED = [
-    ('ntu.py 60', dict(xsub_train=1, xsub_val=1, xview_train=1, xview_val=1),
-     3),
-    ('ntu.py 120', dict(xsub_train=1, xsub_val=2, xset_train=2, xset_val=1),
-     2),
+    ('ntu.py 60', dict(xsub_train=1, xsub_val=1, xview_train=1, xview_val=1), 3),
+    ('ntu.py 120', dict(xsub_train=1, xsub_val=2, xset_train=2, xset_val=1), 2),
     ('kinetics.py', dict(train=2, val=1), 0),
     ('kinetics.py', dict(train=2, val=1), 0),
     ('custom.py', dict(train=1, val=1), 0),
@@ -69,6 +70,7 @@ def test_every_command_is_expected():
 
 def test_links_lead_somewhere():
     links = re.findall(r'\]\(([^)#]+)\)', README)
-    gone = [link for link in links if '://' not in link
-            and not (ROOT / 'tools/data' / link).exists()]
+    gone = [
+        link for link in links if '://' not in link and not (ROOT / 'tools/data' / link).exists()
+    ]
     assert links and gone == []

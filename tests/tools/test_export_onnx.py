@@ -1,12 +1,12 @@
 """Every shipped backbone computes the same in onnxruntime."""
+
 import runpy
 
 import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import (FOCUS_LOSSES, STAR, backbone, batch, ensemble_cfg,
-                      recognizer_cfg, settle, wake)
+from networks import FOCUS_LOSSES, STAR, backbone, batch, ensemble_cfg, recognizer_cfg, settle, wake
 from test_tools import DEMO, ROOT, tool
 
 export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
@@ -14,9 +14,15 @@ export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
 
 def chain(kind, width, **cfg):
     """A small network of another kind, whose last features have a width."""
-    out = recognizer_cfg(net=dict(
-        type=kind, graph_cfg=dict(layout=STAR, mode='spatial'),
-        in_channels=4, base_channels=8, **cfg))
+    out = recognizer_cfg(
+        net=dict(
+            type=kind,
+            graph_cfg=dict(layout=STAR, mode='spatial'),
+            in_channels=4,
+            base_channels=8,
+            **cfg,
+        )
+    )
     out['cls_head']['in_channels'] = width
     return out
 
@@ -27,11 +33,11 @@ NETWORKS = dict(
     stf=recognizer_cfg(FOCUS_LOSSES),
     ensemble=ensemble_cfg(),
     stf_stgcn=chain('STFSTGCN', 16, **SHORT),
-    stf_stgcnpp=chain('STFSTGCN', 16, gcn_adaptive='init', gcn_with_res=True,
-                      **SHORT),
+    stf_stgcnpp=chain('STFSTGCN', 16, gcn_adaptive='init', gcn_with_res=True, **SHORT),
     stf_aagcn=chain('STFAAGCN', 16, **SHORT),
     ctrgcn=chain('CTRGCNBackbone', 32),
-    stf_ctrgcn=chain('STFCTRGCN', 32))
+    stf_ctrgcn=chain('STFCTRGCN', 32),
+)
 
 
 @pytest.mark.parametrize('cfg', NETWORKS.values(), ids=NETWORKS)
@@ -42,11 +48,11 @@ def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     file = tmp_path / 'model.onnx'
     assert export(model.eval(), (2, 2, 9, 5, 4), str(file)) < 1e-5
     import onnxruntime
-    session = onnxruntime.InferenceSession(
-        str(file), providers=['CPUExecutionProvider'])
+
+    session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
     scores = [
-        session.run(None, dict(keypoint=np.full(
-            (2, 2, 9, 5, 4), value, np.float32)))[0] for value in (0.1, 2)
+        session.run(None, dict(keypoint=np.full((2, 2, 9, 5, 4), value, np.float32)))[0]
+        for value in (0.1, 2)
     ]
     assert np.abs(scores[0] - scores[1]).max() > 1e-4  # not a constant
     torch.testing.assert_close(scores[0].sum(1), np.ones(2, np.float32))

@@ -1,4 +1,5 @@
 """A published checkpoint is small, named by its hash, and found by URL."""
+
 import functools
 import hashlib
 import http.server
@@ -12,8 +13,9 @@ from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
 from networks import settle, wake
-from stf_mmaction.datasets import safe_load
 from test_tools import FEW, ROOT
+
+from stf_mmaction.datasets import safe_load
 
 CONFIG = 'configs/stf_msg3d_tiny_j.py'
 
@@ -22,14 +24,13 @@ class Code:
     """What a pickle could run."""
 
     def __reduce__(self):
-        return print, ('ran', )
+        return print, ('ran',)
 
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'home'))
-    handler = functools.partial(
-        http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
     handler.log_message = lambda *_: None
     own = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)
     threading.Thread(target=own.serve_forever, daemon=True).start()
@@ -42,8 +43,7 @@ def call(monkeypatch):
     """Runs a tool in this process, which is faster."""
     monkeypatch.chdir(ROOT)
     # Makes configs look nicer, and takes a good part of a small run.
-    monkeypatch.setattr('mmengine.config.config.FormatCode',
-                        lambda text, **_: (text, True))
+    monkeypatch.setattr('mmengine.config.config.FormatCode', lambda text, **_: (text, True))
 
     def calls(name, *arguments):
         monkeypatch.setattr('sys.argv', [name, *map(str, arguments)])
@@ -64,24 +64,26 @@ def published(tmp_path, call):
     for member in model.members.values():  # They say 0, as ten of these are.
         member.cls_head.fc.bias.data[0] = 10
     torch.save(
-        dict(state_dict=model.state_dict(), meta=dict(epoch=3),
-             optimizer=[torch.zeros(10**6)], message_hub=dict(a=1)),
-        tmp_path / 'epoch_3.pth')
-    call('publish_model.py', tmp_path / 'epoch_3.pth',
-         tmp_path / 'zoo' / 'small')
-    file, = (tmp_path / 'zoo').iterdir()
+        dict(
+            state_dict=model.state_dict(),
+            meta=dict(epoch=3),
+            optimizer=[torch.zeros(10**6)],
+            message_hub=dict(a=1),
+        ),
+        tmp_path / 'epoch_3.pth',
+    )
+    call('publish_model.py', tmp_path / 'epoch_3.pth', tmp_path / 'zoo' / 'small')
+    (file,) = (tmp_path / 'zoo').iterdir()
     return file, model.state_dict()
 
 
-def test_a_published_checkpoint_is_small_and_has_its_hash(
-        published, server, tmp_path):
+def test_a_published_checkpoint_is_small_and_has_its_hash(published, server, tmp_path):
     file, state = published
     digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     assert file.name == f'small-{digits}.pth'
     whole = (tmp_path / 'epoch_3.pth').stat().st_size
     assert file.stat().st_size < whole - 4 * 10**6  # the optimizer's
-    loaded = CheckpointLoader.load_checkpoint(f'{server}/zoo/{file.name}',
-                                              map_location='cpu')
+    loaded = CheckpointLoader.load_checkpoint(f'{server}/zoo/{file.name}', map_location='cpu')
     assert set(loaded) == {'state_dict', 'meta'}
     torch.testing.assert_close(loaded['state_dict'], state)
 
@@ -92,15 +94,27 @@ def test_the_tools_take_a_url(published, server, call, tmp_path, monkeypatch):
     found = []
     for kind, source in (('path', file), ('url', url)):
         folder = tmp_path / kind
-        call('test.py', CONFIG, source, '--work-dir', folder, '--dump',
-             folder / 'scores.pkl', '--cfg-options', *FEW)
-        call('visualize_focus.py', CONFIG, source, '--num-clips', 1, '--out',
-             folder / 'focus.png')
-        metrics, = folder.glob('*/*.json')
+        call(
+            'test.py',
+            CONFIG,
+            source,
+            '--work-dir',
+            folder,
+            '--dump',
+            folder / 'scores.pkl',
+            '--cfg-options',
+            *FEW,
+        )
+        call('visualize_focus.py', CONFIG, source, '--num-clips', 1, '--out', folder / 'focus.png')
+        (metrics,) = folder.glob('*/*.json')
         scores = [s['pred_score'] for s in safe_load(folder / 'scores.pkl')]
-        found.append((torch.stack(scores),
-                      json.loads(metrics.read_text())['acc/top1'],
-                      (folder / 'focus.png').read_bytes()))
+        found.append(
+            (
+                torch.stack(scores),
+                json.loads(metrics.read_text())['acc/top1'],
+                (folder / 'focus.png').read_bytes(),
+            )
+        )
         downloaded = (tmp_path / f'home/hub/checkpoints/{file.name}').exists()
         assert downloaded == (kind == 'url')
     (scores, accuracy, picture), by_url = found

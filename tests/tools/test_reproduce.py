@@ -1,4 +1,5 @@
 """One command per table row: whole, killed in the middle, and asked twice."""
+
 import argparse
 import os
 import re
@@ -19,8 +20,7 @@ sys.path.insert(0, str(ROOT / 'tools'))
 tools = runpy.run_path(str(ROOT / 'tools/reproduce.py'))
 import reproduce_job  # noqa: E402
 
-accuracies, fuse, read = (
-    tools[name] for name in ('accuracies', 'fuse', 'read'))
+accuracies, fuse, read = (tools[name] for name in ('accuracies', 'fuse', 'read'))
 Job = reproduce_job.Job
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
 # All clips are trained on and tested; this is during the training.
@@ -28,19 +28,31 @@ OPTIONS = ['val_dataloader.dataset.indices=4']
 ENVIRONMENT = dict(
     os.environ,
     PATH=f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}',
-    VIRTUAL_ENV=sys.prefix, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
-    CUDA_VISIBLE_DEVICES='0')  # gpus=0 has to hide this one
+    VIRTUAL_ENV=sys.prefix,
+    OMP_NUM_THREADS='1',
+    PYTHONPATH=str(ROOT),
+    CUDA_VISIBLE_DEVICES='0',
+)  # gpus=0 has to hide this one
 
 
 def command(folder, row='tiny', *rest):
-    return ['bash', str(ROOT / 'tools/reproduce.sh'), row, '0', *rest,
-            '--work-dirs', str(folder), '--cfg-options', *OPTIONS]
+    return [
+        'bash',
+        str(ROOT / 'tools/reproduce.sh'),
+        row,
+        '0',
+        *rest,
+        '--work-dirs',
+        str(folder),
+        '--cfg-options',
+        *OPTIONS,
+    ]
 
 
 def reproduce(folder, *arguments, cwd=ROOT):
     return subprocess.run(
-        command(folder, *arguments), cwd=cwd, env=ENVIRONMENT,
-        text=True, capture_output=True)
+        command(folder, *arguments), cwd=cwd, env=ENVIRONMENT, text=True, capture_output=True
+    )
 
 
 def row(out):
@@ -49,8 +61,12 @@ def row(out):
 
 def arguments(folder='/nowhere', gpus=0, cfg_options=(), data_root=None):
     return argparse.Namespace(
-        work_dirs=Path(folder), gpus=gpus, seed=0, data_root=data_root,
-        cfg_options=list(cfg_options))
+        work_dirs=Path(folder),
+        gpus=gpus,
+        seed=0,
+        data_root=data_root,
+        cfg_options=list(cfg_options),
+    )
 
 
 @pytest.fixture(scope='module')
@@ -72,12 +88,10 @@ def shifted(done):
 def test_the_row_is_that_of_the_dumps(done):
     folder, rows = done
     for line, kind in zip(rows, ('msg3d', 'stf_msg3d')):
-        dumps = [read(str(folder / f'{kind}_tiny_{s}/scores.pkl'))
-                 for s in 'jb']
+        dumps = [read(str(folder / f'{kind}_tiny_{s}/scores.pkl')) for s in 'jb']
         assert len(dumps[0]) == 100
         expected = [
-            accuracies(*fuse(part, [1] * len(part)))[0]
-            for part in (dumps[:1], dumps[1:], dumps)
+            accuracies(*fuse(part, [1] * len(part)))[0] for part in (dumps[:1], dumps[1:], dumps)
         ]
         own = [float(cell) for cell in line.split('|')[-4:-1]]
         assert own == pytest.approx(expected, abs=0.005)
@@ -100,7 +114,8 @@ def test_a_row_starts_from_the_weights_of_its_source(shifted, kind, epochs):
     last = Job(f'{kind}_tiny_j_shift', arguments(folder)).newest()
     source, own = (
         torch.load(path, weights_only=False)['state_dict']
-        for path in (folder / f'{kind}_tiny_j/epoch_{epochs}.pth', last))
+        for path in (folder / f'{kind}_tiny_j/epoch_{epochs}.pth', last)
+    )
     assert source.keys() == own.keys()
     for name, value in source.items():  # all but the last layer is frozen
         assert value.equal(own[name]) == ('cls_head' not in name), name
@@ -121,8 +136,12 @@ def at_work(process, folder, tool):
 
 def start(folder):
     return subprocess.Popen(
-        command(folder, 'shift', 'tiny'), cwd=ROOT, env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command(folder, 'shift', 'tiny'),
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
@@ -136,8 +155,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     # The command alone dies; the training that it began does not.
     process = start(runs)
     pid = at_work(process, runs / name, 'train')
-    assert b'CUDA_VISIBLE_DEVICES=\0' in Path(
-        f'/proc/{pid}/environ').read_bytes()
+    assert b'CUDA_VISIBLE_DEVICES=\0' in Path(f'/proc/{pid}/environ').read_bytes()
     while not (runs / name / 'last_checkpoint').is_file():
         assert process.poll() is None
         time.sleep(0.02)
@@ -146,8 +164,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     process.wait()
     assert not (runs / name / 'epoch_2.pth').exists()
     job = Job(name, arguments(runs, cfg_options=OPTIONS))
-    with pytest.raises(ValueError, match=f'is in use by process {pid}: .*'
-                       f'kill {pid}'):
+    with pytest.raises(ValueError, match=f'is in use by process {pid}: .*kill {pid}'):
         job.train()
     os.kill(pid, signal.SIGKILL)
     assert tools['top1']([f'{name}_shift'], job.args) == 'not yet run'
@@ -155,7 +172,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     # What it leaves may be cut, and in another place.
     moved = runs.rename(tmp_path / 'moved')
     whole = (moved / name / 'epoch_1.pth').read_bytes()
-    (moved / name / 'epoch_2.pth').write_bytes(whole[:len(whole) // 2])
+    (moved / name / 'epoch_2.pth').write_bytes(whole[: len(whole) // 2])
     (moved / name / 'last_checkpoint').write_text('')
     process = start(moved)
     pid = at_work(process, moved / f'{name}_shift', 'test')
@@ -168,8 +185,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
 
     out = reproduce(moved, 'shift', 'tiny')
     assert row(out) == rows and '] train' not in out.stdout
-    killed, whole = (read(str(path / f'{name}_shift/scores.pkl'))
-                     for path in (moved, done))
+    killed, whole = (read(str(path / f'{name}_shift/scores.pkl')) for path in (moved, done))
     assert killed.keys() == whole.keys()
     for clip, (scores, _) in whole.items():
         assert killed[clip][0] == pytest.approx(scores, abs=1e-7)
@@ -187,9 +203,8 @@ def test_two_processes_share_the_batch(tmp_path, monkeypatch):
     job = Job('msg3d_tiny_j_25pct', arguments(tmp_path, 2))
     with pytest.raises(ValueError, match='no checkpoint of the last epoch'):
         job.train()
-    (command, environment), = started
-    assert command[:4] == ['bash', str(ROOT / 'tools/dist_train.sh'),
-                           str(job.config), '2']
+    ((command, environment),) = started
+    assert command[:4] == ['bash', str(ROOT / 'tools/dist_train.sh'), str(job.config), '2']
     assert 'train_dataloader.batch_size=4' in command
     assert environment is None  # all GPUs are seen
 
@@ -202,31 +217,36 @@ def test_the_rate_is_meant_for_the_batch():
         cfg, processes = reproduce_job._read(name), 1
         if any(f'_{data}' in name for data in ('ntu', 'k400')):
             processes = 8 if 'times' in cfg.train_dataloader.dataset else 4
-        assert cfg.auto_scale_lr.base_batch_size == (
-            cfg.train_dataloader.batch_size * processes), name
+        assert cfg.auto_scale_lr.base_batch_size == (cfg.train_dataloader.batch_size * processes), (
+            name
+        )
 
 
 def test_the_batch_does_not_depend_on_the_gpus():
     name = 'stf_msg3d_ntu60_xsub_j'
     jobs = [Job(name, arguments(gpus=gpus)) for gpus in (0, 1, 2, 4, 32)]
-    assert [job.cfg.train_dataloader.batch_size for job in jobs] == [
-        32, 32, 16, 8, 1]
+    assert [job.cfg.train_dataloader.batch_size for job in jobs] == [32, 32, 16, 8, 1]
     assert all(job.note == jobs[0].note for job in jobs)
     for gpus in (3, 64):
         with pytest.raises(ValueError, match=f'32 clips .* {gpus} GPUs'):
             Job(name, arguments(gpus=gpus))
-    own = Job(name, arguments(
-        gpus=3, cfg_options=['train_dataloader.batch_size=5']))
+    own = Job(name, arguments(gpus=3, cfg_options=['train_dataloader.batch_size=5']))
     assert own.cfg.train_dataloader.batch_size == 5
     assert own.note['batch'] == 15
-    other = Job(name, arguments(
-        gpus=4, cfg_options=['auto_scale_lr.base_batch_size=64']))
+    other = Job(name, arguments(gpus=4, cfg_options=['auto_scale_lr.base_batch_size=64']))
     assert other.cfg.train_dataloader.batch_size == 16
 
 
-@pytest.mark.parametrize('change', [
-    dict(seed=1), dict(cfg_options=['model.init_cfg=None']),
-    dict(cfg_options=['train_dataloader.batch_size=4']), 'config', 'source'])
+@pytest.mark.parametrize(
+    'change',
+    [
+        dict(seed=1),
+        dict(cfg_options=['model.init_cfg=None']),
+        dict(cfg_options=['train_dataloader.batch_size=4']),
+        'config',
+        'source',
+    ],
+)
 def test_results_of_other_settings_are_refused(shifted, change, monkeypatch):
     folder, name = shifted[0], 'msg3d_tiny_j_shift'
     args = arguments(folder, cfg_options=OPTIONS)
@@ -236,8 +256,9 @@ def test_results_of_other_settings_are_refused(shifted, change, monkeypatch):
         cfg = reproduce_job._config(changed)
         cfg.optim_wrapper.optimizer.lr = 0.1
         read = reproduce_job._read
-        monkeypatch.setattr(reproduce_job, '_read', lambda wanted: cfg
-                            if wanted == changed else read(wanted))
+        monkeypatch.setattr(
+            reproduce_job, '_read', lambda wanted: cfg if wanted == changed else read(wanted)
+        )
     else:
         vars(args).update(change)
     with pytest.raises(ValueError, match='was made with '):
@@ -246,8 +267,7 @@ def test_results_of_other_settings_are_refused(shifted, change, monkeypatch):
         tools['top1']([name], args)
 
 
-@pytest.mark.parametrize('name', ['msg3d_nw_ucla_j_shift',
-                                  'stf_msg3d_ntu120_xsub_j_shift'])
+@pytest.mark.parametrize('name', ['msg3d_nw_ucla_j_shift', 'stf_msg3d_ntu120_xsub_j_shift'])
 def test_a_source_keeps_its_own_data(name):
     plain = Job(name, arguments())
     files = plain._files(plain.cfg), plain._files(plain.source.cfg)
@@ -255,14 +275,15 @@ def test_a_source_keeps_its_own_data(name):
     moved = Job(name, arguments(data_root=Path('/data')))
     for job, theirs in zip((moved, moved.source), files):
         assert job._files(job.cfg) == {
-            key: Path('/data') / file.name for key, file in theirs.items()}
+            key: Path('/data') / file.name for key, file in theirs.items()
+        }
     for loader in reproduce_job.LOADERS:
         with pytest.raises(ValueError, match='use --data-root'):
-            Job(name, arguments(
-                cfg_options=[f'{loader}.dataset.ann_file=a.pkl']))
+            Job(name, arguments(cfg_options=[f'{loader}.dataset.ann_file=a.pkl']))
     # One file for both is what a user may mean.
-    same = Job('msg3d_tiny_j_shift', arguments(
-        cfg_options=['test_dataloader.dataset.ann_file=a.pkl']))
+    same = Job(
+        'msg3d_tiny_j_shift', arguments(cfg_options=['test_dataloader.dataset.ann_file=a.pkl'])
+    )
     assert same.source.cfg.test_dataloader.dataset.ann_file == 'a.pkl'
 
 
@@ -286,22 +307,25 @@ def test_every_row_has_its_configs():
 def test_every_ablation_starts_from_one_baseline(bench):
     table = tools['table_of']('ablation', bench)
     members = table['+ exploration (STF)']['J']
-    assert members == [f'stf_msg3d_{bench}_j_focus',
-                       f'stf_msg3d_{bench}_j_explore']
+    assert members == [f'stf_msg3d_{bench}_j_focus', f'stf_msg3d_{bench}_j_explore']
     for setting, cells in table.items():
         for name in cells['J']:
             source = Job(name, arguments()).source
-            assert source is None if name.startswith('msg3d') else (
-                source.name == f'msg3d_{bench}_j'), setting
+            assert (
+                source is None if name.startswith('msg3d') else (source.name == f'msg3d_{bench}_j')
+            ), setting
 
 
-@pytest.mark.parametrize('arguments,match', [
-    (('ntu61', 0), "row 'ntu61' is unknown"),
-    (('ablation', 0, 'k400'), 'there is no ablation on k400'),
-    (('k400', 0, 'utd_mhad'), 'leave utd_mhad out'),
-    (('tiny', -1), '-1 GPUs'),
-    (('tiny', 0, '--data-root', '/nowhere'), '/nowhere is not a folder'),
-])
+@pytest.mark.parametrize(
+    'arguments,match',
+    [
+        (('ntu61', 0), "row 'ntu61' is unknown"),
+        (('ablation', 0, 'k400'), 'there is no ablation on k400'),
+        (('k400', 0, 'utd_mhad'), 'leave utd_mhad out'),
+        (('tiny', -1), '-1 GPUs'),
+        (('tiny', 0, '--data-root', '/nowhere'), '/nowhere is not a folder'),
+    ],
+)
 def test_wrong_rows_are_refused(arguments, match, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, arguments)])
     with pytest.raises(SystemExit):

@@ -1,4 +1,5 @@
 """The tools as a user calls them, on the bundled skeletons."""
+
 import os
 import re
 import runpy
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from stf_mmaction.datasets import safe_load
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +25,8 @@ def call(*command, env=()):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT),
-                 **dict(env)))
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT), **dict(env)),
+    )
 
 
 def tool(name, *arguments, **kwargs):
@@ -32,13 +34,26 @@ def tool(name, *arguments, **kwargs):
 
 
 def train(work_dir, *options, config=DEMO, extra=()):
-    return tool('train.py', config, '--work-dir', work_dir, '--seed', '0',
-                *extra, '--cfg-options', *FEW, *options)
+    return tool(
+        'train.py',
+        config,
+        '--work-dir',
+        work_dir,
+        '--seed',
+        '0',
+        *extra,
+        '--cfg-options',
+        *FEW,
+        *options,
+    )
 
 
-SHORT = ('train_cfg.max_epochs=2', 'custom_hooks.0.warmup_epochs=1',
-         'default_hooks.checkpoint.interval=1', 'default_hooks.logger.'
-         'interval=1')
+SHORT = (
+    'train_cfg.max_epochs=2',
+    'custom_hooks.0.warmup_epochs=1',
+    'default_hooks.checkpoint.interval=1',
+    'default_hooks.logger.interval=1',
+)
 
 
 @pytest.fixture(scope='module')
@@ -51,30 +66,46 @@ def trained(tmp_path_factory):
 
 def test_training_logs_every_loss(trained):
     _, log = trained
-    for key in ('focus.loss_cls', 'focus.loss_divergence',
-                'focus.loss_coherence', 'focus.loss_adjacency',
-                'explore.loss_cls', 'explore.loss_exploration',
-                'acc/explore_top1', 'the warm-up is over'):
+    for key in (
+        'focus.loss_cls',
+        'focus.loss_divergence',
+        'focus.loss_coherence',
+        'focus.loss_adjacency',
+        'explore.loss_cls',
+        'explore.loss_exploration',
+        'acc/explore_top1',
+        'the warm-up is over',
+    ):
         assert key in log, key
 
 
 def test_testing_dumps_ids_and_scores(trained, tmp_path):
     work_dir, _ = trained
     dump = tmp_path / 'scores.pkl'
-    out = tool('test.py', DEMO, work_dir / 'epoch_2.pth', '--work-dir',
-               tmp_path, '--dump', dump, '--show-dir', tmp_path / 'show',
-               '--interval', '6', '--cfg-options', *FEW)
+    out = tool(
+        'test.py',
+        DEMO,
+        work_dir / 'epoch_2.pth',
+        '--work-dir',
+        tmp_path,
+        '--dump',
+        dump,
+        '--show-dir',
+        tmp_path / 'show',
+        '--interval',
+        '6',
+        '--cfg-options',
+        *FEW,
+    )
     assert out.returncode == 0, out.stderr[-2000:]
-    assert re.search(r'acc/top1: 0\.\d+.*acc/focus_top1', out.stdout +
-                     out.stderr)
+    assert re.search(r'acc/top1: 0\.\d+.*acc/focus_top1', out.stdout + out.stderr)
     scores = safe_load(dump)
     ids = [s['frame_dir'] for s in scores]
     data = safe_load(ROOT / DATA)
     wanted = set(data['split']['val'])
-    assert ids == [a['frame_dir'] for a in data['annotations']
-                   if a['frame_dir'] in wanted][:12]
+    assert ids == [a['frame_dir'] for a in data['annotations'] if a['frame_dir'] in wanted][:12]
     for s in scores:
-        mean = (s['member_scores']['focus'] + s['member_scores']['explore'])
+        mean = s['member_scores']['focus'] + s['member_scores']['explore']
         torch.testing.assert_close(s['pred_score'], mean / 2)
     pictures = sorted((tmp_path / 'show').iterdir())
     assert [p.name for p in pictures] == [f'{ids[0]}.png', f'{ids[6]}.png']
@@ -83,30 +114,44 @@ def test_testing_dumps_ids_and_scores(trained, tmp_path):
 
 def test_a_run_goes_on_from_its_checkpoint(trained, tmp_path):
     work_dir, _ = trained
-    out = train(tmp_path, *SHORT, extra=('--resume', work_dir /
-                                         'epoch_1.pth'))
+    out = train(tmp_path, *SHORT, extra=('--resume', work_dir / 'epoch_1.pth'))
     assert out.returncode == 0, out.stderr[-2000:]
-    ours, whole = (torch.load(d / 'epoch_2.pth')['state_dict']
-                   for d in (tmp_path, work_dir))
+    ours, whole = (torch.load(d / 'epoch_2.pth')['state_dict'] for d in (tmp_path, work_dir))
     for name, value in whole.items():
         assert value.equal(ours[name]), name
 
 
 def test_two_processes_on_the_cpu(tmp_path):
-    out = call('bash', 'tools/dist_train.sh', DEMO, 2, '--work-dir', tmp_path,
-               '--seed', '0', '--cfg-options', *FEW, *SHORT,
-               env=dict(VIRTUAL_ENV=sys.prefix,
-                        PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}'
-                        ).items())
+    out = call(
+        'bash',
+        'tools/dist_train.sh',
+        DEMO,
+        2,
+        '--work-dir',
+        tmp_path,
+        '--seed',
+        '0',
+        '--cfg-options',
+        *FEW,
+        *SHORT,
+        env=dict(VIRTUAL_ENV=sys.prefix, PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}').items(),
+    )
     assert out.returncode == 0, out.stderr[-3000:]
     log = out.stdout + out.stderr
     assert 'GPU number: 2' in log or 'world_size' in log or '[3/3]' in log
     assert (tmp_path / 'epoch_2.pth').is_file()
-    out = call('bash', 'tools/dist_test.sh', DEMO, tmp_path / 'epoch_2.pth',
-               2, '--work-dir', tmp_path / 'test', '--cfg-options', *FEW,
-               env=dict(VIRTUAL_ENV=sys.prefix,
-                        PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}'
-                        ).items())
+    out = call(
+        'bash',
+        'tools/dist_test.sh',
+        DEMO,
+        tmp_path / 'epoch_2.pth',
+        2,
+        '--work-dir',
+        tmp_path / 'test',
+        '--cfg-options',
+        *FEW,
+        env=dict(VIRTUAL_ENV=sys.prefix, PATH=f'{sys.prefix}/bin:{os.environ["PATH"]}').items(),
+    )
     assert out.returncode == 0, out.stderr[-3000:]
     assert 'acc/top1' in out.stdout + out.stderr
 
@@ -114,16 +159,25 @@ def test_two_processes_on_the_cpu(tmp_path):
 def test_focus_is_drawn(trained, tmp_path):
     work_dir, _ = trained
     picture = tmp_path / 'a/focus.png'
-    out = tool('visualize_focus.py', DEMO, work_dir / 'epoch_2.pth', '--out',
-               picture, '--num-clips', 1, '--class-names',
-               'tools/demo_data/classes.txt')
+    out = tool(
+        'visualize_focus.py',
+        DEMO,
+        work_dir / 'epoch_2.pth',
+        '--out',
+        picture,
+        '--num-clips',
+        1,
+        '--class-names',
+        'tools/demo_data/classes.txt',
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     assert picture.read_bytes()[:4] == b'\x89PNG'
 
 
 def test_flops_of_stf_are_at_most_a_tenth_more():
-    out = tool('get_flops.py', 'configs/msg3d_ntu60_xsub_j.py',
-               'configs/stf_msg3d_ntu60_xsub_j_focus.py')
+    out = tool(
+        'get_flops.py', 'configs/msg3d_ntu60_xsub_j.py', 'configs/stf_msg3d_ntu60_xsub_j_focus.py'
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     base, stf = out.stdout.splitlines()[-2:]
     assert ' 3.195M ' in base
@@ -132,12 +186,22 @@ def test_flops_of_stf_are_at_most_a_tenth_more():
 
 def test_the_readme_run_of_one_epoch_prints_all_losses(tmp_path):
     data = [f'{loader}.dataset.ann_file={DATA}' for loader in LOADERS]
-    out = train(tmp_path, *data, 'train_cfg.max_epochs=1',
-                'custom_hooks.0.warmup_epochs=0', 'default_hooks.logger.'
-                'interval=1', config='configs/stf_msg3d_utd_mhad_j.py')
+    out = train(
+        tmp_path,
+        *data,
+        'train_cfg.max_epochs=1',
+        'custom_hooks.0.warmup_epochs=0',
+        'default_hooks.logger.interval=1',
+        config='configs/stf_msg3d_utd_mhad_j.py',
+    )
     assert out.returncode == 0, out.stderr[-2000:]
-    for key in ('loss_cls', 'loss_divergence', 'loss_coherence',
-                'loss_adjacency', 'loss_exploration'):
+    for key in (
+        'loss_cls',
+        'loss_divergence',
+        'loss_coherence',
+        'loss_adjacency',
+        'loss_exploration',
+    ):
         assert key in out.stdout + out.stderr
 
 
@@ -157,22 +221,25 @@ def failing(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize('options,sentence', [
-    (['train_dataloader.dataset.ann_file=no.pkl'], 'no.pkl does not exist'),
-    (['train_dataloader.dataset.split=test'], "no split 'test'"),
-    (['model.shared.cls_head.num_classes=5'], 'num_classes=5'),
-    (['model.shared.backbone.in_channels=3'], '3 channels'),
-    (['model.shared.backbone.num_person=2'], '2 person'),
-    (['model.shared.backbone.graph_cfg.layout=nturgb+d'], '25 joints'),
-    (['model.shared.backbone.graph_cfg.layout=ntu'], "'ntu' is unknown"),
-    (['model.shared.backbone.stf_stages=()'], 'needs STF modules'),
-    (['model.shared.backbone.base_channels=24'], 'cls_head.in_channels=96'),
-    (['train_dataloader.dataset.pipeline.2.length=20'], '20 of PadTo'),
-])
-def test_wrong_settings_end_in_one_sentence(failing, tmp_path, options,
-                                            sentence):
-    message = failing('train.py', DEMO, '--work-dir', tmp_path,
-                      '--cfg-options', *FEW, *options, *SHORT)
+@pytest.mark.parametrize(
+    'options,sentence',
+    [
+        (['train_dataloader.dataset.ann_file=no.pkl'], 'no.pkl does not exist'),
+        (['train_dataloader.dataset.split=test'], "no split 'test'"),
+        (['model.shared.cls_head.num_classes=5'], 'num_classes=5'),
+        (['model.shared.backbone.in_channels=3'], '3 channels'),
+        (['model.shared.backbone.num_person=2'], '2 person'),
+        (['model.shared.backbone.graph_cfg.layout=nturgb+d'], '25 joints'),
+        (['model.shared.backbone.graph_cfg.layout=ntu'], "'ntu' is unknown"),
+        (['model.shared.backbone.stf_stages=()'], 'needs STF modules'),
+        (['model.shared.backbone.base_channels=24'], 'cls_head.in_channels=96'),
+        (['train_dataloader.dataset.pipeline.2.length=20'], '20 of PadTo'),
+    ],
+)
+def test_wrong_settings_end_in_one_sentence(failing, tmp_path, options, sentence):
+    message = failing(
+        'train.py', DEMO, '--work-dir', tmp_path, '--cfg-options', *FEW, *options, *SHORT
+    )
     assert message.startswith('error: ') and '\n' not in message
     assert sentence in message
     assert not list(tmp_path.glob('*.pth'))
@@ -188,13 +255,34 @@ def test_wrong_files_end_in_one_sentence(failing, trained, tmp_path):
         (('test.py', DEMO, 'no.pth'), 'no.pth does not exist'),
         (('test.py', DEMO, checkpoint, '--dump', 'a.txt'), 'must end in .pkl'),
         (('test.py', DEMO, cut, '--work-dir', tmp_path), 'is damaged'),
-        (('test.py', DEMO, checkpoint, '--work-dir', tmp_path,
-          '--cfg-options', 'model.shared.backbone.base_channels=24',
-          'model.shared.cls_head.in_channels=96'), 'of shape'),
-        (('visualize_focus.py', DEMO, checkpoint, '--clips', 'nobody'),
-         'clip nobody is not in the test split'),
-        (('visualize_focus.py', DEMO, checkpoint, '--cfg-options',
-          'model.shared.backbone.num_gcn_scales=5'), 'of shape')):
+        (
+            (
+                'test.py',
+                DEMO,
+                checkpoint,
+                '--work-dir',
+                tmp_path,
+                '--cfg-options',
+                'model.shared.backbone.base_channels=24',
+                'model.shared.cls_head.in_channels=96',
+            ),
+            'of shape',
+        ),
+        (
+            ('visualize_focus.py', DEMO, checkpoint, '--clips', 'nobody'),
+            'clip nobody is not in the test split',
+        ),
+        (
+            (
+                'visualize_focus.py',
+                DEMO,
+                checkpoint,
+                '--cfg-options',
+                'model.shared.backbone.num_gcn_scales=5',
+            ),
+            'of shape',
+        ),
+    ):
         assert sentence in failing(*arguments), arguments
 
 
@@ -203,12 +291,24 @@ def test_joint_streams_train_and_test_by_one_command(tmp_path):
     out = train(tmp_path, *SHORT, config=config)
     assert out.returncode == 0, out.stderr[-2000:]
     log = out.stdout + out.stderr
-    for key in ('focus_j.loss_divergence', 'focus_b.loss_adjacency',
-                'explore_b.loss_exploration', 'acc/explore_b_top1'):
+    for key in (
+        'focus_j.loss_divergence',
+        'focus_b.loss_adjacency',
+        'explore_b.loss_exploration',
+        'acc/explore_b_top1',
+    ):
         assert key in log, key
-    out = tool('test.py', config, tmp_path / 'epoch_2.pth', '--dump',
-               tmp_path / 'scores.pkl', '--work-dir', tmp_path,
-               '--cfg-options', *FEW)
+    out = tool(
+        'test.py',
+        config,
+        tmp_path / 'epoch_2.pth',
+        '--dump',
+        tmp_path / 'scores.pkl',
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        *FEW,
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     sample = safe_load(tmp_path / 'scores.pkl')[0]
     assert len(sample['member_scores']) == 4
@@ -226,18 +326,27 @@ model = dict(
 custom_hooks = []
 load_from = '{work_dir}/epoch_2.pth'
 """)
-    out = tool('train.py', config, '--work-dir', tmp_path, '--cfg-options',
-               *FEW, 'train_cfg.max_epochs=1',
-               'default_hooks.checkpoint.interval=1')
+    out = tool(
+        'train.py',
+        config,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        *FEW,
+        'train_cfg.max_epochs=1',
+        'default_hooks.checkpoint.interval=1',
+    )
     assert out.returncode == 0, out.stderr[-2000:]
     before, after = (
         torch.load(path, weights_only=True)['state_dict']
-        for path in (work_dir / 'epoch_2.pth', tmp_path / 'epoch_1.pth'))
+        for path in (work_dir / 'epoch_2.pth', tmp_path / 'epoch_1.pth')
+    )
     for name, value in after.items():
         if 'backbone' in name:
             assert value.equal(before[name]), name
     assert after['members.focus.cls_head.fc.weight'].shape[0] == 12
     # A test with the wrong checkpoint is still refused.
-    out = tool('test.py', config, work_dir / 'epoch_2.pth', '--work-dir',
-               tmp_path, '--cfg-options', *FEW)
+    out = tool(
+        'test.py', config, work_dir / 'epoch_2.pth', '--work-dir', tmp_path, '--cfg-options', *FEW
+    )
     assert out.returncode and 'cls_head.fc' in out.stderr

@@ -1,4 +1,5 @@
 """What the converters share: many clip files to one ``PoseDataset`` pickle."""
+
 import argparse
 import fcntl
 import functools
@@ -11,8 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
-from typing import TextIO, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO, Tuple, Union
 
 import numpy as np
 from mmengine.utils import ProgressBar
@@ -32,6 +32,7 @@ class Clip(NamedTuple):
         splits (tuple[str]): The splits that it belongs to.
         source (Path): The file that it is read from.
     """
+
     frame_dir: str
     label: int
     splits: Tuple[str, ...]
@@ -45,7 +46,8 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
         '--workers',
         type=positive,
         default=os.cpu_count(),
-        help='processes that read files; defaults to one for each CPU')
+        help='processes that read files; defaults to one for each CPU',
+    )
 
 
 def existing_folder(path: str) -> Path:
@@ -59,17 +61,18 @@ def below_folders(path: str) -> Path:
     """An argparse type: a folder that is there or can be made."""
     for folder in (Path(path), *Path(path).parents):
         if folder.is_file():
-            raise argparse.ArgumentTypeError(
-                f'{folder} is a file: it cannot be a folder')
+            raise argparse.ArgumentTypeError(f'{folder} is a file: it cannot be a folder')
     return Path(path)
 
 
-def convert(clips: List[Clip],
-            read: Callable[[Clip], Dict[str, np.ndarray]],
-            out: Path,
-            workers: int,
-            skipped: List[Tuple[str, str]],
-            clip_dir: Optional[Path] = None) -> None:
+def convert(
+    clips: List[Clip],
+    read: Callable[[Clip], Dict[str, np.ndarray]],
+    out: Path,
+    workers: int,
+    skipped: List[Tuple[str, str]],
+    clip_dir: Optional[Path] = None,
+) -> None:
     """Read clips, leave out those that cannot be used, write one pickle.
 
     Each clip is kept in ``<out>.parts`` as soon as it was read. A run that
@@ -99,9 +102,15 @@ def convert(clips: List[Clip],
         _convert(clips, read, out, workers, skipped, clip_dir, log)
 
 
-def _convert(clips: List[Clip], read: Callable, out: Path, workers: int,
-             skipped: List[Tuple[str, str]], clip_dir: Optional[Path],
-             log: TextIO) -> None:
+def _convert(
+    clips: List[Clip],
+    read: Callable,
+    out: Path,
+    workers: int,
+    skipped: List[Tuple[str, str]],
+    clip_dir: Optional[Path],
+    log: TextIO,
+) -> None:
     clips, twice = _unique(clips)
     skipped = skipped + twice
     parts = out.with_name(f'{out.name}.parts')
@@ -120,20 +129,21 @@ def _convert(clips: List[Clip], read: Callable, out: Path, workers: int,
     by_kind: Dict[str, List[Tuple[Clip, Dict]]] = {}
     for clip, part in usable:
         arrays = safe_load(part)
-        by_kind.setdefault(_kind(arrays), []).append(
-            (clip, _annotation(clip, arrays, clip_dir)))
+        by_kind.setdefault(_kind(arrays), []).append((clip, _annotation(clip, arrays, clip_dir)))
     most = max(by_kind, key=lambda kind: len(by_kind[kind]), default='')
     kept = by_kind.pop(most, [])
-    skipped += [(clip.frame_dir, f'of another kind: {kind}, most have {most}')
-                for kind, others in by_kind.items() for clip, _ in others]
+    skipped += [
+        (clip.frame_dir, f'of another kind: {kind}, most have {most}')
+        for kind, others in by_kind.items()
+        for clip, _ in others
+    ]
     log.truncate(0)  # Of an earlier conversion.
     log.writelines(f'{name}\t{why}\n' for name, why in skipped)
     counts = Counter(why.partition(':')[0] for _, why in skipped)
     report = ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
     if not kept:
         shutil.rmtree(parts)
-        raise SystemExit(f'error: no clip could be used, {log.name} says '
-                         f'why:{report}')
+        raise SystemExit(f'error: no clip could be used, {log.name} says why:{report}')
     split: Dict[str, List[str]] = {}
     for clip, _ in kept:
         for name in clip.splits:
@@ -160,21 +170,22 @@ def _lock(log: TextIO, out: Path) -> None:
         # Unlike flock's it is not left to workers when this process is killed.
         fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
-        raise SystemExit(f'error: another process is converting to {out}: '
-                         'wait for it, or name another file')
+        raise SystemExit(
+            f'error: another process is converting to {out}: wait for it, or name another file'
+        ) from None
     except OSError:
         pass  # A file system that has no locks.
 
 
-def _unique(
-        clips: List[Clip]) -> Tuple[List[Clip], List[Tuple[str, str]]]:
+def _unique(clips: List[Clip]) -> Tuple[List[Clip], List[Tuple[str, str]]]:
     first: Dict[str, Clip] = {}
     twice = []
     for clip in clips:
         other = first.setdefault(clip.frame_dir, clip)
         if other is not clip:
-            twice.append((clip.frame_dir, 'its name is taken: '
-                          f'{clip.source}, after {other.source}'))
+            twice.append(
+                (clip.frame_dir, f'its name is taken: {clip.source}, after {other.source}')
+            )
     return list(first.values()), twice
 
 
@@ -189,7 +200,8 @@ def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
     except BrokenProcessPool:
         raise SystemExit(
             '\nerror: a process was killed, perhaps for lack of memory: '
-            'start again with fewer --workers, it goes on from here') from None
+            'start again with fewer --workers, it goes on from here'
+        ) from None
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -216,8 +228,10 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
 def _part(clip: Clip, read: Callable, parts: Path) -> Path:
     """Another one when the file, its label or an argument has changed."""
     status = os.stat(clip.source)
-    key = (f'{clip} {clip.source.resolve()} {status.st_size} '
-           f"{status.st_mtime_ns} {getattr(read, 'keywords', {})}")
+    key = (
+        f'{clip} {clip.source.resolve()} {status.st_size} '
+        f"{status.st_mtime_ns} {getattr(read, 'keywords', {})}"
+    )
     return parts / f'{hashlib.sha1(key.encode()).hexdigest()}.pkl'
 
 
@@ -232,13 +246,11 @@ def _kind(arrays: Dict[str, np.ndarray]) -> str:
     return f'{joints} joints, {channels} channels, {scores} scores'
 
 
-def _annotation(clip: Clip, arrays: Dict[str, np.ndarray],
-                clip_dir: Optional[Path]) -> Dict:
+def _annotation(clip: Clip, arrays: Dict[str, np.ndarray], clip_dir: Optional[Path]) -> Dict:
     """What the pickle says of a clip; its arrays go there or to a file."""
     annotation = dict(
-        frame_dir=clip.frame_dir,
-        label=clip.label,
-        total_frames=arrays['keypoint'].shape[1])
+        frame_dir=clip.frame_dir, label=clip.label, total_frames=arrays['keypoint'].shape[1]
+    )
     if clip_dir is None:
         return dict(annotation, **arrays)
     clip_dir.mkdir(parents=True, exist_ok=True)

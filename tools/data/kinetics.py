@@ -10,14 +10,21 @@ Coordinates stay as they are: x and y from 0 to 1, in widths and heights of
 the picture, y down, zero for a joint with score 0. ``PrepareSkeleton``
 centres and scales them; the score becomes the visibility.
 """
+
 import argparse
 import json
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import numpy as np
-from conversion import (NOBODY, Clip, add_conversion_arguments,
-                        below_folders, convert, existing_folder)
+from conversion import (
+    NOBODY,
+    Clip,
+    add_conversion_arguments,
+    below_folders,
+    convert,
+    existing_folder,
+)
 
 from stf_mmaction.engine.cli import run
 
@@ -32,13 +39,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'source',
         type=existing_folder,
-        help='folder with kinetics_train, kinetics_val and their labels')
+        help='folder with kinetics_train, kinetics_val and their labels',
+    )
     add_conversion_arguments(parser)
     parser.add_argument(
         '--clip-dir',
         type=below_folders,
         help='write the keypoints of each clip to a file in this folder, to '
-        'be read when it is needed: for data_prefix=dict(skeleton=FOLDER)')
+        'be read when it is needed: for data_prefix=dict(skeleton=FOLDER)',
+    )
     return parser.parse_args()
 
 
@@ -56,17 +65,18 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     """
     data = json.loads(clip.source.read_text())
     if data['label_index'] != clip.label:
-        raise ValueError(f"its label_index {data['label_index']} is "
-                         f'{clip.label} in the list of labels')
+        raise ValueError(
+            f"its label_index {data['label_index']} is {clip.label} in the list of labels"
+        )
     index = np.array([frame['frame_index'] for frame in data['data']], int)
     if not len(index):
         index = np.zeros(1, int)
     num_frames = np.ptp(index) + 1
     if num_frames > MAX_FRAMES:
-        raise ValueError(f'frame_index goes from {index.min()} to '
-                         f'{index.max()}')
-    persons = [(at, person) for at, frame in zip(index, data['data'])
-               for person in frame['skeleton']]
+        raise ValueError(f'frame_index goes from {index.min()} to {index.max()}')
+    persons = [
+        (at, person) for at, frame in zip(index, data['data']) for person in frame['skeleton']
+    ]
     values = np.zeros((NUM_PERSONS, num_frames, NUM_JOINTS, 3), np.float16)
     if persons:
         at = np.array([at for at, _ in persons]) - index.min()
@@ -84,8 +94,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
     shape = len(persons), NUM_JOINTS
     pose = np.array([person['pose'] for person in persons], float)
     score = np.array([person['score'] for person in persons], float)
-    joints = np.concatenate(
-        [pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
+    joints = np.concatenate([pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
     # NaN too; the margin is for what is just outside the picture.
     if not (abs(joints) < MAX_VALUE).all():
         raise ValueError('it has an x, y or score that is not from 0 to 1')
@@ -98,18 +107,21 @@ def read_labels(path: Path) -> Dict[str, Dict]:
     try:
         labels = json.loads(path.read_text())
     except ValueError as error:
-        raise SystemExit(f'error: {path} is not JSON: {error}')
-    if not isinstance(labels, dict) or not labels or not all(
-            map(_is_label, labels.values())):
+        raise SystemExit(f'error: {path} is not JSON: {error}') from None
+    if not isinstance(labels, dict) or not labels or not all(map(_is_label, labels.values())):
         raise SystemExit(
             f'error: {path} must be a dict of '
-            '{id: {"has_skeleton": true, "label_index": 0, ...}}')
+            '{id: {"has_skeleton": true, "label_index": 0, ...}}'
+        )
     return labels
 
 
 def _is_label(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(
-        value.get('label_index'), int) and value['label_index'] >= 0
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get('label_index'), int)
+        and value['label_index'] >= 0
+    )
 
 
 def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
@@ -118,8 +130,10 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
     labels_path = source / f'kinetics_{split}_label.json'
     for path in (folder, labels_path):
         if not path.exists():
-            raise SystemExit(f'error: {path} does not exist: {source} must '
-                             'be the folder kinetics-skeleton of ST-GCN')
+            raise SystemExit(
+                f'error: {path} does not exist: {source} must '
+                'be the folder kinetics-skeleton of ST-GCN'
+            )
     labels = read_labels(labels_path)
     files = {path.stem: path for path in folder.glob('*.json')}
     clips, skipped = [], []
@@ -132,7 +146,7 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
             skipped.append((name, f'its file is missing: {folder}'))
         else:
             label = labels[name]['label_index']
-            clips.append(Clip(name, label, (split, ), files[name]))
+            clips.append(Clip(name, label, (split,), files[name]))
     return clips, skipped
 
 

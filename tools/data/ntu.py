@@ -34,14 +34,14 @@ MS-G3D's own preparation (and MMAction2's ``gen_ntu_rgbd_raw.py``) takes the
 n-th body of a frame for the same person throughout, and the two with the
 largest standard deviation.
 """
+
 import argparse
 import re
 from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
-from conversion import (Clip, add_conversion_arguments, convert,
-                        existing_folder)
+from conversion import Clip, add_conversion_arguments, convert, existing_folder
 
 from stf_mmaction.engine.cli import existing, run
 
@@ -51,27 +51,78 @@ NUM_JOINTS = 25
 BODY, JOINT = 10, 12
 # Of both benchmarks: those of NTU-60 are the first 20.
 TRAINING_SUBJECTS = {
-    1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38,
-    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81,
-    82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95, 97, 98, 100, 103
+    1,
+    2,
+    4,
+    5,
+    8,
+    9,
+    13,
+    14,
+    15,
+    16,
+    17,
+    18,
+    19,
+    25,
+    27,
+    28,
+    31,
+    34,
+    35,
+    38,
+    45,
+    46,
+    47,
+    49,
+    50,
+    52,
+    53,
+    54,
+    55,
+    56,
+    57,
+    58,
+    59,
+    70,
+    74,
+    78,
+    80,
+    81,
+    82,
+    83,
+    84,
+    85,
+    86,
+    89,
+    91,
+    92,
+    93,
+    94,
+    95,
+    97,
+    98,
+    100,
+    103,
 }
 MIN_FRAMES, MAX_WIDTH, MAX_WIDE_FRAMES = 12, 0.8, 0.69754
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'classes', type=int, choices=[60, 120], help='NTU-60 or NTU-120')
+    parser.add_argument('classes', type=int, choices=[60, 120], help='NTU-60 or NTU-120')
     parser.add_argument(
         'source',
         type=existing_folder,
-        help='folder with the .skeleton files, in any folders below it')
+        help='folder with the .skeleton files, in any folders below it',
+    )
     add_conversion_arguments(parser)
     parser.add_argument(
         '--missing',
         type=existing,
         help='list of the clips to leave out, one name a line: that of '
-        'samples with missing skeletons from the authors of the data set')
+        'samples with missing skeletons from the authors of the data set',
+    )
     return parser.parse_args()
 
 
@@ -105,20 +156,19 @@ def read_bodies(path: Path) -> np.ndarray:
             if end > len(words):
                 raise ValueError(cut)
             if int(words[at + BODY]) != NUM_JOINTS:
-                raise ValueError(f'frame {frame + 1} has a body of '
-                                 f'{words[at + BODY]} joints, not 25')
+                raise ValueError(
+                    f'frame {frame + 1} has a body of {words[at + BODY]} joints, not 25'
+                )
             if words[at] not in bodies:
                 bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
-            joints = np.array([words[i:i + 3]
-                               for i in range(first, end, JOINT)], float)
+            joints = np.array([words[i : i + 3] for i in range(first, end, JOINT)], float)
             # What is not a number was not seen, the rest of its joint too.
             joints[~np.isfinite(joints).all(1)] = 0
             bodies[words[at]][frame] = joints
             at = end
     if at < len(words):
         raise ValueError(f'it goes on after its {num_frames} frames')
-    return np.stack(list(bodies.values())) if bodies else np.zeros(
-        (0, num_frames, NUM_JOINTS, 3))
+    return np.stack(list(bodies.values())) if bodies else np.zeros((0, num_frames, NUM_JOINTS, 3))
 
 
 def choose_persons(bodies: np.ndarray) -> np.ndarray:
@@ -132,11 +182,9 @@ def choose_persons(bodies: np.ndarray) -> np.ndarray:
         nobody is in.
     """
     seen = bodies.any((2, 3))
-    alive = [(body, where) for body, where in zip(bodies, seen)
-             if where.any()]
+    alive = [(body, where) for body, where in zip(bodies, seen) if where.any()]
     for is_noise in (_is_short, _is_wide):
-        alive = [(body, where) for body, where in alive
-                 if not is_noise(body[where])] or alive
+        alive = [(body, where) for body, where in alive if not is_noise(body[where])] or alive
     alive.sort(key=lambda pair: -_motion(pair[0][pair[1]]))
     persons = np.zeros((2, *bodies.shape[1:]))
     taken = np.zeros((2, bodies.shape[1]), bool)
@@ -167,8 +215,7 @@ def _is_wide(frames: np.ndarray) -> bool:
 
 def _motion(frames: np.ndarray) -> float:
     narrow = frames[~_wide_frames(frames)]
-    return min(part.var((0, 1)).sum() for part in (frames, narrow)
-               if len(part))
+    return min(part.var((0, 1)).sum() for part in (frames, narrow) if len(part))
 
 
 def read(clip: Clip) -> Dict[str, np.ndarray]:
@@ -177,8 +224,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     return dict(keypoint=keypoint.astype(np.float32))
 
 
-def splits(setup: int, camera: int, subject: int,
-           classes: int) -> Tuple[str, str]:
+def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, str]:
     """The official splits of a clip: x-sub, and x-view or x-set."""
     if classes == 60:
         second, is_training = 'xview', camera != 1
@@ -193,17 +239,16 @@ def read_missing(path: str) -> Set[str]:
     try:
         text = Path(path).read_text(encoding='utf-8')
     except UnicodeDecodeError:
-        raise SystemExit(f'error: {path} is not in UTF-8: save it as plain '
-                         'text')
+        raise SystemExit(f'error: {path} is not in UTF-8: save it as plain text') from None
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
-        raise SystemExit(f'error: {path} names no clip: it must hold names '
-                         'as S001C002P005R002A008, one a line')
+        raise SystemExit(
+            f'error: {path} names no clip: it must hold names as S001C002P005R002A008, one a line'
+        )
     return names
 
 
-def find_clips(source: Path, classes: int,
-               missing: Set[str]) -> Tuple[List[Clip], List]:
+def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip], List]:
     """The clips of a benchmark, and those left out with the reason."""
     clips, skipped = [], []
     for path in sorted(source.rglob('*.skeleton')):
@@ -217,17 +262,15 @@ def find_clips(source: Path, classes: int,
         elif path.stem in missing:
             skipped.append((path.stem, 'in the list of missing skeletons'))
         else:
-            clips.append(
-                Clip(path.stem, action - 1,
-                     splits(setup, camera, subject, classes), path))
+            clips.append(Clip(path.stem, action - 1, splits(setup, camera, subject, classes), path))
     if not clips and not skipped:
-        raise SystemExit(f'error: {source} holds no .skeleton file: unpack '
-                         'the raw skeletons into it')
+        raise SystemExit(
+            f'error: {source} holds no .skeleton file: unpack the raw skeletons into it'
+        )
     return clips, skipped
 
 
-def tell_missing(source: Path, path: Optional[str],
-                 missing: Set[str]) -> None:
+def tell_missing(source: Path, path: Optional[str], missing: Set[str]) -> None:
     """Say how many clips of a list are in the folder, or that there is none.
 
     Args:
@@ -236,15 +279,15 @@ def tell_missing(source: Path, path: Optional[str],
         missing (set[str]): The names in it.
     """
     if path is None:
-        print('warning: without --missing, clips that the authors of the data '
-              'set list as incomplete are not left out')
+        print(
+            'warning: without --missing, clips that the authors of the data '
+            'set list as incomplete are not left out'
+        )
         return
     found = len(missing & {file.stem for file in source.rglob('*.skeleton')})
-    print(f'{found} of the {len(missing)} clips that {path} lists are in '
-          f'{source}')
+    print(f'{found} of the {len(missing)} clips that {path} lists are in {source}')
     if not found:
-        print(f'warning: is {path} the list of this data set? None of its '
-              'clips is left out')
+        print(f'warning: is {path} the list of this data set? None of its clips is left out')
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ pipeline = [
     dict(type='PadTo', length=300),
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
 ]
-train_dataloader = dict(
-    dataset=dict(ann_file=ann_file, split='train', pipeline=pipeline))
+train_dataloader = dict(dataset=dict(ann_file=ann_file, split='train', pipeline=pipeline))
 val_dataloader = test_dataloader = dict(
-    dataset=dict(ann_file=ann_file, split='val', pipeline=pipeline))
+    dataset=dict(ann_file=ann_file, split='val', pipeline=pipeline)
+)

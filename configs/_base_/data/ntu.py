@@ -5,7 +5,7 @@ pipeline = [
     dict(type='PadTo', length=300),
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
 ]
 
 train_dataloader = dict(
@@ -13,11 +13,13 @@ train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='SkeletonDataset', pipeline=pipeline))
+    dataset=dict(type='SkeletonDataset', pipeline=pipeline),
+)
 val_dataloader = dict(
     batch_size=16,
     num_workers=4,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(type='SkeletonDataset', pipeline=pipeline, test_mode=True))
+    dataset=dict(type='SkeletonDataset', pipeline=pipeline, test_mode=True),
+)
 test_dataloader = val_dataloader

@@ -2,5 +2,4 @@ _base_ = './ntu.py'
 
 ann_file = 'data/skeleton/ntu60_3d.pkl'
 train_dataloader = dict(dataset=dict(ann_file=ann_file, split='xsub_train'))
-val_dataloader = test_dataloader = dict(
-    dataset=dict(ann_file=ann_file, split='xsub_val'))
+val_dataloader = test_dataloader = dict(dataset=dict(ann_file=ann_file, split='xsub_val'))

@@ -8,9 +8,8 @@ pipeline = [
     dict(type='PadTo', length=32),
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=1),
-    dict(type='PackActionInputs', meta_keys=('frame_dir', ))
+    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
 ]
 train_dataloader = val_dataloader = test_dataloader = dict(
-    num_workers=0,
-    persistent_workers=False,
-    dataset=dict(ann_file=ann_file, pipeline=pipeline))
+    num_workers=0, persistent_workers=False, dataset=dict(ann_file=ann_file, pipeline=pipeline)
+)

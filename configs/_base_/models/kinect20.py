@@ -4,4 +4,5 @@ kinect20 = dict(
     base_channels=24,
     num_gcn_scales=8,
     num_g3d_scales=4,
-    num_person=1)
+    num_person=1,
+)

@@ -8,5 +8,7 @@ model = dict(
         base_channels=96,
         num_gcn_scales=13,
         num_g3d_scales=6,
-        num_person=2),
-    cls_head=dict(type='STFHead', num_classes=60, in_channels=384))
+        num_person=2,
+    ),
+    cls_head=dict(type='STFHead', num_classes=60, in_channels=384),
+)

@@ -1,4 +1,3 @@
 _base_ = './small_stgcn.py'
 
-model = dict(
-    backbone=dict(type='STFCTRGCN', graph_cfg=dict(mode='spatial')))
+model = dict(backbone=dict(type='STFCTRGCN', graph_cfg=dict(mode='spatial')))

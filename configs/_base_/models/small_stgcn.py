@@ -7,5 +7,7 @@ model = dict(
         stf_stages=(),
         in_channels=4,  # x, y, z and visibility
         base_channels=16,
-        num_person=1),
-    cls_head=dict(type='STFHead', num_classes=27, in_channels=64))
+        num_person=1,
+    ),
+    cls_head=dict(type='STFHead', num_classes=27, in_channels=64),
+)

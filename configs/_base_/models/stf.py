@@ -9,14 +9,14 @@ model = dict(
         dict(
             name='focus',
             cls_head=dict(
-                loss_divergence=dict(
-                    type='STFDivergenceLoss', loss_weight=0.1),
+                loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1),
                 loss_coherence=dict(type='STFCoherenceLoss', loss_weight=0.1),
-                loss_adjacency=dict(
-                    type='STFAdjacencyLoss', loss_weight=0.01))),
+                loss_adjacency=dict(type='STFAdjacencyLoss', loss_weight=0.01),
+            ),
+        ),
         dict(
             name='explore',
-            cls_head=dict(
-                loss_exploration=dict(
-                    type='STFExplorationLoss', loss_weight=0.01)))
-    ])
+            cls_head=dict(loss_exploration=dict(type='STFExplorationLoss', loss_weight=0.01)),
+        ),
+    ],
+)

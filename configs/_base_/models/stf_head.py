@@ -4,4 +4,5 @@ stf_head = dict(
     type='STFHead',
     loss_divergence=dict(type='STFDivergenceLoss', loss_weight=0.1),
     loss_coherence=dict(type='STFCoherenceLoss', loss_weight=0.1),
-    loss_adjacency=dict(type='STFAdjacencyLoss', loss_weight=0.01))
+    loss_adjacency=dict(type='STFAdjacencyLoss', loss_weight=0.01),
+)

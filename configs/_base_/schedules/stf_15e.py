@@ -5,5 +5,5 @@ optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=15, val_interval=1)
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[5], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[10], gamma=0.2)
+    dict(type='MultiStepLR', milestones=[10], gamma=0.2),
 ]

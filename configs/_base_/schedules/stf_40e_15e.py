@@ -7,6 +7,6 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[25, 35], gamma=0.1),
     dict(type='MultiStepLR', milestones=[40], gamma=2),
     dict(type='MultiStepLR', milestones=[45], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[50], gamma=0.2)
+    dict(type='MultiStepLR', milestones=[50], gamma=0.2),
 ]
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=40)]

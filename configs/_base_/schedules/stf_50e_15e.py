@@ -7,6 +7,6 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[20, 35, 45], gamma=0.1),
     dict(type='MultiStepLR', milestones=[50], gamma=20),
     dict(type='MultiStepLR', milestones=[55], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[60], gamma=0.2)
+    dict(type='MultiStepLR', milestones=[60], gamma=0.2),
 ]
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=50)]

@@ -7,6 +7,6 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[20, 35, 50], gamma=0.1),
     dict(type='MultiStepLR', milestones=[60], gamma=20),
     dict(type='MultiStepLR', milestones=[65], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[70], gamma=0.2)
+    dict(type='MultiStepLR', milestones=[70], gamma=0.2),
 ]
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=60)]

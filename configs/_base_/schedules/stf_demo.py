@@ -7,6 +7,6 @@ param_scheduler = [
     dict(type='MultiStepLR', milestones=[26, 36], gamma=0.1),
     dict(type='MultiStepLR', milestones=[40], gamma=2),
     dict(type='MultiStepLR', milestones=[43], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[46], gamma=0.2)
+    dict(type='MultiStepLR', milestones=[46], gamma=0.2),
 ]
 custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=40)]

@@ -4,6 +4,11 @@ from .stf_gcn import STFGCN
 from .stf_stages import STFAAGCN, STFCTRGCN, STFSTGCN
 
 __all__ = [
-    'CTRGCNBackbone', 'MSG3DBackbone', 'STFAAGCN', 'STFCTRGCN', 'STFGCN',
-    'STFSTGCN', 'Stages'
+    'CTRGCNBackbone',
+    'MSG3DBackbone',
+    'STFAAGCN',
+    'STFCTRGCN',
+    'STFGCN',
+    'STFSTGCN',
+    'Stages',
 ]

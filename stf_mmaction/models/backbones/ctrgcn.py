@@ -4,6 +4,7 @@ Paper: Chen et al., "Channel-wise Topology Refinement Graph Convolution for
 Skeleton-Based Action Recognition", ICCV 2021,
 https://arxiv.org/abs/2107.12213. Written anew, from the paper.
 """
+
 from typing import Dict, Optional, Sequence
 
 import torch
@@ -17,14 +18,13 @@ from stf_mmaction.datasets.layouts import Layout, get_layout
 from .checks import check_input
 
 # Width, in units of base_channels, and stride of the ten blocks.
-BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2),
-          (4, 1), (4, 1))
+BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
 REDUCTION = 8  # of the channels that the topology is inferred from
 DILATIONS = (1, 2)
 TAPS = 5  # frames of a temporal convolution
 KAIMING = [
     dict(type='Kaiming', layer=['Conv1d', 'Conv2d'], mode='fan_out'),
-    dict(type='Constant', layer='BatchNorm2d', val=1)
+    dict(type='Constant', layer='BatchNorm2d', val=1),
 ]
 
 
@@ -46,10 +46,8 @@ def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
     """
     return dict(
         graph_cfg,
-        layout=dict(
-            num_node=layout.num_node,
-            inward=list(layout.inward),
-            center=layout.center))
+        layout=dict(num_node=layout.num_node, inward=list(layout.inward), center=layout.center),
+    )
 
 
 def draw_apart(conv: nn.Module, parts: int) -> None:
@@ -78,8 +76,7 @@ class CTRGraphConv(BaseModule):
         A (torch.Tensor): A[k, in, out], shape (K, V, V); learned.
     """
 
-    def __init__(self, in_channels: int, out_channels: int,
-                 A: Tensor) -> None:
+    def __init__(self, in_channels: int, out_channels: int, A: Tensor) -> None:
         super().__init__(init_cfg=KAIMING)
         scales = len(A)
         width = max(in_channels // REDUCTION, REDUCTION) * scales
@@ -93,8 +90,8 @@ class CTRGraphConv(BaseModule):
         self.down = nn.Identity()
         if in_channels != out_channels:
             self.down = nn.Sequential(
-                nn.Conv2d(in_channels, out_channels, 1),
-                nn.BatchNorm2d(out_channels))
+                nn.Conv2d(in_channels, out_channels, 1), nn.BatchNorm2d(out_channels)
+            )
         self.relu = nn.ReLU()
 
     def init_weights(self) -> None:
@@ -140,15 +137,14 @@ class CTRTemporal(BaseModule):
         width = channels // 4
         # One product for the three branches that start alike.
         self.reduce = nn.Sequential(
-            nn.Conv2d(channels, 3 * width, 1), nn.BatchNorm2d(3 * width),
-            nn.ReLU())
+            nn.Conv2d(channels, 3 * width, 1), nn.BatchNorm2d(3 * width), nn.ReLU()
+        )
         self.branches = ModuleList(
-            unit_tcn(width, width, TAPS, stride, dilation)
-            for dilation in DILATIONS)
+            unit_tcn(width, width, TAPS, stride, dilation) for dilation in DILATIONS
+        )
         self.branches.append(
-            nn.Sequential(
-                nn.MaxPool2d((3, 1), (stride, 1), (1, 0)),
-                nn.BatchNorm2d(width)))
+            nn.Sequential(nn.MaxPool2d((3, 1), (stride, 1), (1, 0)), nn.BatchNorm2d(width))
+        )
         self.point = unit_tcn(channels, width, 1, stride)
 
     def init_weights(self) -> None:
@@ -174,8 +170,9 @@ class CTRGCNBlock(BaseModule):
         residual (bool): Whether there is one.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, A: Tensor,
-                 stride: int, residual: bool) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, A: Tensor, stride: int, residual: bool
+    ) -> None:
         super().__init__()
         self.gcn = CTRGraphConv(in_channels, out_channels, A)
         self.tcn = CTRTemporal(out_channels, stride)
@@ -214,31 +211,31 @@ class CTRGCNBackbone(BaseModule):
         ValueError: If ``base_channels`` does not split over the branches.
     """
 
-    def __init__(self,
-                 graph_cfg: Dict,
-                 in_channels: int = 3,
-                 base_channels: int = 64,
-                 num_person: int = 2,
-                 init_cfg: Optional[Dict] = None) -> None:
+    def __init__(
+        self,
+        graph_cfg: Dict,
+        in_channels: int = 3,
+        base_channels: int = 64,
+        num_person: int = 2,
+        init_cfg: Optional[Dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if base_channels < 4 or base_channels % 4:
             raise ValueError(
                 f'base_channels={base_channels} does not split over the four '
-                'branches of a block of CTR-GCN: use a multiple of 4')
+                'branches of a block of CTR-GCN: use a multiple of 4'
+            )
         self.layout = graph_layout(graph_cfg)
         self.in_channels = in_channels
         self.num_person = num_person
         graph = Graph(**stock_graph_cfg(graph_cfg, self.layout))
         A = torch.tensor(graph.A, dtype=torch.get_default_dtype())
-        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
-                                      in_channels)
+        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node * in_channels)
         self.gcn = ModuleList()
         width = in_channels
         for factor, stride in BLOCKS:
             before, width = width, base_channels * factor
-            self.gcn.append(
-                CTRGCNBlock(before, width, A, stride,
-                            residual=len(self.gcn) > 0))
+            self.gcn.append(CTRGCNBlock(before, width, A, stride, residual=len(self.gcn) > 0))
         self.out_channels = width
 
     def check_input(self, shape: Sequence[int]) -> None:

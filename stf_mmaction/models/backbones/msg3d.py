@@ -5,17 +5,17 @@ Skeleton-Based Action Recognition", CVPR 2020,
 https://arxiv.org/abs/2003.14111. Original code:
 https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
 """
+
 from contextlib import nullcontext
-from typing import (Callable, Dict, List, NamedTuple, Optional, Sequence,
-                    Tuple)
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
+from mmaction.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmaction.registry import MODELS
 from stf_mmaction.datasets.layouts import Layout
 from stf_mmaction.focus import frozen_running_stats
 
@@ -35,6 +35,7 @@ class Stages(NamedTuple):
         embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module that
             is on, shape (N, M, T', V), in (0, 1).
     """
+
     features: Tuple[Tensor, ...]
     embeddings: Tuple[Tensor, ...]
 
@@ -54,24 +55,39 @@ class MSG3DBlock(BaseModule):
         adjacency_norm (str): See :func:`adjacency_scales`.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, mid_channels: int,
-                 g3d_channels: int, layout: Layout, num_gcn_scales: int,
-                 num_g3d_scales: int, stride: int,
-                 adjacency_norm: str) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        mid_channels: int,
+        g3d_channels: int,
+        layout: Layout,
+        num_gcn_scales: int,
+        num_g3d_scales: int,
+        stride: int,
+        adjacency_norm: str,
+    ) -> None:
         super().__init__()
         self.gcn = MultiScaleGraphConv(
-            in_channels,
-            mid_channels,
-            layout,
-            num_gcn_scales,
-            adjacency_norm=adjacency_norm)
+            in_channels, mid_channels, layout, num_gcn_scales, adjacency_norm=adjacency_norm
+        )
         self.tcn1 = TemporalUnit(mid_channels, out_channels, stride)
         self.tcn2 = TemporalUnit(out_channels, out_channels, activate=False)
-        self.g3d = ModuleList([
-            G3D(in_channels, g3d_channels, out_channels, layout,
-                num_g3d_scales, window, stride, adjacency_norm)
-            for window in WINDOWS
-        ])
+        self.g3d = ModuleList(
+            [
+                G3D(
+                    in_channels,
+                    g3d_channels,
+                    out_channels,
+                    layout,
+                    num_g3d_scales,
+                    window,
+                    stride,
+                    adjacency_norm,
+                )
+                for window in WINDOWS
+            ]
+        )
         self.tcn = TemporalUnit(out_channels, out_channels)
 
     def spatial(self, x: Tensor, graph: Optional[Tensor] = None) -> Tensor:
@@ -114,25 +130,30 @@ class MSG3DBackbone(BaseModule):
         ValueError: If a number is out of range.
     """
 
-    def __init__(self,
-                 graph_cfg: Dict,
-                 in_channels: int = 3,
-                 base_channels: int = 96,
-                 num_gcn_scales: int = 13,
-                 num_g3d_scales: int = 6,
-                 num_person: int = 2,
-                 adjacency_norm: str = 'symmetric',
-                 with_cp: bool = False,
-                 init_cfg: Optional[Dict] = None) -> None:
+    def __init__(
+        self,
+        graph_cfg: Dict,
+        in_channels: int = 3,
+        base_channels: int = 96,
+        num_gcn_scales: int = 13,
+        num_g3d_scales: int = 6,
+        num_person: int = 2,
+        adjacency_norm: str = 'symmetric',
+        with_cp: bool = False,
+        init_cfg: Optional[Dict] = None,
+    ) -> None:
         super().__init__(init_cfg=init_cfg)
         if base_channels < 6 or base_channels % 6:
             raise ValueError(
                 f'base_channels={base_channels} does not split over the six '
-                'branches of a temporal unit: use a multiple of 6')
-        for name, value in (('in_channels', in_channels),
-                            ('num_gcn_scales', num_gcn_scales),
-                            ('num_g3d_scales', num_g3d_scales),
-                            ('num_person', num_person)):
+                'branches of a temporal unit: use a multiple of 6'
+            )
+        for name, value in (
+            ('in_channels', in_channels),
+            ('num_gcn_scales', num_gcn_scales),
+            ('num_g3d_scales', num_g3d_scales),
+            ('num_person', num_person),
+        ):
             if value < 1:
                 raise ValueError(f'{name}={value} must be at least 1')
         self.layout = layout_of(graph_cfg)
@@ -142,17 +163,25 @@ class MSG3DBackbone(BaseModule):
         self.with_cp = with_cp
         widths = [base_channels * 2**b for b in range(3)]
         self.out_channels = widths[-1]
-        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node *
-                                      in_channels)
+        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node * in_channels)
         blocks: List[MSG3DBlock] = []
         for b, width in enumerate(widths):
             before = widths[b - 1] if b else in_channels
             # The first block widens at once, the others when they collapse.
             inner = before if b else width
             blocks.append(
-                MSG3DBlock(before, width, inner, inner, self.layout,
-                           num_gcn_scales, num_g3d_scales, 2 if b else 1,
-                           adjacency_norm))
+                MSG3DBlock(
+                    before,
+                    width,
+                    inner,
+                    inner,
+                    self.layout,
+                    num_gcn_scales,
+                    num_g3d_scales,
+                    2 if b else 1,
+                    adjacency_norm,
+                )
+            )
         self.blocks = ModuleList(blocks)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -174,8 +203,7 @@ class MSG3DBackbone(BaseModule):
         """As :meth:`forward`, with all features and embeddings."""
         return Stages(*self._run(x, last_only=False))
 
-    def _run(self, x: Tensor,
-             last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:
+    def _run(self, x: Tensor, last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:
         clips, persons = x.shape[:2]
         x = self._normalize(x)
         features, embeddings = [], []
@@ -188,13 +216,13 @@ class MSG3DBackbone(BaseModule):
                 if last_only:
                     features.clear()
                 elif embedding is not None:
-                    embeddings.append(
-                        embedding.unflatten(0, (clips, persons)))
+                    embeddings.append(embedding.unflatten(0, (clips, persons)))
                 features.append(view)
         return tuple(features), tuple(embeddings)
 
-    def _checkpointed(self, part: Callable, index: int,
-                      x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+    def _checkpointed(
+        self, part: Callable, index: int, x: Tensor
+    ) -> Tuple[Tensor, Optional[Tensor]]:
         if not (self.with_cp and torch.is_grad_enabled()):
             return part(index, x)
         block = self.blocks[index]
@@ -205,15 +233,14 @@ class MSG3DBackbone(BaseModule):
             use_reentrant=False,  # the focus takes gradients on the way
             preserve_rng_state=False,  # nothing is random in here
             # A step counts once in the running statistics.
-            context_fn=lambda: (nullcontext(), frozen_running_stats(block)))
+            context_fn=lambda: (nullcontext(), frozen_running_stats(block)),
+        )
 
-    def _first_part(self, index: int,
-                    x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+    def _first_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
         """The pathways of a block and the embedding of its STF module."""
         return self.blocks[index].spatial(x), None
 
-    def _second_part(self, index: int,
-                     x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
+    def _second_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
         """The temporal unit and the embedding of its STF module."""
         return self.blocks[index].tcn(x), None
 

@@ -1,4 +1,5 @@
 """ST-GCN, ST-GCN++, AAGCN and CTR-GCN with STF modules."""
+
 from typing import Dict, List, Optional, Sequence
 
 import mmaction.engine.model  # noqa: F401  (an initialiser of AAGCN)
@@ -34,10 +35,9 @@ class STFStages:
         ValueError: If ``stf_stages`` are not blocks that are there.
     """
 
-    def __init__(self,
-                 graph_cfg: Dict,
-                 stf_stages: Optional[Sequence[int]] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self, graph_cfg: Dict, stf_stages: Optional[Sequence[int]] = None, **kwargs
+    ) -> None:
         layout = graph_layout(graph_cfg)
         super().__init__(stock_graph_cfg(graph_cfg, layout), **kwargs)
         self.layout = layout
@@ -72,10 +72,7 @@ class STFStages:
 
     def stf_parameters(self) -> Dict[str, nn.Parameter]:
         """The parameters that the plain backbone does not have, by name."""
-        return {
-            name: parameter
-            for name, parameter in self.named_parameters() if '.stf_' in name
-        }
+        return {name: parameter for name, parameter in self.named_parameters() if '.stf_' in name}
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Raise a ValueError if data of a shape does not fit the network.
@@ -84,8 +81,7 @@ class STFStages:
             shape (Sequence[int]): (clips, M, T, V, C).
         """
         fixed = getattr(self, 'data_bn_type', 'MVC') == 'MVC'
-        check_input(shape, self.num_person if fixed else None, self.layout,
-                    self.in_channels)
+        check_input(shape, self.num_person if fixed else None, self.layout, self.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """As of the backbone: (N, M, T, V, C) -> (N, M, C', T', V)."""
@@ -110,10 +106,7 @@ class STFStages:
             embeddings.append(output[1].unflatten(0, lead))
 
         handles = [b.register_forward_hook(keep_features) for b in self.gcn]
-        handles += [
-            unit.stf_graph.register_forward_hook(keep_embedding)
-            for unit in self._units()
-        ]
+        handles += [unit.stf_graph.register_forward_hook(keep_embedding) for unit in self._units()]
         try:
             self.forward(x)
         finally:

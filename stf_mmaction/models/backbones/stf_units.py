@@ -3,6 +3,7 @@
 Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
 Skeleton-Based Action Recognition", AAAI 2022. No code was published.
 """
+
 from typing import Dict, Type
 
 import torch
@@ -96,7 +97,7 @@ class STFCTRGraphConv(STFUnit, CTRGraphConv):
 UNITS: Dict[Type[nn.Module], Type[STFUnit]] = {
     unit_gcn: STFUnitGCN,
     unit_aagcn: STFUnitAAGCN,
-    CTRGraphConv: STFCTRGraphConv
+    CTRGraphConv: STFCTRGraphConv,
 }
 
 
@@ -116,7 +117,8 @@ def add_stf_module(unit: nn.Module, in_channels: int) -> None:
         raise ValueError(
             f'a graph convolution over {len(unit.A)} adjacency matrices has '
             f"no room for the {NUM_SCALES} of an STF module: use graph_cfg "
-            "mode 'spatial' or 'stgcn_spatial'")
+            "mode 'spatial' or 'stgcn_spatial'"
+        )
     unit.__class__ = UNITS[type(unit)]
     unit.stf_graph = InferredGraph(in_channels, unit.A.shape[-1])
     unit.stf_enabled = True

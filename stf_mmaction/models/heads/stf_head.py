@@ -1,4 +1,5 @@
 """A GCN head whose losses also say where to look."""
+
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import torch
@@ -8,8 +9,7 @@ from mmaction.registry import MODELS
 from mmaction.utils import SampleList
 from torch import Tensor
 
-from stf_mmaction.focus import (focus_map, last_gradient, last_weights,
-                                lower_weights, mean_of_places)
+from stf_mmaction.focus import focus_map, last_gradient, last_weights, lower_weights, mean_of_places
 
 
 class FocusContext(NamedTuple):
@@ -26,6 +26,7 @@ class FocusContext(NamedTuple):
         masked_scores (Callable, optional): From a focus (N, M, T', V) to the
             scores (N, K) of the masked input; for exploration.
     """
+
     present: Tensor
     lower: Optional[Tensor] = None
     last: Optional[Tensor] = None
@@ -56,39 +57,49 @@ class STFHead(GCNHead):
         ValueError: If an STF loss cannot be computed for these settings.
     """
 
-    def __init__(self,
-                 num_classes: int,
-                 in_channels: int,
-                 loss_exploration: Optional[Dict] = None,
-                 loss_divergence: Optional[Dict] = None,
-                 loss_coherence: Optional[Dict] = None,
-                 loss_adjacency: Optional[Dict] = None,
-                 second_order: bool = True,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        in_channels: int,
+        loss_exploration: Optional[Dict] = None,
+        loss_divergence: Optional[Dict] = None,
+        loss_coherence: Optional[Dict] = None,
+        loss_adjacency: Optional[Dict] = None,
+        second_order: bool = True,
+        **kwargs,
+    ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.second_order = second_order
-        for name, cfg in (('loss_exploration', loss_exploration),
-                          ('loss_divergence', loss_divergence),
-                          ('loss_coherence', loss_coherence),
-                          ('loss_adjacency', loss_adjacency)):
+        for name, cfg in (
+            ('loss_exploration', loss_exploration),
+            ('loss_divergence', loss_divergence),
+            ('loss_coherence', loss_coherence),
+            ('loss_adjacency', loss_adjacency),
+        ):
             setattr(self, name, None if cfg is None else MODELS.build(cfg))
         if self.uses_focus and (num_classes < 2 or self.multi_class):
             raise ValueError(
                 f'STF losses compare classes: num_classes={num_classes}, '
                 f'multi_class={self.multi_class} has no two that exclude '
-                'each other; use at least 2 and multi_class=False')
+                'each other; use at least 2 and multi_class=False'
+            )
 
     @property
     def uses_focus(self) -> bool:
         """bool: Whether any STF loss is on."""
-        return any(loss is not None
-                   for loss in (self.loss_exploration, self.loss_divergence,
-                                self.loss_coherence, self.loss_adjacency))
+        return any(
+            loss is not None
+            for loss in (
+                self.loss_exploration,
+                self.loss_divergence,
+                self.loss_coherence,
+                self.loss_adjacency,
+            )
+        )
 
-    def focus(self,
-              features: Tensor,
-              present: Optional[Tensor] = None,
-              classes: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+    def focus(
+        self, features: Tensor, present: Optional[Tensor] = None, classes: Optional[Tensor] = None
+    ) -> Tuple[Tensor, Tensor]:
         """Focus of the last module, in closed form.
 
         Args:
@@ -101,25 +112,27 @@ class STFHead(GCNHead):
             tuple[torch.Tensor]: Q (N, S, M, T', V) and the classes (N, S).
         """
         with torch.autocast(features.device.type, enabled=False):
-            return self._focus(features, self.scores(features), present,
-                               classes)
+            return self._focus(features, self.scores(features), present, classes)
 
-    def _focus(self,
-               features: Tensor,
-               logits: Tensor,
-               present: Optional[Tensor],
-               classes: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:
+    def _focus(
+        self,
+        features: Tensor,
+        logits: Tensor,
+        present: Optional[Tensor],
+        classes: Optional[Tensor] = None,
+    ) -> Tuple[Tensor, Tensor]:
         if classes is None:
             classes = logits.topk(2, 1).indices
         weights = last_weights(logits, self._fc_weight(), classes)
-        return focus_map(features, self._maybe_detach(weights),
-                         present), classes
+        return focus_map(features, self._maybe_detach(weights), present), classes
 
-    def loss(self,
-             feats: Tensor,
-             data_samples: SampleList,
-             context: Optional[FocusContext] = None,
-             **kwargs) -> Dict[str, Tensor]:
+    def loss(
+        self,
+        feats: Tensor,
+        data_samples: SampleList,
+        context: Optional[FocusContext] = None,
+        **kwargs,
+    ) -> Dict[str, Tensor]:
         """Classification and STF losses, each weighted.
 
         Args:
@@ -141,31 +154,30 @@ class STFHead(GCNHead):
         if context is None:
             raise ValueError(
                 "STF losses of STFHead need type='STFRecognizer' around it, "
-                'which provides what they compare')
+                'which provides what they compare'
+            )
         with torch.autocast(feats.device.type, enabled=False):
             # Without dropout and autocast those above are the scores.
-            known = (self.dropout is None
-                     and cls_scores.dtype == self._fc_weight().dtype)
+            known = self.dropout is None and cls_scores.dtype == self._fc_weight().dtype
             logits = cls_scores if known else self.scores(feats)
             losses.update(self._stf_losses(feats, logits, context))
         return losses
 
-    def loss_by_feat(self, cls_scores: Tensor,
-                     data_samples: SampleList) -> Dict[str, Tensor]:
+    def loss_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """As in ``BaseHead``, whose accuracy NumPy cannot take in bfloat16."""
         dtype = torch.promote_types(cls_scores.dtype, torch.float32)
         return super().loss_by_feat(cls_scores.to(dtype), data_samples)
 
-    def _stf_losses(self, feats: Tensor, logits: Tensor,
-                    context: FocusContext) -> Dict[str, Tensor]:
+    def _stf_losses(
+        self, feats: Tensor, logits: Tensor, context: FocusContext
+    ) -> Dict[str, Tensor]:
         focus, classes = self._focus(feats, logits, context.present)
         first, second = focus.unbind(1)
         losses = {}
         if self.loss_divergence is not None:
             losses['loss_divergence'] = self.loss_divergence(first, second)
         if self.loss_coherence is not None:
-            lower, last = self._module_focus(feats, first, context, logits,
-                                             classes[:, :1])
+            lower, last = self._module_focus(feats, first, context, logits, classes[:, :1])
             losses['loss_coherence'] = self.loss_coherence(lower, last)
         if self.loss_adjacency is not None:
             if not context.embeddings:
@@ -173,36 +185,38 @@ class STFHead(GCNHead):
                     'loss_adjacency needs STF modules, and this backbone has '
                     'none: use one that has (STFGCN for MSG3DBackbone, '
                     'STFSTGCN, STFAAGCN, STFCTRGCN for the others) and '
-                    'stf_stages, or leave loss_adjacency out')
+                    'stf_stages, or leave loss_adjacency out'
+                )
             losses['loss_adjacency'] = self.loss_adjacency(
-                first, context.embeddings, context.present)
+                first, context.embeddings, context.present
+            )
         if self.loss_exploration is not None:
             losses['loss_exploration'] = self.loss_exploration(
-                context.masked_scores(first), classes[:, 0])
+                context.masked_scores(first), classes[:, 0]
+            )
         return losses
 
-    def _module_focus(self, feats: Tensor, first: Tensor,
-                      context: FocusContext, logits: Tensor,
-                      classes: Tensor) -> List[Tensor]:
+    def _module_focus(
+        self, feats: Tensor, first: Tensor, context: FocusContext, logits: Tensor, classes: Tensor
+    ) -> List[Tensor]:
         """Q of the module before the last, and of the last."""
         if context.lower is None:
             raise ValueError(
                 'loss_coherence compares two modules: name them in '
                 "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use a "
                 'backbone that knows them (STFGCN, STFSTGCN, STFAAGCN or '
-                'STFCTRGCN)')
+                'STFCTRGCN)'
+            )
         seed = last_gradient(logits, self._fc_weight(), classes)
         maps = []
         for module in (context.lower, context.last):
             if module is None:  # the head reads the last module itself
                 maps.append(first)
                 continue
-            weights = lower_weights(module, feats,
-                                    self._maybe_detach(seed)[:, 0],
-                                    self.second_order)
-            maps.append(
-                focus_map(module, self._maybe_detach(weights),
-                          context.present)[:, 0])
+            weights = lower_weights(
+                module, feats, self._maybe_detach(seed)[:, 0], self.second_order
+            )
+            maps.append(focus_map(module, self._maybe_detach(weights), context.present)[:, 0])
         return maps
 
     def scores(self, feats: Tensor) -> Tensor:

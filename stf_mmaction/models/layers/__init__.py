@@ -6,7 +6,13 @@ from .stf_module import BottleneckSTF, InferredGraph
 from .temporal import TemporalUnit
 
 __all__ = [
-    'BottleneckSTF', 'G3D', 'InferredGraph', 'MultiScaleGraphConv',
-    'TemporalUnit', 'adjacency_scales', 'channels_last_norm', 'graph_conv',
-    'layout_of'
+    'BottleneckSTF',
+    'G3D',
+    'InferredGraph',
+    'MultiScaleGraphConv',
+    'TemporalUnit',
+    'adjacency_scales',
+    'channels_last_norm',
+    'graph_conv',
+    'layout_of',
 ]

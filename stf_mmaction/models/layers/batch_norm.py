@@ -3,6 +3,7 @@
 PyTorch's own second derivatives go through a strided (N, C, H, W), which took
 many times as long as the network around it.
 """
+
 from typing import Optional, Tuple
 
 import torch
@@ -39,10 +40,8 @@ class _BatchNormBackward(Function):
 
     @staticmethod
     def forward(ctx, grad, x, gamma, mean, inverse, eps):
-        grad_x, grad_gamma, grad_beta = _native(grad, x, gamma, mean, inverse,
-                                                eps)
-        ctx.save_for_backward(grad, x, gamma, mean, inverse, grad_gamma,
-                              grad_beta)
+        grad_x, grad_gamma, grad_beta = _native(grad, x, gamma, mean, inverse, eps)
+        ctx.save_for_backward(grad, x, gamma, mean, inverse, grad_gamma, grad_beta)
         ctx.eps = eps
         ctx.set_materialize_grads(False)
         return grad_x, grad_gamma, grad_beta
@@ -55,8 +54,7 @@ class _BatchNormBackward(Function):
         a, b = total / rows, dot / rows
         u = torch.zeros_like(x) if u is None else u
         # As a function of g the norm's gradient is its own adjoint.
-        grad_grad, dot_u, total_u = _native(u, x, gamma, mean, inverse,
-                                            ctx.eps)
+        grad_grad, dot_u, total_u = _native(u, x, gamma, mean, inverse, ctx.eps)
         a_u, b_u = total_u / rows, dot_u / rows
         both = _sum_of_products(u, grad, gamma.dtype) / rows
         both = both - a_u * a - b_u * b
@@ -73,35 +71,48 @@ class _BatchNormBackward(Function):
         if u_beta is not None:
             grad_grad = grad_grad + u_beta
         level = level - slope * mean
-        grad_x = torch.empty_like(
-            x, dtype=gamma.dtype, memory_format=torch.contiguous_format)
+        grad_x = torch.empty_like(x, dtype=gamma.dtype, memory_format=torch.contiguous_format)
         for n, out in enumerate(grad_x):
             torch.addcmul(level, x[n], slope, out=out)
             out.addcmul_(u[n], of_u).addcmul_(grad[n], of_grad)
-        return (grad_grad, grad_x.to(x.dtype), inverse * rows * both, None,
-                None, None)
+        return (grad_grad, grad_x.to(x.dtype), inverse * rows * both, None, None, None)
 
 
-def _native(grad: Tensor, x: Tensor, gamma: Tensor, mean: Tensor,
-            inverse: Tensor, eps: float) -> Tuple[Tensor, Tensor, Tensor]:
-    grad_x, grad_gamma, grad_beta = (
-        torch.ops.aten.native_batch_norm_backward(
-            channels_second(grad), channels_second(x), gamma, None, None,
-            mean, inverse, True, eps, [True] * 3))
+def _native(
+    grad: Tensor, x: Tensor, gamma: Tensor, mean: Tensor, inverse: Tensor, eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
+    grad_x, grad_gamma, grad_beta = torch.ops.aten.native_batch_norm_backward(
+        channels_second(grad),
+        channels_second(x),
+        gamma,
+        None,
+        None,
+        mean,
+        inverse,
+        True,
+        eps,
+        [True] * 3,
+    )
     return grad_x.permute(0, 2, 3, 1), grad_gamma, grad_beta
 
 
 class _BatchNorm(Function):
-
     @staticmethod
-    def forward(ctx, x, gamma, beta, running_mean, running_var, momentum,
-                eps, relu):
+    def forward(ctx, x, gamma, beta, running_mean, running_var, momentum, eps, relu):
         # Not a view, so that the caller may change it in place.
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         mean, inverse = torch.empty_like(gamma), torch.empty_like(gamma)
         torch.native_batch_norm(
-            channels_second(x), gamma, beta, running_mean, running_var, True,
-            momentum, eps, out=(channels_second(out), mean, inverse))
+            channels_second(x),
+            gamma,
+            beta,
+            running_mean,
+            running_var,
+            True,
+            momentum,
+            eps,
+            out=(channels_second(out), mean, inverse),
+        )
         if relu:
             out.relu_()
         ctx.save_for_backward(x, gamma, mean, inverse, out if relu else None)
@@ -113,18 +124,19 @@ class _BatchNorm(Function):
         x, gamma, mean, inverse, out = ctx.saved_tensors
         if out is not None:
             grad = relu_backward(grad, out)
-        return _BatchNormBackward.apply(grad, x, gamma, mean, inverse,
-                                        ctx.eps) + (None, ) * 5
+        return _BatchNormBackward.apply(grad, x, gamma, mean, inverse, ctx.eps) + (None,) * 5
 
 
-def batch_norm(x: Tensor,
-               gamma: Tensor,
-               beta: Tensor,
-               running_mean: Optional[Tensor],
-               running_var: Optional[Tensor],
-               momentum: float,
-               eps: float,
-               relu: bool = False) -> Tensor:
+def batch_norm(
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    running_mean: Optional[Tensor],
+    running_var: Optional[Tensor],
+    momentum: float,
+    eps: float,
+    relu: bool = False,
+) -> Tensor:
     """A batch norm in training, and perhaps ReLU.
 
     Args:
@@ -139,5 +151,4 @@ def batch_norm(x: Tensor,
     Returns:
         torch.Tensor: Shape (B, T, V, C).
     """
-    return _BatchNorm.apply(x, gamma, beta, running_mean, running_var,
-                            momentum, eps, relu)
+    return _BatchNorm.apply(x, gamma, beta, running_mean, running_var, momentum, eps, relu)

@@ -1,6 +1,7 @@
 """The six branches of a temporal unit: four dilated convolutions, a max pool,
 and one that is given, side by side.
 """
+
 from typing import Iterator, Optional, Sequence, Tuple
 
 import torch
@@ -24,34 +25,43 @@ def _kernels(weight: Tensor) -> Iterator[Tuple]:
         yield slice(i * width, (i + 1) * width), kernel[..., None], dilation
 
 
-def _convolution(h: Tensor, kernel: Tensor, bias: Optional[Tensor],
-                 dilation: int, stride: int) -> Tensor:
+def _convolution(
+    h: Tensor, kernel: Tensor, bias: Optional[Tensor], dilation: int, stride: int
+) -> Tensor:
     """(B, T, V, W) -> (B, T', V, W)."""
     h = channels_second(h)
     out = F.conv2d(h, kernel, bias, (stride, 1), (dilation, 0), (dilation, 1))
     return out.permute(0, 2, 3, 1)
 
 
-def branches_plain(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor,
-                   stride: int) -> Tensor:
+def branches_plain(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
     """:func:`branches` in differentiable operators of PyTorch."""
     parts = [
         _convolution(h[..., own], kernel, bias[i], dilation, stride)
         for i, (own, kernel, dilation) in enumerate(_kernels(weight))
     ]
-    pool = channels_second(h[..., 4 * weight.shape[2]:])
+    pool = channels_second(h[..., 4 * weight.shape[2] :])
     pool = F.max_pool2d(pool, *_pool_arguments(stride)).permute(0, 2, 3, 1)
     return torch.cat([*parts, pool, point], -1)
 
 
-def _convolution_backward(grad: Tensor, h: Tensor, kernel: Tensor,
-                          dilation: int, stride: int,
-                          wanted: Sequence[bool]) -> Tuple:
+def _convolution_backward(
+    grad: Tensor, h: Tensor, kernel: Tensor, dilation: int, stride: int, wanted: Sequence[bool]
+) -> Tuple:
     """Gradients of the input, the kernel and the bias of a convolution."""
     return torch.ops.aten.convolution_backward(
-        channels_second(grad), channels_second(h), kernel,
-        [kernel.shape[0]], [stride, 1], [dilation, 0], [dilation, 1], False,
-        [0, 0], 1, wanted)
+        channels_second(grad),
+        channels_second(h),
+        kernel,
+        [kernel.shape[0]],
+        [stride, 1],
+        [dilation, 0],
+        [dilation, 1],
+        False,
+        [0, 0],
+        1,
+        wanted,
+    )
 
 
 def _row_order(kernel_grad: Tensor) -> Tensor:
@@ -68,8 +78,7 @@ def _largest(h: Tensor, stride: int) -> Tensor:
 
     Found again rather than kept: it takes twice the memory of the features.
     """
-    return F.max_pool2d(
-        channels_second(h), *_pool_arguments(stride), return_indices=True)[1]
+    return F.max_pool2d(channels_second(h), *_pool_arguments(stride), return_indices=True)[1]
 
 
 class _BranchesBackward(Function):
@@ -84,18 +93,23 @@ class _BranchesBackward(Function):
         grad_h, grad_weight = torch.empty_like(h), torch.empty_like(weight)
         grad_bias = weight.new_empty(4, width)
         for i, (own, kernel, dilation) in enumerate(_kernels(weight)):
-            grads = _convolution_backward(grad[..., own], h[..., own], kernel,
-                                          dilation, stride, [True] * 3)
+            grads = _convolution_backward(
+                grad[..., own], h[..., own], kernel, dilation, stride, [True] * 3
+            )
             grad_h[..., own] = grads[0].permute(0, 2, 3, 1)
             grad_weight[i] = _row_order(grads[1])
             grad_bias[i] = grads[2]
         pool = slice(4 * width, 5 * width)
         grad_pool = torch.ops.aten.max_pool2d_with_indices_backward(
-            channels_second(grad[..., pool]), channels_second(h[..., pool]),
-            *_pool_arguments(stride), [1, 1], False,
-            _largest(h[..., pool], stride))
+            channels_second(grad[..., pool]),
+            channels_second(h[..., pool]),
+            *_pool_arguments(stride),
+            [1, 1],
+            False,
+            _largest(h[..., pool], stride),
+        )
         grad_h[..., pool] = grad_pool.permute(0, 2, 3, 1)
-        return (grad_h, grad[..., 5 * width:].clone(), grad_weight, grad_bias)
+        return (grad_h, grad[..., 5 * width :].clone(), grad_weight, grad_bias)
 
     @staticmethod
     @once_differentiable
@@ -106,11 +120,10 @@ class _BranchesBackward(Function):
         grad_h = None if u_weight is None else torch.zeros_like(h)
         if u_h is not None:  # the convolutions of u, as they are linear
             for i, (own, kernel, dilation) in enumerate(_kernels(weight)):
-                out[..., own] = _convolution(u_h[..., own], kernel, None,
-                                             dilation, stride)
+                out[..., own] = _convolution(u_h[..., own], kernel, None, dilation, stride)
                 _, grads, _ = _convolution_backward(
-                    grad[..., own], u_h[..., own], kernel, dilation, stride,
-                    [False, True, False])
+                    grad[..., own], u_h[..., own], kernel, dilation, stride, [False, True, False]
+                )
                 grad_weight[i] = _row_order(grads)
             pool = slice(4 * width, 5 * width)
             where = _largest(h[..., pool], stride)
@@ -118,17 +131,16 @@ class _BranchesBackward(Function):
             u_pool = u_pool.gather(2, where.flatten(2)).view_as(where)
             out[..., pool] = u_pool.permute(0, 2, 3, 1)
         if u_point is not None:
-            out[..., 5 * width:] = u_point
+            out[..., 5 * width :] = u_point
         if u_weight is not None:
             for own, kernel, dilation in _kernels(u_weight):
-                out[..., own] += _convolution(h[..., own], kernel, None,
-                                              dilation, stride)
+                out[..., own] += _convolution(h[..., own], kernel, None, dilation, stride)
                 grads, _, _ = _convolution_backward(
-                    grad[..., own], h[..., own], kernel, dilation, stride,
-                    [True, False, False])
+                    grad[..., own], h[..., own], kernel, dilation, stride, [True, False, False]
+                )
                 grad_h[..., own] = grads.permute(0, 2, 3, 1)
         if u_bias is not None:
-            out[..., :4 * width] += u_bias.flatten()
+            out[..., : 4 * width] += u_bias.flatten()
         return out, grad_h, grad_weight, None
 
 
@@ -144,14 +156,10 @@ class _Branches(Function):
     @staticmethod
     def backward(ctx, grad):
         h, weight = ctx.saved_tensors
-        return _BranchesBackward.apply(grad, h, weight, ctx.stride) + (None, )
+        return _BranchesBackward.apply(grad, h, weight, ctx.stride) + (None,)
 
 
-def branches(h: Tensor,
-             point: Tensor,
-             weight: Tensor,
-             bias: Tensor,
-             stride: int = 1) -> Tensor:
+def branches(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
     """Temporal convolutions with kernel 3 and dilation 1 to 4, a max pool of
     three frames, and a last branch that is given, side by side.
 

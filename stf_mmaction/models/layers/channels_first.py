@@ -2,6 +2,7 @@
 
 A window of w frames would repeat each w times.
 """
+
 from typing import Iterator, List, Tuple
 
 import torch
@@ -14,8 +15,7 @@ def _windows(y: Tensor, frames: int, stride: int, window: int) -> Tensor:
     """(T, R, C) contiguous -> view (frames, window R, C)."""
     rows, channels = y.shape[1:]
     step = rows * channels
-    return y.as_strided((frames, window * rows, channels),
-                        (stride * step, channels, 1))
+    return y.as_strided((frames, window * rows, channels), (stride * step, channels, 1))
 
 
 class ChannelsFirst(ClipProduct):
@@ -24,8 +24,10 @@ class ChannelsFirst(ClipProduct):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if self.needs[0] or self.needs[1]:
-            self.margins = ((self.window - 1) // self.stride,
-                            (self.stride - 1 + self.pad) // self.stride)
+            self.margins = (
+                (self.window - 1) // self.stride,
+                (self.stride - 1 + self.pad) // self.stride,
+            )
             self._phases = list(self._split_by_phase())
 
     def _flatten(self, weight: Tensor) -> Tensor:
@@ -48,11 +50,10 @@ class ChannelsFirst(ClipProduct):
         frames, joints, _ = x.shape
         inner = slice(self.pad, self.pad + frames)
         fresh = not hasattr(self, '_kept')
-        padded = self._scratch(x, frames + self.window - 1, joints * scales,
-                               channels)
+        padded = self._scratch(x, frames + self.window - 1, joints * scales, channels)
         if fresh:
-            padded[:inner.start].zero_()
-            padded[inner.stop:].zero_()
+            padded[: inner.start].zero_()
+            padded[inner.stop :].zero_()
         return padded, padded[inner]
 
     def _frames(self, x: Tensor) -> Tensor:
@@ -67,15 +68,15 @@ class ChannelsFirst(ClipProduct):
         torch.bmm(
             matrix.expand(len(out), -1, -1),
             _windows(self._frames(x), len(out), self.stride, self.window),
-            out=out)
+            out=out,
+        )
 
     def backward(self, x, clip, grad, grad_x) -> None:
         which = clip % len(self.matrix)
         if self.needs[2]:
             before, after = self.margins
-            inner = grad[before:len(grad) - after]
-            windows = _windows(self._frames(x), len(inner), self.stride,
-                               self.window)
+            inner = grad[before : len(grad) - after]
+            windows = _windows(self._frames(x), len(inner), self.stride, self.window)
             self._collect(which, windows, inner)
         if self.needs[0] or self.needs[1]:
             rows = self._grad_frames(grad, which, x)
@@ -97,10 +98,13 @@ class ChannelsFirst(ClipProduct):
         places = self.matrix.view(count, self.window, -1, rows)
         for phase in range(self.stride):
             first = (phase + self.pad) % self.stride
-            own = places[:, first::self.stride].flip(1)  # of rising windows
+            own = places[:, first :: self.stride].flip(1)  # of rising windows
             newest = (phase + self.pad - first) // self.stride
-            yield (own.transpose(1, 2).flatten(2),
-                   self.margins[0] + newest - own.shape[1] + 1, own.shape[1])
+            yield (
+                own.transpose(1, 2).flatten(2),
+                self.margins[0] + newest - own.shape[1] + 1,
+                own.shape[1],
+            )
 
     def _grad_frames(self, grad: Tensor, which: int, x: Tensor) -> Tensor:
         """Gradient of the frames W_k x: (T V, K D).
@@ -111,9 +115,10 @@ class ChannelsFirst(ClipProduct):
         """
         _, out = self._buffer(x)
         for phase, (matrix, start, count) in enumerate(self._phases):
-            part = out[phase::self.stride]
+            part = out[phase :: self.stride]
             torch.bmm(
                 matrix[which].expand(len(part), -1, -1),
                 _windows(grad[start:], len(part), 1, count),
-                out=part)
+                out=part,
+            )
         return out.view(-1, len(self.flat))

@@ -6,6 +6,7 @@ The K times larger tensor between the two steps is the memory hog of MS-G3D.
 Here it lives for one clip or less, in the cache, and is made again in the
 backward pass.
 """
+
 from typing import Sequence, Tuple
 
 import torch
@@ -42,14 +43,17 @@ class ClipProduct:
         grad_weight, grad_adjacency (torch.Tensor): Sums over the clips that
             :meth:`backward` has seen.
     """
+
     margins: Tuple[int, int] = (0, 0)
 
-    def __init__(self,
-                 weight: Tensor,
-                 adjacency: Tensor,
-                 stride: int,
-                 window: int,
-                 needs: Sequence[bool] = (False, False, False)) -> None:
+    def __init__(
+        self,
+        weight: Tensor,
+        adjacency: Tensor,
+        stride: int,
+        window: int,
+        needs: Sequence[bool] = (False, False, False),
+    ) -> None:
         self.weight = weight
         self.flat = self._flatten(weight)
         self.matrix = self._arrange(adjacency)
@@ -71,8 +75,7 @@ class ClipProduct:
         """
         raise NotImplementedError
 
-    def backward(self, x: Tensor, clip: int, grad: Tensor,
-                 grad_x: Tensor) -> None:
+    def backward(self, x: Tensor, clip: int, grad: Tensor, grad_x: Tensor) -> None:
         """Collect the gradients of one clip.
 
         Args:
@@ -111,12 +114,11 @@ class ClipProduct:
         sums = self._sums
         for t in range(0, len(a), len(sums)):
             part = slice(t, t + len(sums))
-            sums[:len(a) - t].baddbmm_(
-                a[part],
-                b[part].transpose(1, 2),
-                beta=1 if shared or t else 0)
+            sums[: len(a) - t].baddbmm_(
+                a[part], b[part].transpose(1, 2), beta=1 if shared or t else 0
+            )
         if not shared:
-            grad += sums[:len(a)].sum(0)
+            grad += sums[: len(a)].sum(0)
 
     def _collected(self) -> Tensor:
         """Gradient of the adjacency as :meth:`_arrange` gave it."""

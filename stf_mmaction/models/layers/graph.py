@@ -3,6 +3,7 @@
 Paper: Liu et al., "Disentangling and Unifying Graph Convolutions for
 Skeleton-Based Action Recognition", CVPR 2020, Eq. (4) and (6).
 """
+
 from typing import Dict
 
 import numpy as np
@@ -29,10 +30,12 @@ def layout_of(graph_cfg: Dict) -> Layout:
     if mode != 'binary_adj':
         raise ValueError(
             f"graph_cfg mode {mode!r} is not what MS-G3D is built on: leave "
-            "it out or write mode='binary_adj'")
+            "it out or write mode='binary_adj'"
+        )
     if cfg:
-        raise ValueError(f'graph_cfg has unknown keys {sorted(cfg)}: it '
-                         "takes 'layout' and 'mode'")
+        raise ValueError(
+            f'graph_cfg has unknown keys {sorted(cfg)}: it takes \'layout\' and \'mode\''
+        )
     return layout
 
 
@@ -44,15 +47,13 @@ def _published_root(degree: np.ndarray) -> np.ndarray:
     """
     root = (degree**-0.5).astype(np.float32)
     for value, towards in ((6, 0), (7, 1)):
-        root[degree == value] = np.nextafter(
-            root[degree == value], np.float32(towards))
+        root[degree == value] = np.nextafter(root[degree == value], np.float32(towards))
     return root.astype(np.float64)
 
 
-def adjacency_scales(layout: Layout,
-                     num_scales: int,
-                     window: int = 1,
-                     norm: str = 'symmetric') -> torch.Tensor:
+def adjacency_scales(
+    layout: Layout, num_scales: int, window: int = 1, norm: str = 'symmetric'
+) -> torch.Tensor:
     """Normalised k-hop adjacency matrices for k = 0 .. ``num_scales`` - 1.
 
     The matrix of scale k holds the joints that are exactly k hops away, and
@@ -71,8 +72,7 @@ def adjacency_scales(layout: Layout,
         torch.Tensor: A[k, out, in], shape (K, w V, w V), default dtype.
     """
     if norm not in NORMS:
-        raise ValueError(
-            f'adjacency_norm {norm!r} is unknown: use one of {NORMS}')
+        raise ValueError(f'adjacency_norm {norm!r} is unknown: use one of {NORMS}')
     num_node = layout.num_node
     one_hop = np.eye(num_node)
     for child, parent in layout.inward:
@@ -94,5 +94,4 @@ def adjacency_scales(layout: Layout,
         # The project divides by column sums and contracts the first index.
         stack = (stack / degree).transpose(0, 2, 1)
     # Published networks hold the matrices in single precision, too.
-    return torch.from_numpy(stack.astype(np.float32)).to(
-        torch.get_default_dtype())
+    return torch.from_numpy(stack.astype(np.float32)).to(torch.get_default_dtype())

@@ -1,4 +1,5 @@
 """Joints first: aggregate over scales and joints, then W_k on the result."""
+
 from math import ceil
 
 import torch
@@ -10,15 +11,13 @@ CACHED = 2**20  # numbers of a scratch that stays in the cache
 
 
 class _JointsFirst(ClipProduct):
-
     def _flatten(self, weight: Tensor) -> Tensor:
         return weight.transpose(1, 2).flatten(0, 1)  # (K C, D)
 
     @property
     def grad_weight(self) -> Tensor:
         scales, channels, in_channels = self.weight.shape
-        return self._grad_weight.view(scales, in_channels,
-                                      channels).transpose(1, 2)
+        return self._grad_weight.view(scales, in_channels, channels).transpose(1, 2)
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
         """Rows r, columns (c, k) -> rows (r, k), columns c."""
@@ -54,12 +53,12 @@ class JointsFirst(_JointsFirst):
             torch.mm(
                 product.view(-1, len(self.flat)),
                 self.flat,
-                out=out[part].view(-1, self.flat.shape[1]))
+                out=out[part].view(-1, self.flat.shape[1]),
+            )
 
     def _aggregate(self, matrix: Tensor, x: Tensor, count: int) -> Tensor:
         scratch = self._scratch(x, count, len(matrix), x.shape[2])
-        return torch.bmm(
-            matrix.expand(len(x), -1, -1), x, out=scratch[:len(x)])
+        return torch.bmm(matrix.expand(len(x), -1, -1), x, out=scratch[: len(x)])
 
     def backward(self, x, clip, grad, grad_x) -> None:
         which = clip % len(self.matrix)
@@ -74,10 +73,7 @@ class JointsFirst(_JointsFirst):
             if self.needs[2]:
                 self._collect(which, product, x[part])
             if self.needs[0]:
-                torch.bmm(
-                    matrix.t().expand(len(product), -1, -1),
-                    product,
-                    out=grad_x[part])
+                torch.bmm(matrix.t().expand(len(product), -1, -1), product, out=grad_x[part])
 
 
 class FewChannels(_JointsFirst):
@@ -91,7 +87,7 @@ class FewChannels(_JointsFirst):
         count = out_frames(len(x), self.stride)
         last = (count - 1) * self.stride + 1
         x = pad_frames(x, self.pad, self.pad).permute(2, 0, 1)
-        places = [x[:, j:j + last:self.stride] for j in range(self.window)]
+        places = [x[:, j : j + last : self.stride] for j in range(self.window)]
         return torch.stack(places, 2).flatten(0, 1).flatten(1)
 
     def _aggregate(self, unfolded: Tensor, clip: int) -> Tensor:
@@ -118,10 +114,9 @@ class FewChannels(_JointsFirst):
         self._grad_matrix[which].addmm_(product.t(), unfolded)
         if not self.needs[0]:
             return
-        parts = (product @ self.matrix[which]).view(channels, count, window,
-                                                    joints)
+        parts = (product @ self.matrix[which]).view(channels, count, window, joints)
         last = (count - 1) * self.stride + 1
         padded = x.new_zeros(frames + window - 1, joints, channels)
         for j in range(window):
-            padded[j:j + last:self.stride] += parts[:, :, j].permute(1, 2, 0)
-        grad_x.copy_(padded[self.pad:self.pad + frames])
+            padded[j : j + last : self.stride] += parts[:, :, j].permute(1, 2, 0)
+        grad_x.copy_(padded[self.pad : self.pad + frames])

@@ -4,6 +4,7 @@ Paper: Liu et al., CVPR 2020, https://arxiv.org/abs/2003.14111, Eq. (3), (7).
 Original code: https://github.com/kenziyuliu/MS-G3D (MIT). Written anew:
 same functions and parameters, other order of the steps.
 """
+
 from typing import Optional
 
 import torch
@@ -15,8 +16,7 @@ from stf_mmaction.datasets.layouts import Layout
 
 from .graph import adjacency_scales
 from .graph_conv import graph_conv, needs_plain
-from .norm import (affine, channels_last_norm, fold, is_affine, linear_norm,
-                   update_running)
+from .norm import affine, channels_last_norm, fold, is_affine, linear_norm, update_running
 from .window_conv import window_conv
 
 
@@ -33,26 +33,26 @@ class MultiScaleGraphConv(BaseModule):
         adjacency_norm (str): See :func:`adjacency_scales`.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 layout: Layout,
-                 num_scales: int,
-                 window: int = 1,
-                 stride: int = 1,
-                 adjacency_norm: str = 'symmetric') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        layout: Layout,
+        num_scales: int,
+        window: int = 1,
+        stride: int = 1,
+        adjacency_norm: str = 'symmetric',
+    ) -> None:
         super().__init__()
         if window % 2 == 0:
-            raise ValueError(f'a window of {window} frames has no centre: '
-                             'use an odd number')
+            raise ValueError(f'a window of {window} frames has no centre: use an odd number')
         self.window = window
         self.stride = stride
         self.num_node = layout.num_node
         fixed = adjacency_scales(layout, num_scales, window, adjacency_norm)
         self.register_buffer('adjacency', fixed, persistent=False)
         self.mask = nn.Parameter(torch.empty_like(fixed))
-        self.weight = nn.Parameter(
-            torch.empty(num_scales, out_channels, in_channels))
+        self.weight = nn.Parameter(torch.empty(num_scales, out_channels, in_channels))
         self.bias = nn.Parameter(torch.empty(out_channels))
         self.norm = nn.BatchNorm2d(out_channels)
         self.reset_parameters()
@@ -61,8 +61,8 @@ class MultiScaleGraphConv(BaseModule):
         """As the original: a mask near zero, PyTorch's default for W_k."""
         nn.init.uniform_(self.mask, -1e-6, 1e-6)
         fan_in = self.weight.shape[0] * self.weight.shape[2]
-        nn.init.uniform_(self.weight, -fan_in**-0.5, fan_in**-0.5)
-        nn.init.uniform_(self.bias, -fan_in**-0.5, fan_in**-0.5)
+        nn.init.uniform_(self.weight, -(fan_in**-0.5), fan_in**-0.5)
+        nn.init.uniform_(self.bias, -(fan_in**-0.5), fan_in**-0.5)
 
     def forward(self, x: Tensor, graph: Optional[Tensor] = None) -> Tensor:
         """Convolve over joints, scales and the frames of a window.
@@ -91,15 +91,12 @@ class MultiScaleGraphConv(BaseModule):
         scales, nodes = len(self.mask), self.num_node
         if graph is not None:
             near = graph.shape[1]
-            matrix = torch.cat([
-                matrix[:, :near] + graph,
-                matrix[:, near:].expand(len(graph), -1, -1, -1)
-            ], 1)
-        matrix = matrix.view(-1, scales, self.window, nodes, self.window,
-                             nodes)
+            matrix = torch.cat(
+                [matrix[:, :near] + graph, matrix[:, near:].expand(len(graph), -1, -1, -1)], 1
+            )
+        matrix = matrix.view(-1, scales, self.window, nodes, self.window, nodes)
         matrix = matrix.permute(0, 3, 2, 4, 5, 1)
-        return matrix.reshape(
-            len(matrix), nodes * self.window, self.window * nodes * scales)
+        return matrix.reshape(len(matrix), nodes * self.window, self.window * nodes * scales)
 
 
 class G3D(BaseModule):
@@ -116,37 +113,48 @@ class G3D(BaseModule):
         adjacency_norm (str): See :func:`adjacency_scales`.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 mid_channels: int,
-                 out_channels: int,
-                 layout: Layout,
-                 num_scales: int,
-                 window: int,
-                 stride: int,
-                 adjacency_norm: str = 'symmetric') -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        mid_channels: int,
+        out_channels: int,
+        layout: Layout,
+        num_scales: int,
+        window: int,
+        stride: int,
+        adjacency_norm: str = 'symmetric',
+    ) -> None:
         super().__init__()
-        self.conv = MultiScaleGraphConv(in_channels, mid_channels, layout,
-                                        num_scales, window, stride,
-                                        adjacency_norm)
+        self.conv = MultiScaleGraphConv(
+            in_channels, mid_channels, layout, num_scales, window, stride, adjacency_norm
+        )
         self.collapse = nn.Linear(window * mid_channels, out_channels)
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) -> (B, T', V, D)."""
         if not self._is_plain_norm():
-            return linear_norm(self.collapse.weight, self.collapse.bias,
-                               self.norm, self.conv(x))
+            return linear_norm(self.collapse.weight, self.collapse.bias, self.norm, self.conv(x))
         conv, norm, collapse = self.conv, self.conv.norm, self.collapse
         weight, bias = collapse.weight, collapse.bias
         if is_affine(self.norm):
             weight, bias = fold(weight, bias, self.norm)
         by_batch = norm.training
         out, mean, variance = window_conv(
-            x, conv.weight, conv.matrix(), conv.bias, norm.weight, norm.bias,
-            weight, bias, None if by_batch else norm.running_mean,
-            None if by_batch else norm.running_var, conv.stride, conv.window,
-            norm.eps)
+            x,
+            conv.weight,
+            conv.matrix(),
+            conv.bias,
+            norm.weight,
+            norm.bias,
+            weight,
+            bias,
+            None if by_batch else norm.running_mean,
+            None if by_batch else norm.running_var,
+            conv.stride,
+            conv.window,
+            norm.eps,
+        )
         if by_batch and norm.track_running_stats:
             rows = out[..., 0].numel() * conv.window
             update_running(norm, mean, variance, rows)
@@ -158,6 +166,9 @@ class G3D(BaseModule):
         """Whether the steps around the norm may be done as one."""
         norm = self.conv.norm
         device = norm.weight.device.type
-        return (type(norm) is nn.BatchNorm2d and norm.momentum is not None
-                and not needs_plain()
-                and not torch.is_autocast_enabled(device))
+        return (
+            type(norm) is nn.BatchNorm2d
+            and norm.momentum is not None
+            and not needs_plain()
+            and not torch.is_autocast_enabled(device)
+        )

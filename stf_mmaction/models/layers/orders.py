@@ -1,4 +1,5 @@
 """Which order of channels and joints takes the fewest multiplications."""
+
 from typing import Sequence
 
 from torch import Tensor
@@ -8,12 +9,14 @@ from .clip_product import ClipProduct
 from .joints_first import FewChannels, JointsFirst
 
 
-def clip_product(joints: int,
-                 weight: Tensor,
-                 adjacency: Tensor,
-                 stride: int,
-                 window: int,
-                 needs: Sequence[bool] = (False, False, False)) -> ClipProduct:
+def clip_product(
+    joints: int,
+    weight: Tensor,
+    adjacency: Tensor,
+    stride: int,
+    window: int,
+    needs: Sequence[bool] = (False, False, False),
+) -> ClipProduct:
     """The cheapest order for these shapes; arguments as in ClipProduct."""
     _, channels, in_channels = weight.shape
     rows = window * joints

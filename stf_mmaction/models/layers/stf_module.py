@@ -3,6 +3,7 @@
 Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
 Skeleton-Based Action Recognition", AAAI 2022, Eq. (1). No code was published.
 """
+
 from functools import lru_cache
 from typing import Tuple
 
@@ -115,26 +116,21 @@ class BottleneckSTF(BaseModule):
         adjacency_norm (str): See :func:`adjacency_scales`.
     """
 
-    def __init__(self, channels: int, layout: Layout,
-                 adjacency_norm: str) -> None:
+    def __init__(self, channels: int, layout: Layout, adjacency_norm: str) -> None:
         super().__init__()
         width = channels // 4
         self.reduce = nn.Linear(channels, width)
         self.norm = nn.BatchNorm2d(width)
         self.graph = InferredGraph(width, layout.num_node)
         self.conv = MultiScaleGraphConv(
-            width,
-            width,
-            layout,
-            NUM_SCALES,
-            adjacency_norm=adjacency_norm)
+            width, width, layout, NUM_SCALES, adjacency_norm=adjacency_norm
+        )
         self.expand = nn.Linear(width, channels)
         nn.init.zeros_(self.expand.weight)
         nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
         """(B, T, V, C) -> the same with this added, and embedding (B, T, V)."""
-        h = linear_norm(
-            self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
+        h = linear_norm(self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
         return x + self.expand(self.conv(h, graph)), embedding

@@ -4,6 +4,7 @@ Paper: Liu et al., CVPR 2020, section 3.4. Original code:
 https://github.com/kenziyuliu/MS-G3D (MIT). Written anew with channels last
 and with one product where the original has a convolution per branch.
 """
+
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
@@ -11,8 +12,7 @@ from torch import Tensor, nn
 
 from .branches import TAPS, branches
 from .graph_conv import needs_plain
-from .norm import (affine, channels_last_norm, fold, is_affine,
-                   linear_norm, relu_)
+from .norm import affine, channels_last_norm, fold, is_affine, linear_norm, relu_
 
 
 class TemporalUnit(BaseModule):
@@ -26,11 +26,9 @@ class TemporalUnit(BaseModule):
         activate (bool): ReLU at the end. Defaults to True.
     """
 
-    def __init__(self,
-                 in_channels: int,
-                 out_channels: int,
-                 stride: int = 1,
-                 activate: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, activate: bool = True
+    ) -> None:
         super().__init__()
         width = out_channels // 6
         self.stride = stride
@@ -53,9 +51,9 @@ class TemporalUnit(BaseModule):
     def reset_parameters(self) -> None:
         """As the original: Kaiming (fan out) convolutions, norms N(1, .02)."""
         width = self.width
-        nn.init.normal_(self.reduce.weight, 0, (2 / width)**0.5)
-        nn.init.normal_(self.point.weight, 0, (2 / width)**0.5)
-        nn.init.normal_(self.conv_weight, 0, (2 / (TAPS * width))**0.5)
+        nn.init.normal_(self.reduce.weight, 0, (2 / width) ** 0.5)
+        nn.init.normal_(self.point.weight, 0, (2 / width) ** 0.5)
+        nn.init.normal_(self.conv_weight, 0, (2 / (TAPS * width)) ** 0.5)
         biases = [self.reduce.bias, self.point.bias, self.conv_bias]
         norms = [self.reduce_norm, self.norm]
         if self.residual is not None:
@@ -72,44 +70,45 @@ class TemporalUnit(BaseModule):
         if is_affine(self.norm) and is_affine(self.reduce_norm):
             out = self._folded_branches(x)
         else:
-            h = linear_norm(self.reduce.weight, self.reduce.bias,
-                            self.reduce_norm, x, relu=True)
+            h = linear_norm(self.reduce.weight, self.reduce.bias, self.reduce_norm, x, relu=True)
             point = self.point(self._strided(x))
             out = channels_last_norm(
-                self.norm,
-                branches(h, point, self.conv_weight, self.conv_bias,
-                         self.stride))
+                self.norm, branches(h, point, self.conv_weight, self.conv_bias, self.stride)
+            )
         residual = x
         if self.residual is not None:
-            residual = linear_norm(self.residual.weight, self.residual.bias,
-                                   self.residual_norm, self._strided(x))
+            residual = linear_norm(
+                self.residual.weight, self.residual.bias, self.residual_norm, self._strided(x)
+            )
         out = out.add_(residual)
         return relu_(out) if self.activate else out
 
     def _strided(self, x: Tensor) -> Tensor:
         """Every s-th frame. A slice of all costs a copy on the way back."""
-        return x if self.stride == 1 else x[:, ::self.stride]
+        return x if self.stride == 1 else x[:, :: self.stride]
 
     def _folded_branches(self, x: Tensor) -> Tensor:
         """The branches with their norms inside, in evaluation mode."""
         width = self.width
         factor, shift = (t.view(6, width) for t in affine(self.norm))
-        weight, bias = fold(self.reduce.weight, self.reduce.bias,
-                            self.reduce_norm)
-        point = (self.point.weight * factor[5, :, None],
-                 self.point.bias * factor[5] + shift[5])
+        weight, bias = fold(self.reduce.weight, self.reduce.bias, self.reduce_norm)
+        point = (self.point.weight * factor[5, :, None], self.point.bias * factor[5] + shift[5])
         if self.stride == 1:  # one product reads the input
-            both = F.linear(x, torch.cat([weight, point[0]]),
-                            torch.cat([bias, point[1]]))
-            h, point = F.relu(both[..., :5 * width]), both[..., 5 * width:]
+            both = F.linear(x, torch.cat([weight, point[0]]), torch.cat([bias, point[1]]))
+            h, point = F.relu(both[..., : 5 * width]), both[..., 5 * width :]
         else:
             h = F.relu_(F.linear(x, weight, bias))
             point = F.linear(self._strided(x), *point)
-        out = branches(h, point, self.conv_weight * factor[:4, None],
-                       self.conv_bias * factor[:4] + shift[:4], self.stride)
+        out = branches(
+            h,
+            point,
+            self.conv_weight * factor[:4, None],
+            self.conv_bias * factor[:4] + shift[:4],
+            self.stride,
+        )
         # The norm of the pool, which is not linear, comes behind it.
         if not torch.is_grad_enabled() and not needs_plain():
-            out[..., 4 * width:5 * width].mul_(factor[4]).add_(shift[4])
+            out[..., 4 * width : 5 * width].mul_(factor[4]).add_(shift[4])
             return out
         pool = torch.arange(6, device=out.device).unsqueeze(1) == 4
         factor = factor.where(pool, torch.ones_like(factor))

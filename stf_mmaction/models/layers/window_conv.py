@@ -3,6 +3,7 @@
 What lies between the steps has w times as many joints as the input. Done clip
 by clip, only the input of the norm is kept; the rest stays in the cache.
 """
+
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -16,23 +17,31 @@ from .graph_conv import differentiable_backward, graph_conv_plain
 from .orders import clip_product
 
 
-def window_conv_plain(x: Tensor, weight: Tensor, adjacency: Tensor,
-                      bias: Tensor, gamma: Tensor, beta: Tensor,
-                      collapse: Tensor, collapse_bias: Tensor,
-                      mean: Optional[Tensor], variance: Optional[Tensor],
-                      stride: int, window: int, eps: float) -> Tensor:
+def window_conv_plain(
+    x: Tensor,
+    weight: Tensor,
+    adjacency: Tensor,
+    bias: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    collapse: Tensor,
+    collapse_bias: Tensor,
+    mean: Optional[Tensor],
+    variance: Optional[Tensor],
+    stride: int,
+    window: int,
+    eps: float,
+) -> Tensor:
     """First result of :func:`window_conv` in operators of PyTorch."""
     z = graph_conv_plain(x, weight, adjacency, stride, window) + bias
-    z = F.batch_norm(
-        z.flatten(0, 2), mean, variance, gamma, beta, mean is None, eps=eps)
+    z = F.batch_norm(z.flatten(0, 2), mean, variance, gamma, beta, mean is None, eps=eps)
     z = z.relu().view(len(x), -1, x.shape[2], collapse.shape[1])
     return F.linear(z, collapse, collapse_bias)
 
 
 def _moments(z: Tensor) -> Tuple[Tensor, Tensor]:
     """Mean and variance of each channel of a clip (T', R, D)."""
-    return torch.batch_norm_update_stats(
-        channels_second(z.unsqueeze(0)), None, None, 0)
+    return torch.batch_norm_update_stats(channels_second(z.unsqueeze(0)), None, None, 0)
 
 
 def _moments_of_all(moments: Sequence[Tuple[Tensor, Tensor]]) -> Tuple:
@@ -42,10 +51,24 @@ def _moments_of_all(moments: Sequence[Tuple[Tensor, Tensor]]) -> Tuple:
 
 
 class _WindowConv(Function):
-
     @staticmethod
-    def forward(ctx, x, weight, adjacency, bias, gamma, beta, collapse,
-                collapse_bias, mean, variance, stride, window, eps, keep):
+    def forward(
+        ctx,
+        x,
+        weight,
+        adjacency,
+        bias,
+        gamma,
+        beta,
+        collapse,
+        collapse_bias,
+        mean,
+        variance,
+        stride,
+        window,
+        eps,
+        keep,
+    ):
         joints = x.shape[2]
         count, channels = out_frames(x.shape[1], stride), weight.shape[1]
         product = clip_product(joints, weight, adjacency, stride, window)
@@ -58,7 +81,8 @@ class _WindowConv(Function):
                 collapse_bias,
                 scratch.view(count * joints, -1),
                 matrix,
-                out=out[n].view(count * joints, -1))
+                out=out[n].view(count * joints, -1),
+            )
 
         matrix = collapse.t().contiguous()  # a tenth faster than the view
         clips: List[Tensor] = []  # not one tensor: easier on the allocator
@@ -84,9 +108,19 @@ class _WindowConv(Function):
         ctx.by_batch = by_batch
         ctx.args = (stride, window, eps)
         if keep:
-            ctx.save_for_backward(x, weight, adjacency, bias, gamma, beta,
-                                  collapse, collapse_bias, mean, variance,
-                                  *clips)
+            ctx.save_for_backward(
+                x,
+                weight,
+                adjacency,
+                bias,
+                gamma,
+                beta,
+                collapse,
+                collapse_bias,
+                mean,
+                variance,
+                *clips,
+            )
         mean = mean + bias
         ctx.mark_non_differentiable(mean, variance)
         return out, mean, variance
@@ -99,13 +133,11 @@ class _WindowConv(Function):
         x, weight, adjacency, bias, gamma, beta, collapse, _ = inputs
         stride, window, eps = ctx.args
         if torch.is_grad_enabled():  # the caller wants to differentiate this
-            stats = (None, None) if ctx.by_batch else (
-                (mean + bias).detach(), variance)
-            return differentiable_backward(window_conv_plain, inputs,
-                                           (*stats, *ctx.args), grad,
-                                           needs) + (None, )
-        product = clip_product(x.shape[2], weight, adjacency, stride, window,
-                               needs[:3])
+            stats = (None, None) if ctx.by_batch else ((mean + bias).detach(), variance)
+            return differentiable_backward(
+                window_conv_plain, inputs, (*stats, *ctx.args), grad, needs
+            ) + (None,)
+        product = clip_product(x.shape[2], weight, adjacency, stride, window, needs[:3])
         inverse, factor, shift = _affine(mean, variance, gamma, beta, eps)
         # Backwards through the collapse, ReLU and the sums of the norm.
         grad = grad.flatten(1, 2).contiguous()
@@ -113,14 +145,15 @@ class _WindowConv(Function):
         grad_beta, dot = torch.zeros_like(beta), torch.zeros_like(beta)
         before, after = product.margins
         padded = pad_frames(torch.empty_like(clips[0]), before, after)
-        scratch = padded[before:before + len(clips[0])]
+        scratch = padded[before : before + len(clips[0])]
         grads = []
         for n, z in enumerate(clips):
             y = torch.addcmul(shift, z, factor, out=scratch).relu_()
             grad_collapse.addmm_(grad[n].t(), y.view(len(grad[n]), -1))
             own = (grad[n] @ collapse).view_as(z)
             torch.ops.aten.threshold_backward.grad_input(  # of ReLU, in place
-                own, y, 0, grad_input=own)
+                own, y, 0, grad_input=own
+            )
             grad_beta += own.sum((0, 1))
             dot += torch.mul(own, z, out=scratch).sum((0, 1))
             grads.append(own)
@@ -138,26 +171,42 @@ class _WindowConv(Function):
             scratch.addcmul_(grads[n], factor)
             grads[n] = None
             product.backward(x[n], n, padded, grad_x[n])
-        return (grad_x if needs[0] else None,
-                product.grad_weight if needs[1] else None,
-                product.grad_adjacency if needs[2] else None,
-                grad_bias, grad_gamma, grad_beta, grad_collapse,
-                grad.sum((0, 1))) + (None, ) * 6
+        return (
+            grad_x if needs[0] else None,
+            product.grad_weight if needs[1] else None,
+            product.grad_adjacency if needs[2] else None,
+            grad_bias,
+            grad_gamma,
+            grad_beta,
+            grad_collapse,
+            grad.sum((0, 1)),
+        ) + (None,) * 6
 
 
-def _affine(mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor,
-            eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def _affine(
+    mean: Tensor, variance: Tensor, gamma: Tensor, beta: Tensor, eps: float
+) -> Tuple[Tensor, Tensor, Tensor]:
     """1 / deviation, and factor and shift of a norm."""
     inverse = (variance + eps).rsqrt()
     factor = gamma * inverse
     return inverse, factor, beta - mean * factor
 
 
-def window_conv(x: Tensor, weight: Tensor, adjacency: Tensor, bias: Tensor,
-                gamma: Tensor, beta: Tensor, collapse: Tensor,
-                collapse_bias: Tensor, mean: Optional[Tensor],
-                variance: Optional[Tensor], stride: int, window: int,
-                eps: float) -> Tuple[Tensor, Tensor, Tensor]:
+def window_conv(
+    x: Tensor,
+    weight: Tensor,
+    adjacency: Tensor,
+    bias: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    collapse: Tensor,
+    collapse_bias: Tensor,
+    mean: Optional[Tensor],
+    variance: Optional[Tensor],
+    stride: int,
+    window: int,
+    eps: float,
+) -> Tuple[Tensor, Tensor, Tensor]:
     """Graph convolution, batch norm, ReLU, collapse of windows.
 
     Args:
@@ -174,6 +223,19 @@ def window_conv(x: Tensor, weight: Tensor, adjacency: Tensor, bias: Tensor,
         tuple[torch.Tensor]: Features (B, T', V, E); mean and (biased)
         variance that were used, each (D,), without gradient.
     """
-    return _WindowConv.apply(x, weight, adjacency, bias, gamma, beta,
-                             collapse, collapse_bias, mean, variance, stride,
-                             window, eps, torch.is_grad_enabled())
+    return _WindowConv.apply(
+        x,
+        weight,
+        adjacency,
+        bias,
+        gamma,
+        beta,
+        collapse,
+        collapse_bias,
+        mean,
+        variance,
+        stride,
+        window,
+        eps,
+        torch.is_grad_enabled(),
+    )

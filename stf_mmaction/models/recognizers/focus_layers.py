@@ -1,4 +1,5 @@
 """Two modules of any backbone, which coherence compares."""
+
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
@@ -19,8 +20,11 @@ def last_blocks(backbone: nn.Module) -> Tuple[str, ...]:
     Returns:
         tuple[str]: Two names, or none where there is no chain.
     """
-    chains = [(name, len(child)) for name, child in backbone.named_children()
-              if isinstance(child, nn.ModuleList) and len(child) > 1]
+    chains = [
+        (name, len(child))
+        for name, child in backbone.named_children()
+        if isinstance(child, nn.ModuleList) and len(child) > 1
+    ]
     if not chains:
         return ()
     name, blocks = chains[-1]
@@ -34,7 +38,8 @@ def candidates(backbone: nn.Module) -> List[str]:
         backbone (torch.nn.Module): Any.
     """
     return [
-        name for name, module in backbone.named_modules()
+        name
+        for name, module in backbone.named_modules()
         if name and name.count('.') <= 1 and not isinstance(module, CONTAINERS)
     ][-SHOWN:]
 
@@ -50,13 +55,13 @@ def check_layers(backbone: nn.Module, names: Sequence[str]) -> Tuple[str, ...]:
         ValueError: If these are not two modules that run.
     """
     modules = dict(backbone.named_modules())
-    names = (names, ) if isinstance(names, str) else tuple(names)
-    if len(set(names)) != 2 or len(names) != 2 or any(
-            name not in modules for name in names):
+    names = (names,) if isinstance(names, str) else tuple(names)
+    if len(set(names)) != 2 or len(names) != 2 or any(name not in modules for name in names):
         raise ValueError(
             f'focus_layers={names} must name two modules of '
             f'{type(backbone).__name__}, the lower one first; among them are '
-            f'{candidates(backbone)}')
+            f'{candidates(backbone)}'
+        )
     for name in names:
         if isinstance(modules[name], CONTAINERS):
             raise _refusal(backbone, name, 'is a list that never runs itself')
@@ -104,10 +109,7 @@ def watched_features(
 
         return hook
 
-    handles = [
-        backbone.get_submodule(name).register_forward_hook(keep(name))
-        for name in names
-    ]
+    handles = [backbone.get_submodule(name).register_forward_hook(keep(name)) for name in names]
     try:
         feats = backbone(clips)
     finally:
@@ -123,7 +125,8 @@ def watched_features(
                 f'focus_layers: the output of {name!r} of '
                 f'{type(backbone).__name__} is changed in place by what '
                 'follows: name the module that does it (a ReLU, say) or give '
-                'that one inplace=False')
+                'that one inplace=False'
+            )
     lower, last = (seen[name] for name in names) if names else (None, None)
     if last is not None and _same_memory(last, feats):
         last = None
@@ -131,19 +134,24 @@ def watched_features(
 
 
 def _shapeless(backbone: nn.Module, name: str, output: Any) -> ValueError:
-    given = (f'shape {tuple(output.shape)}' if isinstance(output, Tensor) else
-             f'a {type(output).__name__}')
+    given = (
+        f'shape {tuple(output.shape)}'
+        if isinstance(output, Tensor)
+        else f'a {type(output).__name__}'
+    )
     return _refusal(
-        backbone, name, f'gives {given}, not one tensor of shape '
-        "(N M, C', T', V) or (N, M, C', T', V)")
+        backbone,
+        name,
+        f'gives {given}, not one tensor of shape (N M, C\', T\', V) or (N, M, C\', T\', V)',
+    )
 
 
 def _refusal(backbone: nn.Module, name: str, fault: str) -> ValueError:
     return ValueError(
         f'focus_layers: {name!r} of {type(backbone).__name__} {fault}; name '
-        f'two that fit, the lower one first, among {candidates(backbone)}')
+        f'two that fit, the lower one first, among {candidates(backbone)}'
+    )
 
 
 def _same_memory(a: Tensor, b: Tensor) -> bool:
-    return (a.shape == b.shape and a.stride() == b.stride()
-            and a.data_ptr() == b.data_ptr())
+    return a.shape == b.shape and a.stride() == b.stride() and a.data_ptr() == b.data_ptr()

@@ -1,4 +1,5 @@
 """Several networks in one step, with the memory of one."""
+
 from typing import Dict, Sequence, Tuple
 
 import torch
@@ -19,8 +20,7 @@ class _Settled(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return (None, None, *(None if own is None else own * grad
-                              for own in ctx.grads))
+        return (None, None, *(None if own is None else own * grad for own in ctx.grads))
 
 
 def can_settle(device: torch.device) -> bool:
@@ -31,13 +31,14 @@ def can_settle(device: torch.device) -> bool:
     Args:
         device (torch.device): Of the network.
     """
-    half = (torch.is_autocast_enabled(device.type)
-            and torch.get_autocast_dtype(device.type) == torch.float16)
+    half = (
+        torch.is_autocast_enabled(device.type)
+        and torch.get_autocast_dtype(device.type) == torch.float16
+    )
     return torch.is_grad_enabled() and not half
 
 
-def settle(losses: Dict[str, Tensor],
-           parameters: Sequence[nn.Parameter]) -> Dict[str, Tensor]:
+def settle(losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> Dict[str, Tensor]:
     """Take the gradients of losses at once, and free what they needed.
 
     The sum of the result, as ``parse_losses`` takes it, has the same value

@@ -1,4 +1,5 @@
 """The whole method: a warm-up, then two networks, then their mean."""
+
 from typing import Dict, List, Optional, Sequence
 
 import torch
@@ -48,17 +49,18 @@ class STFEnsemble(BaseModel):
             does not predict probabilities.
     """
 
-    def __init__(self,
-                 members: Sequence[Dict],
-                 shared: Optional[Dict] = None,
-                 streams: Optional[Sequence[str]] = None,
-                 data_preprocessor: Optional[Dict] = None,
-                 init_cfg: Optional[Dict] = None) -> None:
+    def __init__(
+        self,
+        members: Sequence[Dict],
+        shared: Optional[Dict] = None,
+        streams: Optional[Sequence[str]] = None,
+        data_preprocessor: Optional[Dict] = None,
+        init_cfg: Optional[Dict] = None,
+    ) -> None:
         super().__init__(build_preprocessor(data_preprocessor), init_cfg)
         if not members:
-            raise ValueError('STFEnsemble(members=[]) has no network: give '
-                             'at least one member')
-        self.streams = tuple(streams or ('', ))
+            raise ValueError('STFEnsemble(members=[]) has no network: give at least one member')
+        self.streams = tuple(streams or ('',))
         self._part = {}  # of the input, for each member
         built = {}
         for part, stream in enumerate(self.streams):
@@ -71,7 +73,8 @@ class STFEnsemble(BaseModel):
                 if name in built:
                     raise ValueError(
                         f'two members of STFEnsemble are named {name!r}: '
-                        'give each a name of its own')
+                        'give each a name of its own'
+                    )
                 built[name] = self._build(name, cfg)
                 self._part[name] = part
         self.members = ModuleDict(built)
@@ -85,7 +88,8 @@ class STFEnsemble(BaseModel):
         if kind != 'prob':
             raise ValueError(
                 f'member {name!r} has average_clips={kind!r}, but the '
-                "ensemble averages probabilities: use 'prob'")
+                "ensemble averages probabilities: use 'prob'"
+            )
         return member
 
     @property
@@ -112,7 +116,8 @@ class STFEnsemble(BaseModel):
         if left:
             raise ValueError(
                 f'input of {shape[-1]} channels does not hold the streams '
-                f'{self.streams}: set stream={self.streams} in the data sets')
+                f'{self.streams}: set stream={self.streams} in the data sets'
+            )
         self.first.check_input((*shape[:-1], channels))
 
     def _own(self, name: str, inputs: Tensor) -> Tensor:
@@ -135,24 +140,24 @@ class STFEnsemble(BaseModel):
             return []
         leads = self.leads
         return [
-            p for name, member in self.members.items()
-            for p in (member.unused_parameters()
-                      if name in leads else member.parameters())
+            p
+            for name, member in self.members.items()
+            for p in (member.unused_parameters() if name in leads else member.parameters())
         ]
 
     @torch.no_grad()
     def spread_first(self) -> None:
         """Give every member what the first one of its stream has."""
         for name, member in self.members.items():
-            lead, = (lead for own, lead in self.leads.items()
-                     if self._part[own] == self._part[name])
+            (lead,) = (
+                lead for own, lead in self.leads.items() if self._part[own] == self._part[name]
+            )
             if member is not lead:
                 member.load_state_dict(lead.state_dict())
 
-    def forward(self,
-                inputs: Tensor,
-                data_samples: Optional[SampleList] = None,
-                mode: str = 'tensor'):
+    def forward(
+        self, inputs: Tensor, data_samples: Optional[SampleList] = None, mode: str = 'tensor'
+    ):
         """As in ``BaseRecognizer``; ``tensor`` gives mean probabilities.
 
         Args:
@@ -166,16 +171,13 @@ class STFEnsemble(BaseModel):
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
             scores = [
-                member(self._own(name, inputs), mode='tensor',
-                       stage='head').softmax(1)
+                member(self._own(name, inputs), mode='tensor', stage='head').softmax(1)
                 for name, member in self._active().items()
             ]
             return torch.stack(scores).mean(0)
-        raise RuntimeError(f'Invalid mode {mode!r}: use loss, predict or '
-                           'tensor')
+        raise RuntimeError(f'Invalid mode {mode!r}: use loss, predict or tensor')
 
-    def loss(self, inputs: Tensor,
-             data_samples: SampleList) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """Losses of all members, ``<name>.loss_cls`` and so on.
 
         During the warm-up they are those of the first member of each stream,
@@ -187,8 +189,7 @@ class STFEnsemble(BaseModel):
         for name, member in active.items():
             own = member.loss(self._own(name, inputs), data_samples)
             if len(active) > 1 and can_settle(inputs.device):
-                own = settle(
-                    own, [p for p in member.parameters() if p.requires_grad])
+                own = settle(own, [p for p in member.parameters() if p.requires_grad])
             losses.update({f'{name}.{k}': value for k, value in own.items()})
         if self.baseline:
             if len(self.streams) == 1:
@@ -196,12 +197,14 @@ class STFEnsemble(BaseModel):
             # Of the members that wait, as in STFRecognizer.loss.
             key = next(k for k in losses if k.endswith('loss_cls'))
             losses[key] = losses[key] + sum(
-                p.sum() * 0 for name, member in self.members.items()
-                if name not in self.leads for p in member.parameters())
+                p.sum() * 0
+                for name, member in self.members.items()
+                if name not in self.leads
+                for p in member.parameters()
+            )
         return losses
 
-    def predict(self, inputs: Tensor,
-                data_samples: SampleList) -> SampleList:
+    def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Mean of the members' probabilities.
 
         Each sample also gets ``member_scores``, a dict of name to
@@ -220,9 +223,7 @@ class STFEnsemble(BaseModel):
         return data_samples
 
     @torch.no_grad()
-    def focus(self,
-              inputs: Tensor,
-              classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
         """Where the members look, on average.
 
         Args:
@@ -240,9 +241,9 @@ class STFEnsemble(BaseModel):
         own = [self._own(name, inputs) for name in members]
         features = [m.backbone(x) for m, x in zip(members.values(), own)]
         heads = [m.cls_head for m in members.values()]
-        scores = torch.stack([
-            head.scores(f).softmax(1) for head, f in zip(heads, features)
-        ]).mean(0)
+        scores = torch.stack([head.scores(f).softmax(1) for head, f in zip(heads, features)]).mean(
+            0
+        )
         if classes is None:
             classes = scores.topk(2, 1).indices
         maps = [
@@ -250,10 +251,7 @@ class STFEnsemble(BaseModel):
             for head, f, x in zip(heads, features, own)
         ]
         mean = resize_focus(torch.stack(maps).mean(0), inputs.shape[2])
-        return dict(
-            scores=scores,
-            classes=classes,
-            focus=mean)
+        return dict(scores=scores, classes=classes, focus=mean)
 
     def _active(self) -> Dict[str, STFRecognizer]:
         return self.leads if self.baseline else dict(self.members.items())
@@ -271,17 +269,18 @@ class STFEnsemble(BaseModel):
         if any(name.startswith(f'{prefix}members.') for name in state_dict):
             return
         if len(self.streams) > 1 and any(
-                name.startswith((f'{prefix}backbone.', f'{prefix}cls_head.'))
-                for name in state_dict):
+            name.startswith((f'{prefix}backbone.', f'{prefix}cls_head.')) for name in state_dict
+        ):
             raise ValueError(
                 'the checkpoint is of one network, the ensemble reads the '
                 f'streams {self.streams}: it would fill all of them with the '
                 'weights of one, so train without load_from, or resume a '
-                'checkpoint of this ensemble')
+                'checkpoint of this ensemble'
+            )
         for part in ('backbone.', 'cls_head.'):
             for name in list(state_dict):
                 if name.startswith(prefix + part):
                     value = state_dict.pop(name)
-                    tail = name[len(prefix):]
+                    tail = name[len(prefix) :]
                     for member in self.members:
                         state_dict[f'{prefix}members.{member}.{tail}'] = value

@@ -1,4 +1,5 @@
 """A GCN recognizer that is told where to look."""
+
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
@@ -8,12 +9,10 @@ from mmaction.utils import SampleList
 from torch import Tensor, nn
 
 from stf_mmaction.datasets.layouts import Layout, get_layout
-from stf_mmaction.focus import (frozen_running_stats, mask_inputs,
-                                present_persons, resize_focus)
+from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_persons, resize_focus
 
 from ..heads import FocusContext, STFHead
-from .focus_layers import (candidates, check_layers, last_blocks,
-                           watched_features)
+from .focus_layers import candidates, check_layers, last_blocks, watched_features
 from .stock import check_stock_input, translate_layout
 
 
@@ -59,18 +58,21 @@ class STFRecognizer(RecognizerGCN):
         ValueError: If ``focus_layers`` does not name two modules.
     """
 
-    def __init__(self,
-                 backbone: Dict,
-                 cls_head: Dict,
-                 focus_layers: Optional[Sequence[str]] = None,
-                 frozen_backbone: bool = False,
-                 data_preprocessor: Optional[Dict] = None,
-                 **kwargs) -> None:
+    def __init__(
+        self,
+        backbone: Dict,
+        cls_head: Dict,
+        focus_layers: Optional[Sequence[str]] = None,
+        frozen_backbone: bool = False,
+        data_preprocessor: Optional[Dict] = None,
+        **kwargs,
+    ) -> None:
         super().__init__(
             backbone=translate_layout(backbone),
             cls_head=cls_head,
             data_preprocessor=build_preprocessor(data_preprocessor),
-            **kwargs)
+            **kwargs,
+        )
         self.baseline = False
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
@@ -82,7 +84,8 @@ class STFRecognizer(RecognizerGCN):
             if getattr(self.cls_head, 'uses_focus', False):
                 raise ValueError(
                     'frozen_backbone=True leaves nothing that STF losses '
-                    'could train: take them out of cls_head')
+                    'could train: take them out of cls_head'
+                )
 
     @property
     def first(self) -> 'STFRecognizer':
@@ -99,7 +102,8 @@ class STFRecognizer(RecognizerGCN):
         if layout is None:
             raise ValueError(
                 f'{type(self.backbone).__name__} does not say which skeleton '
-                'it is for: give it a graph_cfg with a layout')
+                'it is for: give it a graph_cfg with a layout'
+            )
         return get_layout(layout)
 
     def check_input(self, shape: Sequence[int]) -> None:
@@ -120,12 +124,12 @@ class STFRecognizer(RecognizerGCN):
             self.backbone.eval()
         return self
 
-    def _choose_layers(self,
-                       names: Optional[Sequence[str]]) -> Tuple[str, ...]:
+    def _choose_layers(self, names: Optional[Sequence[str]]) -> Tuple[str, ...]:
         if names is not None and self._own_stages:
             raise ValueError(
                 f'{type(self.backbone).__name__} knows its last two modules: '
-                f'leave focus_layers={tuple(names)} out')
+                f'leave focus_layers={tuple(names)} out'
+            )
         if names is not None:
             return check_layers(self.backbone, names)
         wanted = getattr(self.cls_head, 'loss_coherence', None) is not None
@@ -139,22 +143,24 @@ class STFRecognizer(RecognizerGCN):
         if head.in_channels != width:
             raise ValueError(
                 f'the head has in_channels={head.in_channels}, but {kind} '
-                f'gives {width} channels: set cls_head.in_channels={width}')
+                f'gives {width} channels: set cls_head.in_channels={width}'
+            )
         if not isinstance(head, STFHead):
             return
-        if head.loss_coherence is not None and not (self._own_stages
-                                                    or self.focus_layers):
+        if head.loss_coherence is not None and not (self._own_stages or self.focus_layers):
             raise ValueError(
                 'loss_coherence compares two modules of the backbone, and '
                 f'{kind} does not say which: add focus_layers=(lower, last), '
-                f'two of {candidates(self.backbone)}, or leave it out')
+                f'two of {candidates(self.backbone)}, or leave it out'
+            )
         modules = getattr(self.backbone, 'num_stf_modules', 0)
         if head.loss_adjacency is not None and not modules:
             raise ValueError(
                 f'loss_adjacency needs STF modules, and the backbone {kind} '
                 'has none: use the backbone with STF modules (STFGCN for '
                 'MSG3DBackbone, STFSTGCN, STFAAGCN, STFCTRGCN for the '
-                'others) and stf_stages, or leave loss_adjacency out')
+                'others) and stf_stages, or leave loss_adjacency out'
+            )
 
     def set_baseline(self, baseline: bool) -> None:
         """Switch between the baseline inside and the whole STF network.
@@ -172,8 +178,7 @@ class STFRecognizer(RecognizerGCN):
             return []
         return list(self.backbone.stf_parameters().values())
 
-    def loss(self, inputs: Tensor, data_samples: SampleList,
-             **kwargs) -> Dict[str, Tensor]:
+    def loss(self, inputs: Tensor, data_samples: SampleList, **kwargs) -> Dict[str, Tensor]:
         """Losses of a batch.
 
         Args:
@@ -215,8 +220,7 @@ class STFRecognizer(RecognizerGCN):
             feats, embeddings = stages.features[-1], stages.embeddings
             lower = stages.features[-2]
         else:
-            feats, lower, last = watched_features(self.backbone,
-                                                  self.focus_layers, clips)
+            feats, lower, last = watched_features(self.backbone, self.focus_layers, clips)
 
         # The head turns autocast off for the losses; the masked pass is one
         # of the network, as the first.
@@ -224,15 +228,15 @@ class STFRecognizer(RecognizerGCN):
         autocast = torch.autocast(
             device,
             dtype=torch.get_autocast_dtype(device),
-            enabled=torch.is_autocast_enabled(device))
+            enabled=torch.is_autocast_enabled(device),
+        )
 
         def masked_scores(focus: Tensor) -> Tensor:
             with frozen_running_stats(self.backbone), autocast:
                 masked = self.backbone(mask_inputs(clips, focus))
             return self.cls_head.scores(masked)
 
-        return feats, FocusContext(
-            present_persons(clips), lower, last, embeddings, masked_scores)
+        return feats, FocusContext(present_persons(clips), lower, last, embeddings, masked_scores)
 
     def _check_labels(self, data_samples: SampleList) -> None:
         for sample in data_samples:
@@ -245,7 +249,8 @@ class STFRecognizer(RecognizerGCN):
                     f'label {int(label)} of clip {clip} is not one of the '
                     f'{self.cls_head.num_classes} classes 0 to '
                     f'{self.cls_head.num_classes - 1} of the head: set '
-                    'cls_head.num_classes to the number of classes')
+                    'cls_head.num_classes to the number of classes'
+                )
 
     def check_focus(self) -> None:
         """Raise a ValueError if the head cannot tell the focus."""
@@ -253,16 +258,16 @@ class STFRecognizer(RecognizerGCN):
         if not isinstance(head, STFHead):
             raise ValueError(
                 f'{type(head).__name__} does not know the focus: use '
-                "cls_head type='STFHead', its weights are the same")
+                "cls_head type='STFHead', its weights are the same"
+            )
         if head.num_classes < 2:
             raise ValueError(
                 'a network of one class is always sure of it and looks '
-                'nowhere: the focus needs num_classes of 2 or more')
+                'nowhere: the focus needs num_classes of 2 or more'
+            )
 
     @torch.no_grad()
-    def focus(self,
-              inputs: Tensor,
-              classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
+    def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
         """Where the network looks, for each class.
 
         Args:
@@ -277,9 +282,9 @@ class STFRecognizer(RecognizerGCN):
         self.check_focus()
         self.check_input(inputs.shape)
         feats = self.backbone(inputs)
-        maps, classes = self.cls_head.focus(feats, present_persons(inputs),
-                                            classes)
+        maps, classes = self.cls_head.focus(feats, present_persons(inputs), classes)
         return dict(
             scores=self.cls_head.scores(feats).softmax(1),
             classes=classes,
-            focus=resize_focus(maps, inputs.shape[2]))
+            focus=resize_focus(maps, inputs.shape[2]),
+        )

@@ -1,4 +1,5 @@
 """What backbones that are not ours leave unsaid of their skeletons."""
+
 import sys
 from typing import Dict, Sequence
 
@@ -32,8 +33,8 @@ def translate_layout(backbone: Dict) -> Dict:
     kind = MODELS.get(kind) if isinstance(kind, str) else kind
     homes = [base.__module__ for base in getattr(kind, '__mro__', ())]
     if any(home.startswith('stf_mmaction.') for home in homes) or not any(
-            getattr(sys.modules.get(home), 'Graph', None) is Graph
-            for home in homes):
+        getattr(sys.modules.get(home), 'Graph', None) is Graph for home in homes
+    ):
         return backbone
     if isinstance(layout, dict):
         fits = all(key in layout for key in NEEDED)
@@ -41,8 +42,7 @@ def translate_layout(backbone: Dict) -> Dict:
         fits = layout is None or layout in UPSTREAM
     if fits:
         return backbone
-    return dict(
-        backbone, graph_cfg=stock_graph_cfg(graph_cfg, get_layout(layout)))
+    return dict(backbone, graph_cfg=stock_graph_cfg(graph_cfg, get_layout(layout)))
 
 
 def check_stock_input(backbone: nn.Module, shape: Sequence[int]) -> None:
