@@ -6,10 +6,10 @@ Importing it registers everything; in a config::
                           allow_failed_imports=False)
 """
 
-from .upstream import repair
+from .upstream import apply_patches
 from .version import __version__
 
-repair()
+apply_patches()
 
 from . import datasets, engine, models, visualization  # noqa: E402
 from .engine import STFInferencer  # noqa: E402
@@ -20,6 +20,6 @@ __all__ = [
     'datasets',
     'engine',
     'models',
-    'repair',
+    'apply_patches',
     'visualization',
 ]

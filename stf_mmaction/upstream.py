@@ -21,7 +21,7 @@ MMCV_HINT = (
 )
 
 
-def repair() -> None:
+def apply_patches() -> None:
     """Make a plain ``pip install mmaction2==1.2.0`` work.
 
     Raises:
@@ -165,7 +165,7 @@ def use_cpu_launcher(cfg) -> None:
         init_dist(launcher, **{**env.get('dist_cfg', {}), 'backend': 'gloo'})
     finally:
         torch.cuda.set_device = set_device
-    leave_gloo_in_peace()
+    delay_exit_for_gloo()
     cfg.model_wrapper_cfg = {
         'type': 'MMDistributedDataParallel',
         'broadcast_buffers': False,
@@ -175,7 +175,7 @@ def use_cpu_launcher(cfg) -> None:
     }
 
 
-def keep_freed_memory() -> bool:
+def tune_malloc() -> bool:
     """Let a process without GPUs keep what its tensors give back.
 
     glibc returns the end of the heap to the system after one step and asks
@@ -200,7 +200,7 @@ def keep_freed_memory() -> bool:
     return True
 
 
-def leave_gloo_in_peace() -> None:
+def delay_exit_for_gloo() -> None:
     """Let a process that used gloo end without an abort now and then.
 
     Gloo's threads need the interpreter to drop the tensors of their last

@@ -59,7 +59,7 @@ def wake(model):
                 )
 
 
-def settle(model, x):
+def backward_now(model, x):
     """Let running statistics be those of a batch, for evaluation mode."""
     norms = [m for m in model.modules() if hasattr(m, 'running_mean')]
     for norm in norms:

@@ -106,7 +106,7 @@ def test_a_missing_package_is_named(monkeypatch, package, command):
         importlib.util, 'find_spec', lambda name: None if name == package else find(name)
     )
     with pytest.raises(ImportError, match=command):
-        upstream.repair()
+        upstream.apply_patches()
 
 
 def test_setup_leaves_mmcv_alone_and_declares_the_rest(monkeypatch):
@@ -252,9 +252,9 @@ FREES = """
 import sys
 from pathlib import Path
 import torch
-from stf_mmaction.upstream import keep_freed_memory
+from stf_mmaction.upstream import tune_malloc
 if 'keep' in sys.argv:
-    assert keep_freed_memory() == (sys.argv[-1] == 'works')
+    assert tune_malloc() == (sys.argv[-1] == 'works')
 parts = [torch.ones(2**20) for _ in range(64)]  # 256 MiB
 del parts
 status = Path('/proc/self/status').read_text()

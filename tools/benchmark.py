@@ -2,7 +2,7 @@
 
 All run in one process, interleaved, each twice in a row of which the second
 counts, and the median of several rounds is shown.
-The first row is the yardstick: MS-G3D as published, of the same size. Peak
+The first row is the reference: MS-G3D as published, of the same size. Peak
 memory is measured in a process of its own for each.
 """
 
@@ -27,9 +27,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stf_mmaction.engine.cli import existing, positive, run
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
-from stf_mmaction.upstream import keep_freed_memory
+from stf_mmaction.upstream import tune_malloc
 
-YARDSTICK = 'published'
+REFERENCE = 'published'
 VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 
 
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         'configs',
         nargs='+',
         type=existing,
-        help='config files; the first also gives the size of the yardstick',
+        help='config files; the first also gives the size of the reference',
     )
     parser.add_argument('--batch', type=positive, default=4, help='clips (default: %(default)s)')
     parser.add_argument('--frames', type=positive, default=100, help='T (default: %(default)s)')
@@ -59,13 +59,13 @@ def parse_args() -> argparse.Namespace:
         'pass',
     )
     parser.add_argument(
-        '--no-yardstick',
+        '--no-reference',
         action='store_true',
         help='compare with the first config instead, for other networks',
     )
     parser.add_argument('--layout', help='of the skeleton, if not that of the configs')
     parser.add_argument(
-        '--keep-memory',
+        '--tune-malloc',
         action='store_true',
         help='time all networks with the allocator as tools/train.py sets it '
         'where there is no GPU, not as glibc does',
@@ -86,14 +86,14 @@ def backbone_of(cfg: Config):
 
 
 def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
-    """A network by the name of its config, or the yardstick.
+    """A network by the name of its config, or the reference.
 
     Args:
         name (str): A config file, perhaps with ``+`` and a variant.
         args (argparse.Namespace): Of the command line.
     """
     file, _, variant = name.partition('+')
-    cfg = Config.fromfile(args.configs[0] if name == YARDSTICK else file)
+    cfg = Config.fromfile(args.configs[0] if name == REFERENCE else file)
     init_default_scope('mmaction')
     if args.layout:
         backbone_of(cfg).graph_cfg = dict(layout=args.layout)
@@ -105,21 +105,21 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
             f'{file} has a {type(model).__name__}: give its model the '
             "type='STFRecognizer', which computes the same"
         )
-    if (name == YARDSTICK or variant == 'cp') and not isinstance(
+    if (name == REFERENCE or variant == 'cp') and not isinstance(
         members[0].backbone, MSG3DBackbone
     ):
         raise ValueError(
             f'{args.configs[0]} is not MS-G3D, and {name} is of that '
-            'alone: use --no-yardstick, without the variant cp'
+            'alone: use --no-reference, without the variant cp'
         )
     for member in members:
         if variant == 'cp':
             member.backbone.with_cp = True
         if variant == 'compile':
             member.backbone = torch.compile(member.backbone)
-    if name == YARDSTICK:
+    if name == REFERENCE:
         net, head = backbone_of(cfg), (cfg.model.get('shared') or cfg.model).cls_head
-        layout = model.first.backbone.layout
+        layout = model.lead.backbone.layout
         model = PublishedMSG3D(
             layout.inward,
             layout.num_node,
@@ -137,7 +137,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
 
 def make_batch(args: argparse.Namespace):
     """Random clips of the first config's shape, and labels."""
-    first = build(args.configs[0], args).first
+    first = build(args.configs[0], args).lead
     net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
     shape = (
         args.batch,
@@ -260,13 +260,13 @@ def main() -> None:
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
-    if args.keep_memory and not keep_freed_memory():
+    if args.tune_malloc and not tune_malloc():
         raise ValueError(
-            '--keep-memory has nothing to set: the environment has MALLOC_* '
+            '--tune-malloc has nothing to set: the environment has MALLOC_* '
             'or GLIBC_TUNABLES, there is a GPU, or this is not glibc; leave '
             'it out'
         )
-    names = [] if args.no_yardstick else [YARDSTICK]
+    names = [] if args.no_reference else [REFERENCE]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
     x, labels = make_batch(args)
@@ -283,7 +283,7 @@ def show(rows: Dict[str, Dict], shape: Tuple, args: argparse.Namespace) -> None:
     print(
         f'\ninput {shape}, {args.rounds} rounds, '
         f'{torch.get_num_threads()} threads, torch {torch.__version__}, '
-        f'{"freed memory kept, " * args.keep_memory}'
+        f'{"freed memory kept, " * args.tune_malloc}'
         f'{rate / 1e9:.0f} G multiply-adds/s in a large product\n'
     )
     print('| network | params | FLOPs | forward | | step | | clips/s | peak memory | |')

@@ -7,7 +7,7 @@ import numpy as np
 from mmengine.config import DictAction
 
 from stf_mmaction.engine.cli import checkpoint, existing, run
-from stf_mmaction.engine.inference import build_test_dataset, load_model, look_at
+from stf_mmaction.engine.inference import build_test_dataset, focus_of_clip, load_model
 from stf_mmaction.visualization import draw_focus
 
 
@@ -52,10 +52,10 @@ def main() -> None:
     dataset = build_test_dataset(cfg)
     names = args.class_names and Path(args.class_names).read_text().splitlines()
     clips = [
-        look_at(model, dataset, index, names)
+        focus_of_clip(model, dataset, index, names)
         for index in choose(dataset, args.clips, args.num_clips)
     ]
-    layout = model.first.layout
+    layout = model.lead.layout
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     draw_focus(clips, layout).savefig(args.out, dpi=110)
     print(f'wrote {args.out}')

@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import stf_mmaction
-from stf_mmaction.upstream import keep_freed_memory, use_cpu_launcher
+from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
 CHECKS = ('SkeletonCheckHook', 'CheckpointCheckHook')
 
@@ -85,7 +85,7 @@ def load_config(args: argparse.Namespace) -> Config:
 def build_runner(cfg: Config) -> Runner:
     """The Runner of a config, on GPUs or without."""
     use_cpu_launcher(cfg)
-    keep_freed_memory()
+    tune_malloc()
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)

@@ -10,8 +10,8 @@ from mmengine.runner import Runner
 
 from stf_mmaction.visualization import draw_focus
 
-from .check_hooks import unwrapped
-from .inference import look_at
+from .inference import focus_of_clip
+from .sanity_hooks import unwrapped
 
 
 @HOOKS.register_module()
@@ -67,8 +67,8 @@ class FocusVisualizationHook(Hook):
             if index % self.interval:
                 continue
             model = unwrapped(runner)
-            clip = look_at(model, dataset, index)
-            layout = model.first.layout
+            clip = focus_of_clip(model, dataset, index)
+            layout = model.lead.layout
             figure = draw_focus([clip], layout)
             if self.out_dir is not None:
                 self.out_dir.mkdir(parents=True, exist_ok=True)

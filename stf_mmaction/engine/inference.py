@@ -14,11 +14,11 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 import stf_mmaction
-from stf_mmaction.datasets.tracing import TracedInputs, trace
+from stf_mmaction.datasets.frame_mapping import TracedInputs, trace
 from stf_mmaction.focus import focus_of_frames
 from stf_mmaction.visualization import FocusedClip
 
-from .check_hooks import check_weights
+from .sanity_hooks import check_weights
 
 
 def load_model(
@@ -141,7 +141,7 @@ def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
         ) from error
 
 
-def look_at(
+def focus_of_clip(
     model: nn.Module, dataset, index: int, class_names: Optional[List[str]] = None
 ) -> FocusedClip:
     """The focus of a model on one clip, for the class that it predicts.

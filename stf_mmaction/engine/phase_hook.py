@@ -4,7 +4,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from .check_hooks import unwrapped
+from .sanity_hooks import unwrapped
 
 
 @HOOKS.register_module()
@@ -55,8 +55,8 @@ class STFPhaseHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         """Give the warm-up's weights to all members."""
         model = unwrapped(runner)
-        if model.baseline and hasattr(model, 'spread_first'):
-            model.spread_first()
+        if model.baseline and hasattr(model, 'spread_leads'):
+            model.spread_leads()
 
 
 def _drop_gradients(model) -> None:

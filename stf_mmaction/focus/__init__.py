@@ -10,7 +10,7 @@ from .maps import (
     min_max,
 )
 from .masking import frozen_running_stats, mask_inputs, present_persons, resize_focus
-from .timeline import focus_of_frames
+from .resample import focus_of_frames
 
 __all__ = [
     'focus_map',

@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 
-from stf_mmaction.engine.inference import look_at, predict
+from stf_mmaction.engine.inference import focus_of_clip, predict
 from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
 
 
@@ -100,10 +100,10 @@ def test_the_most_focused_person_is_shown():
         def get_data_info(index):
             return dict(clip, keypoint=clip['keypoint'].copy())
 
-    shown = look_at(Seer(), Clips, 0)
+    shown = focus_of_clip(Seer(), Clips, 0)
     np.testing.assert_array_equal(shown.keypoint, clip['keypoint'][1])
     np.testing.assert_allclose(shown.focus, clip['keypoint'][1, ..., 0], rtol=1e-6)
     assert shown.title == 'clip: class 1 (correct, p = 1.00)'
     clip['label'] = 0
-    title = look_at(Seer(), Clips, 0, ['walk', 'run', 'sit']).title
+    title = focus_of_clip(Seer(), Clips, 0, ['walk', 'run', 'sit']).title
     assert title == 'clip: walk (predicted run, p = 1.00)'

@@ -10,7 +10,7 @@ import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from networks import settle, wake
+from networks import backward_now, wake
 
 import stf_mmaction.visualization
 from stf_mmaction import STFInferencer
@@ -52,7 +52,7 @@ def trained(request, tmp_path_factory):
     model = MODELS.build(cfg.model)
     wake(model)
     data = build_test_dataset(cfg)
-    settle(model, torch.stack([sample['inputs'] for sample in data]))
+    backward_now(model, torch.stack([sample['inputs'] for sample in data]))
     torch.save(model.state_dict(), weights)
     return str(config), str(weights)
 
@@ -139,7 +139,7 @@ def stock(request, tmp_path_factory):
     model = MODELS.build(cfg.model)
     wake(model)
     joints = model.backbone.graph.num_node
-    settle(model, torch.randn(3, 2, 2, 12, joints, 3))
+    backward_now(model, torch.randn(3, 2, 2, 12, joints, 3))
     weights = tmp_path_factory.mktemp('stock') / 'stock.pth'
     torch.save(model.state_dict(), weights)
     cfg.model.type = 'STFRecognizer'

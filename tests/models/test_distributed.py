@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import LOSSES, STAR, batch, ensemble_cfg, recognizer, settle, total
+from networks import LOSSES, STAR, backward_now, batch, ensemble_cfg, recognizer, total
 
 SCRIPT = '''
 import sys
@@ -17,9 +17,9 @@ import conftest
 import torch
 import torch.distributed as dist
 from mmengine.model import MMDistributedDataParallel
-from stf_mmaction.upstream import leave_gloo_in_peace
+from stf_mmaction.upstream import delay_exit_for_gloo
 from test_distributed import CASES, gradients, network
-leave_gloo_in_peace()
+delay_exit_for_gloo()
 dist.init_process_group('gloo')
 rank = dist.get_rank()
 for case in CASES:
@@ -37,7 +37,7 @@ for case in CASES:
 def stf_losses():
     """All losses at once; batch norm as in evaluation, to compare."""
     model = recognizer(LOSSES).double()
-    return settle(model, batch(4, dtype=torch.float64)[0]).eval()
+    return backward_now(model, batch(4, dtype=torch.float64)[0]).eval()
 
 
 def warm_up_of_an_ensemble():

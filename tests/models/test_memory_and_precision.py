@@ -9,10 +9,10 @@ from networks import (
     FOCUS_LOSSES,
     LOSSES,
     backbone,
+    backward_now,
     batch,
     ensemble_cfg,
     recognizer,
-    settle,
     total,
     wake,
 )
@@ -80,7 +80,7 @@ def test_bfloat16_is_close(config):
 def test_bfloat16_scores_are_close():
     model = recognizer(LOSSES).eval()
     x, _ = batch(frames=16)
-    settle(model, x)
+    backward_now(model, x)
     model.eval()
     with torch.no_grad():
         expected = model(x, mode='tensor', stage='head').softmax(1)

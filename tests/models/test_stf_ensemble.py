@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from networks import LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg, samples, total, wake
 from torch.utils.data import Dataset
 
-from stf_mmaction.models.recognizers.settled import can_settle
+from stf_mmaction.models.recognizers.backward_now import can_backward_now
 
 
 def build(**shared):
@@ -69,18 +69,18 @@ def test_members_that_take_turns_get_the_gradients_of_the_sum():
 
 def test_float16_waits_for_the_loss_scale():
     with torch.autocast('cpu', torch.float16):
-        assert not can_settle(torch.device('cpu'))
+        assert not can_backward_now(torch.device('cpu'))
     with torch.autocast('cpu', torch.bfloat16):
-        assert can_settle(torch.device('cpu'))
+        assert can_backward_now(torch.device('cpu'))
     with torch.no_grad():
-        assert not can_settle(torch.device('cpu'))
+        assert not can_backward_now(torch.device('cpu'))
 
 
 def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():
     model = build()
     model.set_baseline(True)
     plain = MODELS.build(dict(recognizer_cfg(), backbone=backbone('MSG3DBackbone')))
-    plain.load_state_dict({k: v for k, v in model.first.state_dict().items() if '.stf_' not in k})
+    plain.load_state_dict({k: v for k, v in model.lead.state_dict().items() if '.stf_' not in k})
     ours, theirs = (m(*batch(), mode='loss') for m in (model, plain))
     assert ours.keys() == theirs.keys()
     assert ours['loss_cls'].equal(theirs['loss_cls'])

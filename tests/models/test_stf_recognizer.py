@@ -11,10 +11,10 @@ from networks import (
     LOSSES,
     STAR,
     backbone,
+    backward_now,
     batch,
     recognizer,
     samples,
-    settle,
     total,
 )
 from torch import nn
@@ -28,7 +28,7 @@ STOCK = dict(type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'))
 def test_losses_and_gradients_are_those_of_the_definition(training, num_clips):
     torch.manual_seed(0)
     x, data = batch(num_clips=num_clips, dtype=torch.float64)
-    model = settle(recognizer(LOSSES).double(), x).train(training)
+    model = backward_now(recognizer(LOSSES).double(), x).train(training)
     labels = torch.tensor([i % 4 for i in range(3) for _ in range(num_clips)])
     losses = model(x, data, mode='loss')
     expected = slow_losses(model, x, labels)

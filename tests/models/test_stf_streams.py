@@ -9,7 +9,7 @@ from mmengine.runner import load_state_dict
 from networks import backbone, batch, ensemble_cfg, recognizer_cfg, total, wake
 from test_stf_ensemble import Kill, run, weights
 
-from stf_mmaction.engine.check_hooks import check_weights
+from stf_mmaction.engine.sanity_hooks import check_weights
 
 TWO, FOUR = ('j', 'b'), ('j', 'b', 'jm', 'bm')
 
@@ -94,7 +94,7 @@ def test_each_stream_has_a_warm_up_of_its_own():
         learns = name.startswith(('members.focus_j', 'members.focus_b')) and ('.stf_' not in name)
         assert (id(parameter) in unused) != learns, name
         assert bool(parameter.grad.abs().sum() > 0) <= learns, name
-    model.spread_first()
+    model.spread_leads()
     members = {n: m.state_dict() for n, m in model.members.items()}
     torch.testing.assert_close(members['explore_j'], members['focus_j'])
     torch.testing.assert_close(members['explore_b'], members['focus_b'])

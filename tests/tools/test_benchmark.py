@@ -1,4 +1,4 @@
-"""The yardstick is the published network, and the benchmark runs."""
+"""The reference is the published network, and the benchmark runs."""
 
 import sys
 
@@ -44,7 +44,7 @@ def test_the_benchmark_prints_a_row_for_each_network():
         '--variants',
         'cp',
         'focus',
-        '--keep-memory',
+        '--tune-malloc',
     )
     assert out.returncode == 0, out.stderr[-2000:]
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
@@ -62,9 +62,9 @@ def test_the_benchmark_prints_a_row_for_each_network():
     [
         ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
         ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
-        (('configs/stgcn_utd_mhad_j.py',), 'use --no-yardstick'),
+        (('configs/stgcn_utd_mhad_j.py',), 'use --no-reference'),
         (
-            ('configs/stgcn_utd_mhad_j.py', '--no-yardstick', '--variants', 'cp'),
+            ('configs/stgcn_utd_mhad_j.py', '--no-reference', '--variants', 'cp'),
             'without the variant cp',
         ),
     ],
@@ -77,16 +77,16 @@ def test_wrong_usage_ends_in_a_sentence(arguments, said):
 
 def test_kept_memory_is_not_claimed_where_the_environment_rules(monkeypatch):
     monkeypatch.setenv('MALLOC_TRIM_THRESHOLD_', '131072')
-    out = tool('benchmark.py', DEMO, '--keep-memory')
+    out = tool('benchmark.py', DEMO, '--tune-malloc')
     assert out.returncode == 1
-    assert out.stderr.startswith('error: --keep-memory has nothing to set')
+    assert out.stderr.startswith('error: --tune-malloc has nothing to set')
 
 
 def test_the_benchmark_runs_on_a_stock_network():
     out = tool(
         'benchmark.py',
         'configs/stf_stgcnpp_ntu60_xsub_j.py',
-        '--no-yardstick',
+        '--no-reference',
         '--batch',
         1,
         '--frames',

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import FOCUS_LOSSES, STAR, backbone, batch, ensemble_cfg, recognizer_cfg, settle, wake
+from networks import (
+    FOCUS_LOSSES,
+    STAR,
+    backbone,
+    backward_now,
+    batch,
+    ensemble_cfg,
+    recognizer_cfg,
+    wake,
+)
 from test_tools import DEMO, ROOT, tool
 
 export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
@@ -44,7 +53,7 @@ NETWORKS = dict(
 def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     model = MODELS.build(cfg)
     wake(model)
-    settle(model, batch(frames=9)[0])
+    backward_now(model, batch(frames=9)[0])
     file = tmp_path / 'model.onnx'
     assert export(model.eval(), (2, 2, 9, 5, 4), str(file)) < 1e-5
     import onnxruntime

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stf_mmaction.focus import present_persons, resize_focus
 
-from .settled import can_settle, settle
+from .backward_now import backward_now, can_backward_now
 from .stf_recognizer import STFRecognizer, build_preprocessor
 
 
@@ -93,7 +93,7 @@ class STFEnsemble(BaseModel):
         return member
 
     @property
-    def first(self) -> STFRecognizer:
+    def lead(self) -> STFRecognizer:
         """STFRecognizer: A member that learns during the warm-up."""
         return next(iter(self.members.values()))
 
@@ -118,7 +118,7 @@ class STFEnsemble(BaseModel):
                 f'input of {shape[-1]} channels does not hold the streams '
                 f'{self.streams}: set stream={self.streams} in the data sets'
             )
-        self.first.check_input((*shape[:-1], channels))
+        self.lead.check_input((*shape[:-1], channels))
 
     def _own(self, name: str, inputs: Tensor) -> Tensor:
         """The stream of a member, of inputs (..., C)."""
@@ -146,7 +146,7 @@ class STFEnsemble(BaseModel):
         ]
 
     @torch.no_grad()
-    def spread_first(self) -> None:
+    def spread_leads(self) -> None:
         """Give every member what the first one of its stream has."""
         for name, member in self.members.items():
             (lead,) = (
@@ -182,14 +182,14 @@ class STFEnsemble(BaseModel):
 
         During the warm-up they are those of the first member of each stream,
         and of a single one without its name. Several members take turns, so
-        that the step needs the memory of one; see :func:`settle`.
+        that the step needs the memory of one; see :func:`backward_now`.
         """
         losses = {}
         active = self._active()
         for name, member in active.items():
             own = member.loss(self._own(name, inputs), data_samples)
-            if len(active) > 1 and can_settle(inputs.device):
-                own = settle(own, [p for p in member.parameters() if p.requires_grad])
+            if len(active) > 1 and can_backward_now(inputs.device):
+                own = backward_now(own, [p for p in member.parameters() if p.requires_grad])
             losses.update({f'{name}.{k}': value for k, value in own.items()})
         if self.baseline:
             if len(self.streams) == 1:

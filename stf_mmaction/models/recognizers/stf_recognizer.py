@@ -13,7 +13,7 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 
 from ..heads import FocusContext, STFHead
 from .focus_layers import candidates, check_layers, last_blocks, watched_features
-from .stock import check_stock_input, translate_layout
+from .upstream_backbones import check_stock_input, translate_layout
 
 
 def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
@@ -88,7 +88,7 @@ class STFRecognizer(RecognizerGCN):
                 )
 
     @property
-    def first(self) -> 'STFRecognizer':
+    def lead(self) -> 'STFRecognizer':
         """STFRecognizer: Itself, as the only network there is."""
         return self
 

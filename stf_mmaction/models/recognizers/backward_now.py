@@ -9,7 +9,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 
-class _Settled(Function):
+class _KnownGradients(Function):
     """A number whose gradients are known."""
 
     @staticmethod
@@ -23,8 +23,8 @@ class _Settled(Function):
         return (None, None, *(None if own is None else own * grad for own in ctx.grads))
 
 
-def can_settle(device: torch.device) -> bool:
-    """Whether :func:`settle` gives what a later backward pass would.
+def can_backward_now(device: torch.device) -> bool:
+    """Whether :func:`backward_now` gives what a later backward pass would.
 
     In float16 the gradients need the loss scale, which is not known yet.
 
@@ -38,7 +38,9 @@ def can_settle(device: torch.device) -> bool:
     return torch.is_grad_enabled() and not half
 
 
-def settle(losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> Dict[str, Tensor]:
+def backward_now(
+    losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter]
+) -> Dict[str, Tensor]:
     """Take the gradients of losses at once, and free what they needed.
 
     The sum of the result, as ``parse_losses`` takes it, has the same value
@@ -53,7 +55,7 @@ def settle(losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter]) -> Dic
     """
     total, _ = BaseModel.parse_losses(None, losses)
     grads: Tuple = torch.autograd.grad(total, parameters, allow_unused=True)
-    settled = {key: value.detach() for key, value in losses.items()}
-    key = next(key for key in settled if 'loss' in key)
-    settled[key] = _Settled.apply(settled[key], grads, *parameters)
-    return settled
+    known = {key: value.detach() for key, value in losses.items()}
+    key = next(key for key in known if 'loss' in key)
+    known[key] = _KnownGradients.apply(known[key], grads, *parameters)
+    return known

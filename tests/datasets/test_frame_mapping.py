@@ -9,7 +9,7 @@ import pytest
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 
-from stf_mmaction.datasets.tracing import trace
+from stf_mmaction.datasets.frame_mapping import trace
 
 
 def numbered(persons=2, frames=11, joints=25):

@@ -37,7 +37,7 @@ class SkeletonCheckHook(Hook):
         while hasattr(dataset, 'dataset'):  # RepeatDataset and the like
             dataset = dataset.dataset
         model = unwrapped(runner)
-        classes = getattr(model, 'first', model).cls_head.num_classes
+        classes = getattr(model, 'lead', model).cls_head.num_classes
         label = getattr(dataset, 'max_label', 0)
         if label >= classes:
             raise ValueError(
@@ -65,7 +65,7 @@ class CheckpointCheckHook(Hook):
         path = runner._load_from or 'the checkpoint'
         model = unwrapped(runner)
         # A frozen backbone may learn other classes than it was trained with.
-        new_head = getattr(getattr(model, 'first', None), 'frozen_backbone', False)
+        new_head = getattr(getattr(model, 'lead', None), 'frozen_backbone', False)
         new_head = new_head and isinstance(runner._train_loop, BaseLoop)
         check_weights(model, state, str(path), new_head)
 
