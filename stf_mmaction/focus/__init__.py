@@ -10,9 +10,13 @@ from .maps import (
     min_max,
 )
 from .masking import frozen_running_stats, mask_inputs, present_persons, resize_focus
+from .measures import coverage, distance, entropy, overlap
 from .resample import focus_of_frames
 
 __all__ = [
+    'coverage',
+    'distance',
+    'entropy',
     'focus_map',
     'focus_of_frames',
     'frozen_running_stats',
@@ -23,6 +27,7 @@ __all__ = [
     'mask_inputs',
     'mean_of_places',
     'min_max',
+    'overlap',
     'present_persons',
     'resize_focus',
 ]
