@@ -2,7 +2,7 @@
 
 import traceback
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -80,8 +80,25 @@ class Prediction(NamedTuple):
     focus: Tensor
 
 
-def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
-    """Classify one clip and say where the model looks.
+class ClassFocus(NamedTuple):
+    """What a model says of a clip, and where it looks for several classes.
+
+    Attributes:
+        scores (torch.Tensor): Probabilities of the classes, shape (K,).
+        classes (torch.Tensor): The S class indices, shape (S,).
+        focus (torch.Tensor): In [0, 1], shape (S, M, T, V) of the clip
+            itself; zero for persons whom the pipeline leaves out.
+    """
+
+    scores: Tensor
+    classes: Tensor
+    focus: Tensor
+
+
+def focus_of_classes(
+    model: nn.Module, pipeline: Compose, clip: Dict, classes: Optional[Sequence[int]] = None
+) -> ClassFocus:
+    """Compute the focus of a model on one clip, for any classes.
 
     Where the pipeline takes several clips from it, probabilities and focus
     are means.
@@ -90,9 +107,11 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         pipeline (Compose): Its test pipeline.
         clip (dict): As in an annotation file.
+        classes (Sequence[int], optional): Class indices. Defaults to None,
+            the two likeliest, the likelier first.
 
     Returns:
-        Prediction: On the CPU.
+        ClassFocus: On the CPU.
 
     Raises:
         ValueError: If the model does not know the focus, or its pipeline
@@ -110,17 +129,35 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
     inputs = data['inputs'][0]
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
-    label = int(scores.argmax())
-    if len(inputs) > 1:  # each has its own two likeliest classes
-        classes = result['classes'].new_full((len(inputs), 1), label)
-        result = model.focus(inputs, classes)
-    laid = focus_of_frames(
-        result['focus'][:, 0].float().cpu(), torch.from_numpy(traced.frames), frames
-    )
-    focus = laid.new_zeros(persons, *laid.shape[1:])
+    if classes is None:
+        wanted = scores.topk(2).indices
+    else:
+        wanted = torch.as_tensor(classes, device=scores.device)
+    if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
+        result = model.focus(inputs, wanted.expand(len(inputs), -1))
+    maps = result['focus'].float().cpu().flatten(1, 2)  # (clips, S M', T', V)
+    laid = focus_of_frames(maps, torch.from_numpy(traced.frames), frames)
+    laid = laid.unflatten(0, (len(wanted), -1))
+    focus = laid.new_zeros(len(wanted), persons, *laid.shape[2:])
     shown = traced.persons >= 0
-    focus[traced.persons[shown]] = laid[shown]
-    return Prediction(label, scores.float().cpu(), focus)
+    focus[:, traced.persons[shown]] = laid[:, shown]
+    return ClassFocus(scores.float().cpu(), wanted.cpu(), focus)
+
+
+def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
+    """Classify one clip and say where the model looks for that class.
+
+    Args:
+        model, pipeline, clip: As in :func:`focus_of_classes`.
+
+    Returns:
+        Prediction: On the CPU.
+
+    Raises:
+        ValueError: As :func:`focus_of_classes`.
+    """
+    scores, classes, focus = focus_of_classes(model, pipeline, clip)
+    return Prediction(int(classes[0]), scores, focus[0])
 
 
 def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:

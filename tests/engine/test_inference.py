@@ -6,7 +6,7 @@ import torch
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 
-from stf_mmaction.engine.inference import focus_of_clip, predict
+from stf_mmaction.engine.inference import focus_of_classes, focus_of_clip, predict
 from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
 
 
@@ -107,3 +107,17 @@ def test_the_most_focused_person_is_shown():
     clip['label'] = 0
     title = focus_of_clip(Seer(), Clips, 0, ['walk', 'run', 'sit']).title
     assert title == 'clip: walk (predicted run, p = 1.00)'
+
+
+@pytest.mark.parametrize('num_clips', [1, 4])
+def test_focus_of_any_classes_in_the_order_asked(num_clips):
+    clip = marked()
+    raw = clip['keypoint'][..., 0].copy()
+    sampled = dict(type='UniformSampleFrames', clip_len=40, num_clips=num_clips, test_mode=True)
+    out = focus_of_classes(Seer(), pipeline(sampled), clip, (2, 1))
+    assert out.classes.tolist() == [2, 1]
+    assert out.focus.shape == (2, *raw.shape)
+    assert (out.focus[0] == 0).all()
+    np.testing.assert_allclose(out.focus[1, :, 8:-8], raw[:, 8:-8], rtol=1e-4)
+    likeliest = focus_of_classes(Seer(), pipeline(sampled), marked())
+    assert likeliest.classes.tolist() == ([1, 2] if num_clips > 1 else [1, 0])
