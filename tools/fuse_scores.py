@@ -7,12 +7,13 @@ import argparse
 import csv
 import os
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmaction.evaluation import confusion_matrix, top_k_accuracy
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.datasets.class_names import as_class_names, check_class_names
 from stf_mmaction.engine.cli import existing, run
 
 Scores = Dict[str, Tuple[np.ndarray, int]]  # of each clip, with its label
@@ -93,6 +94,15 @@ def read(path: str) -> Scores:
     return scores
 
 
+def read_names(paths: Sequence[str]) -> Optional[List[str]]:
+    """Return the names of the classes from the first dump that has them."""
+    for path in paths:
+        names = safe_load(path)[0].get('classes')
+        if names is not None:
+            return list(as_class_names(names, path))
+    return None
+
+
 def check(first: Scores, other: Scores, path: str) -> None:
     """Raise a ValueError if a dump is not of the same test as the first."""
     for here, there, verb in ((first, other, 'lacks'), (other, first, 'adds')):
@@ -150,28 +160,39 @@ def accuracies(scores: np.ndarray, labels: np.ndarray) -> List[float]:
     return [100 * value for value in (top1, top5, mean)]
 
 
-def write_classes(path: Path, scores: np.ndarray, labels: np.ndarray) -> None:
-    """Clips, accuracy and the likeliest mistake of each class, as CSV."""
+def write_classes(
+    path: Path, scores: np.ndarray, labels: np.ndarray, names: Optional[Sequence[str]] = None
+) -> None:
+    """Write clips, accuracy and the likeliest mistake of each class as CSV.
+
+    Args:
+        path (Path): The table.
+        scores (ndarray): Probabilities (N, K).
+        labels (ndarray): Classes (N,).
+        names (Sequence[str], optional): Of the K classes, for two more
+            columns. Defaults to None.
+    """
+    if names is not None:
+        check_class_names(names, scores.shape[1], 'the first dump')
     matrix = confusion_matrix(scores.argmax(1), labels)
     kinds = np.unique(np.concatenate([scores.argmax(1), labels]))
     partial = path.with_name(f'{path.name}.partial')
-    with partial.open('w', newline='') as file:
+    with partial.open('w', newline='', encoding='utf-8') as file:
         table = csv.writer(file)
-        table.writerow(['class', 'clips', 'top1', 'taken_for'])
+        more = [] if names is None else ['name', 'taken_for_name']
+        table.writerow(['class', 'clips', 'top1', 'taken_for', *more])
         for row, kind in enumerate(kinds):
             count = matrix[row].sum()
             if not count:
                 continue
             wrong = matrix[row].copy()
             wrong[row] = 0
-            table.writerow(
-                [
-                    kind,
-                    count,
-                    f'{100 * matrix[row, row] / count:.2f}',
-                    kinds[wrong.argmax()] if wrong.any() else '',
-                ]
-            )
+            other = kinds[wrong.argmax()] if wrong.any() else ''
+            top1 = f'{100 * matrix[row, row] / count:.2f}'
+            more = []
+            if names is not None:
+                more = [names[kind], names[other] if wrong.any() else '']
+            table.writerow([kind, count, top1, other, *more])
     os.replace(partial, path)  # all of it or what was there
 
 
@@ -188,7 +209,7 @@ def main() -> None:
     for name, scores, labels in rows:
         print(f'{name:{width}s} {{:7.2f}} {{:7.2f}} {{:7.2f}}'.format(*accuracies(scores, labels)))
     if args.per_class:
-        write_classes(args.per_class, *rows[-1][1:])
+        write_classes(args.per_class, *rows[-1][1:], read_names(args.dumps))
 
 
 if __name__ == '__main__':

@@ -41,7 +41,7 @@ def main() -> None:
         evaluators = cfg.test_evaluator
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]
-        cfg.test_evaluator = [*evaluators, dict(type='DumpResults', out_file_path=args.dump)]
+        cfg.test_evaluator = [*evaluators, dict(type='DumpScores', out_file_path=args.dump)]
     if args.show or args.show_dir:
         cfg.custom_hooks.append(
             dict(

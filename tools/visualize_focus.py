@@ -7,7 +7,12 @@ import numpy as np
 from mmengine.config import DictAction
 
 from stf_mmaction.engine.cli import checkpoint, existing, run
-from stf_mmaction.engine.inference import build_test_dataset, focus_of_clip, load_model
+from stf_mmaction.engine.inference import (
+    build_test_dataset,
+    class_names_of,
+    focus_of_clip,
+    load_model,
+)
 from stf_mmaction.visualization import draw_focus
 
 
@@ -22,7 +27,11 @@ def parse_args() -> argparse.Namespace:
         help='their ids (frame_dir); defaults to one of each of the first classes',
     )
     parser.add_argument('--num-clips', type=int, default=4, help='how many without --clips')
-    parser.add_argument('--class-names', type=existing, help='text file, one name a line')
+    parser.add_argument(
+        '--class-names',
+        type=existing,
+        help='text file with one name per line; defaults to those in the data or checkpoint',
+    )
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
@@ -50,7 +59,7 @@ def main() -> None:
     args = parse_args()
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
-    names = args.class_names and Path(args.class_names).read_text().splitlines()
+    names = class_names_of(model, dataset, args.class_names)
     clips = [
         focus_of_clip(model, dataset, index, names)
         for index in choose(dataset, args.clips, args.num_clips)

@@ -1,6 +1,5 @@
 """MMAction2's PoseDataset, checked before training starts."""
 
-from numbers import Integral
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Union
 
@@ -8,6 +7,8 @@ import numpy as np
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 
+from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
+from .class_names import as_class_names, read_class_names
 from .layouts import get_layout
 from .safe_pickle import safe_load
 from .transforms import check_stream
@@ -29,10 +30,15 @@ class SkeletonDataset(PoseDataset):
             them side by side. Defaults to ``'j'``.
         fraction (float): Share of the clips to use, chosen at random but the
             same everywhere. Defaults to 1.
+        metainfo (dict, optional): ``classes``, the names of all classes or a
+            text file with one per line, in place of ``classes`` in the file.
+            They reach the checkpoint, from there pictures and the
+            inferencer. Defaults to None.
         kwargs: Of ``PoseDataset``.
 
     Attributes:
         max_label (int): The largest label.
+        min_label (int): The smallest label.
         num_joints (int): Of the layout of :class:`PrepareSkeleton`, else of
             the file.
 
@@ -48,6 +54,7 @@ class SkeletonDataset(PoseDataset):
         split: Optional[str] = None,
         stream: Union[str, Sequence[str]] = 'j',
         fraction: float = 1.0,
+        metainfo: Optional[Dict] = None,
         **kwargs,
     ) -> None:
         check_stream(stream)
@@ -61,7 +68,7 @@ class SkeletonDataset(PoseDataset):
         layout = steps.get('PrepareSkeleton', {}).get('layout')
         self.num_joints = layout and get_layout(layout).num_node
         self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
-        super().__init__(ann_file, pipeline, split=split, **kwargs)
+        super().__init__(ann_file, pipeline, split=split, metainfo=_read_names(metainfo), **kwargs)
 
     def load_data_list(self) -> List[Dict]:
         """Read the file and check its clips.
@@ -69,31 +76,61 @@ class SkeletonDataset(PoseDataset):
         Returns:
             list[dict]: A clip each, with its ``stream``.
         """
-        clips = self._some(self._read_split())
-        self._refuse(
-            clips,
-            "no 'label', or one that is not a whole number from 0 on",
-            'correct it',
-            self._bad_label,
-        )
+        path = Path(self.ann_file)
+        data = read_annotations(path)
+        self._name_classes(data)
+        clips = self._some(choose_split(data, self.split, path))
+        self._check_labels(clips)
         # MMAction2's switch to read each clip from a file of its own, when
         # it is needed.
         if 'skeleton' not in self.data_prefix:
             self._check_keypoints(clips)
-        self.max_label = max(int(np.max(clip['label'])) for clip in clips)
         for clip in clips:
             clip['stream'] = self.stream
         return clips
+
+    def _name_classes(self, data: Dict) -> None:
+        """Take the names of the classes from the file, unless the config has them."""
+        if 'classes' in self._metainfo:
+            source, names = 'metainfo of the data set', self._metainfo['classes']
+        elif data.get('classes') is not None:
+            source, names = f"'classes' of {self.ann_file}", data['classes']
+        else:
+            return
+        self._metainfo['classes'] = as_class_names(names, source)
+
+    def _check_labels(self, clips: List[Dict]) -> None:
+        """Make labels whole numbers, or refuse them."""
+        classes = self._metainfo.get('classes')
+        convert = as_labels if self.multi_class else as_label
+        labels = [convert(clip.get('label'), classes) for clip in clips]
+        bad = {id(clip) for clip, label in zip(clips, labels) if label is None}
+        self._refuse(
+            clips,
+            "no 'label', or one that is not a whole number from 0 on",
+            'correct it',
+            lambda clip: id(clip) in bad,
+        )
+        for clip, label in zip(clips, labels):
+            clip['label'] = label
+        self.max_label = max(int(np.max(label)) for label in labels)
+        self.min_label = min(int(np.min(label)) for label in labels)
+        if classes and self.max_label >= len(classes):
+            clip = next(c for c in clips if np.max(c['label']) == self.max_label)
+            raise ValueError(
+                f'{self.ann_file}: clip {clip_id(clip)} has the label {self.max_label}, but '
+                f"'classes' names {len(classes)}, 0 to {len(classes) - 1}: name every class"
+            )
 
     def _some(self, clips: List[Dict]) -> List[Dict]:
         """The fraction of clips, which does not depend on their order."""
         if self.fraction == 1:
             return clips
-        names = sorted(_name(clip) for clip in clips)
+        names = sorted(clip_id(clip) for clip in clips)
         count = max(1, round(self.fraction * len(names)))
         chosen = np.random.RandomState(0).permutation(len(names))[:count]
         wanted = {names[i] for i in chosen}
-        return [clip for clip in clips if _name(clip) in wanted]
+        return [clip for clip in clips if clip_id(clip) in wanted]
 
     def get_data_info(self, idx: int) -> Dict:
         """Get one clip."""
@@ -101,7 +138,7 @@ class SkeletonDataset(PoseDataset):
         info = super(PoseDataset, self).get_data_info(idx)
         if 'skeleton' in self.data_prefix:
             folder = Path(self.data_prefix['skeleton'])
-            info.update(safe_load(folder / f'{_name(info)}.pkl'))
+            info.update(safe_load(folder / f'{clip_id(info)}.pkl'))
         return info
 
     def _check_keypoints(self, clips: List[Dict]) -> None:
@@ -161,47 +198,10 @@ class SkeletonDataset(PoseDataset):
             shape = getattr(keypoint, 'shape', type(keypoint).__name__)
             raise ValueError(
                 f'{self.ann_file}: {len(bad)} of {len(clips)} clips '
-                f'have {what}, the first is {_name(bad[0])} (keypoint '
+                f'have {what}, the first is {clip_id(bad[0])} (keypoint '
                 f"{shape}, label {bad[0].get('label')}, total_frames "
                 f"{bad[0].get('total_frames')}); {mend}"
             )
-
-    def _bad_label(self, clip: Dict) -> bool:
-        labels = clip.get('label')
-        if not (self.multi_class and isinstance(labels, (list, tuple))):
-            labels = [labels]
-        return not labels or not all(isinstance(label, Integral) and label >= 0 for label in labels)
-
-    def _read_split(self) -> List[Dict]:
-        path = Path(self.ann_file)
-        data = safe_load(path)
-        if not isinstance(data, dict) or 'annotations' not in data:
-            raise ValueError(
-                f'{path} holds no annotations: it must be a pickle of '
-                "dict(split={name: [frame_dir, ...]}, annotations=[...])"
-            )
-        clips = data['annotations']
-        if not isinstance(clips, (list, tuple)) or not all(
-            isinstance(clip, dict) for clip in clips
-        ):
-            raise ValueError(
-                f"{path} holds 'annotations' that are not a "
-                'list of dicts: see "Data" in the README'
-            )
-        if not clips:
-            raise ValueError(f'{path} holds no clip: copy or make it again')
-        if self.split is not None:
-            splits = data.get('split') or {}
-            if self.split not in splits:
-                raise ValueError(f'{path} has no split {self.split!r}: use one of {sorted(splits)}')
-            wanted = set(splits[self.split])
-            clips = [clip for clip in clips if _name(clip) in wanted]
-        if not clips:
-            raise ValueError(
-                f'{path} has no clip of split {self.split!r}, which names '
-                f'{len(wanted)}: they must be frame_dir of annotations'
-            )
-        return clips
 
 
 def _kind(step: Dict) -> str:
@@ -210,9 +210,10 @@ def _kind(step: Dict) -> str:
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
 
 
-def _name(clip: Dict) -> str:
-    # In the order of PoseDataset.
-    return clip.get('filename', clip.get('frame_dir', '(no frame_dir)'))
+def _read_names(metainfo: Optional[Dict]) -> Optional[Dict]:
+    """Read class names that are a file: MMEngine would keep its name."""
+    names = (metainfo or {}).get('classes')
+    return dict(metainfo, classes=read_class_names(names)) if isinstance(names, str) else metainfo
 
 
 def _not_an_array(clip: Dict) -> bool:

@@ -1,11 +1,12 @@
 from .focus_hook import FocusVisualizationHook
 from .inferencer import STFInferencer
-from .metrics import MemberAccMetric
+from .metrics import DumpScores, MemberAccMetric
 from .phase_hook import STFPhaseHook
 from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 
 __all__ = [
     'CheckpointCheckHook',
+    'DumpScores',
     'FocusVisualizationHook',
     'MemberAccMetric',
     'STFInferencer',

@@ -14,11 +14,17 @@ from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
 
 import stf_mmaction
+from stf_mmaction.datasets.class_names import (
+    as_class_names,
+    check_class_names,
+    find_class_names,
+    read_class_names,
+)
 from stf_mmaction.datasets.frame_mapping import TracedInputs, trace
 from stf_mmaction.focus import focus_of_frames
 from stf_mmaction.visualization import FocusedClip
 
-from .sanity_hooks import check_weights
+from .sanity_hooks import check_weights, dataset_meta
 
 
 def load_model(
@@ -38,7 +44,8 @@ def load_model(
             Defaults to None.
 
     Returns:
-        tuple: The config and the model, in evaluation mode.
+        tuple: The config and the model, in evaluation mode. Its
+        ``dataset_meta`` is that of the checkpoint, as in MMEngine's APIs.
 
     Raises:
         ValueError: If the weights do not fit the model.
@@ -52,7 +59,43 @@ def load_model(
         state = loaded.get('state_dict', loaded)
         check_weights(model, state, checkpoint)
         model.load_state_dict(state, strict=False)
+        model.dataset_meta = dataset_meta(loaded)
     return cfg, model.to(device).eval()
+
+
+def num_classes_of(model: nn.Module) -> int:
+    """Return K of a recognizer or an ensemble."""
+    return getattr(model, 'lead', model).cls_head.num_classes
+
+
+def class_names_of(
+    model: nn.Module, dataset=None, names: Union[str, Path, Sequence[str], None] = None
+) -> List[str]:
+    """Return the names of the classes of a model.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``; its
+            ``dataset_meta`` may have ``classes``.
+        dataset (BaseDataset, optional): Its ``metainfo`` may have
+            ``classes``, which come first.
+        names (str, Path or Sequence[str], optional): Names, or a text file
+            with one per line. Defaults to None, those that are known, or
+            ``class 0`` and so on.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If ``names`` does not hold one name per class.
+    """
+    number = num_classes_of(model)
+    if names is not None:
+        source = str(names) if isinstance(names, (str, Path)) else 'class_names'
+        read = read_class_names(names) if source != 'class_names' else names
+        read = as_class_names(list(read), source)
+        check_class_names(read, number, source)
+        return list(read)
+    metas = (getattr(dataset, 'metainfo', None), getattr(model, 'dataset_meta', None))
+    known = find_class_names(number, *metas)
+    return list(known or (f'class {label}' for label in range(number)))
 
 
 def build_test_dataset(cfg: Config):
@@ -187,7 +230,8 @@ def focus_of_clip(
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         dataset (SkeletonDataset): The clips.
         index (int): Which clip.
-        class_names (list[str], optional): For the title. Defaults to None.
+        class_names (list[str], optional): For the title. Defaults to None,
+            those of :func:`class_names_of`.
 
     Returns:
         FocusedClip: The most focused person, in the data's own coordinates.
@@ -196,9 +240,10 @@ def focus_of_clip(
     keypoint = np.array(info['keypoint'], dtype=np.float32)
     title, label = info.get('frame_dir', index), int(info['label'])
     predicted, scores, focus = predict(model, dataset.pipeline, info)
+    class_names = class_names or class_names_of(model, dataset)
 
     def name(number: int) -> str:
-        return class_names[number] if class_names else f'class {number}'
+        return class_names[number]
 
     verdict = 'correct' if label == predicted else f'predicted {name(predicted)}'
     person = int(focus.amax((1, 2)).argmax())

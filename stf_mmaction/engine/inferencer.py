@@ -6,7 +6,9 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
 
-from .inference import load_model, predict
+from stf_mmaction.datasets.class_names import find_class_names, read_class_names
+
+from .inference import class_names_of, load_model, num_classes_of, predict
 
 
 class STFInferencer:
@@ -21,8 +23,9 @@ class STFInferencer:
         checkpoint (str, optional): File or URL. Defaults to None, which
             leaves the weights random.
         device (str): Defaults to ``'cpu'``.
-        class_names (Sequence[str], optional): Of all classes.
-            Defaults to None.
+        class_names (Sequence[str] or str, optional): Of all classes, or a
+            text file with one per line. Defaults to None, those that the
+            checkpoint or the config knows.
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
@@ -35,7 +38,7 @@ class STFInferencer:
         config: Union[str, Config],
         checkpoint: Optional[str] = None,
         device: str = 'cpu',
-        class_names: Optional[Sequence[str]] = None,
+        class_names: Union[Sequence[str], str, None] = None,
     ) -> None:
         cfg, self.model = load_model(config, checkpoint, device)
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
@@ -49,7 +52,17 @@ class STFInferencer:
         self.pipeline = Compose(dataset['pipeline'])
         # What the dataset tells its pipeline.
         self.stream = dataset.get('stream', 'j')
-        self.class_names = class_names and tuple(class_names)
+        self.class_names = self._names(class_names, dataset.get('metainfo'))
+
+    def _names(self, given: Union[Sequence[str], str, None], meta: Optional[Dict]):
+        """Names of the classes, or None where nobody knows them."""
+        if given is None:
+            meta = dict(meta or {})
+            if isinstance(meta.get('classes'), str):
+                meta['classes'] = read_class_names(meta['classes'])
+            known = getattr(self.model, 'dataset_meta', None)
+            return find_class_names(num_classes_of(self.model), meta, known)
+        return tuple(class_names_of(self.model, names=given))
 
     def __call__(
         self,
@@ -118,15 +131,8 @@ class STFInferencer:
             raise ValueError('keypoints are only zeros: nobody is in the clip')
         prediction = predict(self.model, self.pipeline, clip)
         out = dict(pred_label=prediction.label)
-        names = self.class_names
-        if names:
-            if len(names) != len(prediction.scores):
-                raise ValueError(
-                    f'{len(names)} class_names for a network of '
-                    f'{len(prediction.scores)} classes: give '
-                    'one for each'
-                )
-            out['class_name'] = names[prediction.label]
+        if self.class_names:
+            out['class_name'] = self.class_names[prediction.label]
         out['pred_scores'] = prediction.scores.numpy()
         out['focus'] = prediction.focus.numpy()
         return out

@@ -1,9 +1,11 @@
-"""Accuracy of an ensemble and of each of its members."""
+"""Accuracy of an ensemble and its members; dumps with class names."""
 
 from typing import Any, Dict, List, Sequence, Tuple
 
+import numpy as np
 from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
+from mmengine.evaluator import DumpResults
 
 
 @METRICS.register_module()
@@ -41,3 +43,24 @@ class MemberAccMetric(AccMetric):
             own = self.calculate([r['members'][name] for r in results], labels)
             metrics.update({f'{name}_{key}': v for key, v in own.items()})
         return metrics
+
+
+@METRICS.register_module()
+class DumpScores(DumpResults):
+    """``DumpResults`` that adds the names of the classes.
+
+    Every sample gets ``classes``, an array of text, shape (K,), where the
+    data or the checkpoint names them. It is in the file once.
+    """
+
+    def compute_metrics(self, results: List[Dict]) -> Dict:
+        """Write the file.
+
+        Args:
+            results (list[dict]): Samples of all processes.
+        """
+        names = (self.dataset_meta or {}).get('classes')
+        if names:
+            shared = np.array(names)
+            results = [dict(result, classes=shared) for result in results]
+        return super().compute_metrics(results)

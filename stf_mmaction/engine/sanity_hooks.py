@@ -15,6 +15,13 @@ def unwrapped(runner: Runner) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
+def dataset_meta(checkpoint: Dict) -> Dict:
+    """Return what a checkpoint knows of its data, such as ``classes``."""
+    meta = checkpoint.get('meta')
+    known = meta.get('dataset_meta') if isinstance(meta, dict) else None
+    return dict(known) if isinstance(known, dict) else {}
+
+
 @HOOKS.register_module()
 class SkeletonCheckHook(Hook):
     """Do the labels and the shape of the data fit the network?
@@ -62,6 +69,10 @@ class CheckpointCheckHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Compare the weights of a checkpoint with those of the model."""
         state = checkpoint.get('state_dict', checkpoint)
+        meta = unwrapped(runner).dataset_meta = dataset_meta(checkpoint)
+        if isinstance(runner._test_loop, BaseLoop):
+            evaluator = runner.test_evaluator
+            evaluator.dataset_meta = {**meta, **(evaluator.dataset_meta or {})}
         path = runner._load_from or 'the checkpoint'
         model = unwrapped(runner)
         # A frozen backbone may learn other classes than it was trained with.

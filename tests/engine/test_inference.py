@@ -1,5 +1,7 @@
 """The focus of a clip lies on the frames and persons that it is of."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ class Seer(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.data_preprocessor = build_preprocessor(None)
+        self.cls_head = SimpleNamespace(num_classes=3)
 
     def focus(self, inputs, classes=None):
         scores = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.4, 0.6]])

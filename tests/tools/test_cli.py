@@ -152,7 +152,7 @@ def test_scaling_the_rate_needs_a_base_batch_size(call, config):
 def test_test_arguments_reach_the_config(call, config):
     cfg = call('test.py', config, config, '--dump', 'd.pkl', '--show-dir', 's', '--interval', 4)
     assert cfg.load_from == str(config)
-    assert [metric['type'] for metric in cfg.test_evaluator] == ['AccMetric', 'DumpResults']
+    assert [metric['type'] for metric in cfg.test_evaluator] == ['AccMetric', 'DumpScores']
     (hook,) = [hook for hook in cfg.custom_hooks if hook['type'] == 'FocusVisualizationHook']
     assert (hook['out_dir'], hook['show'], hook['interval']) == ('s', False, 4)
     cfg = call('test.py', config, config)

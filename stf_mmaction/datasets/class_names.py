@@ -1,0 +1,98 @@
+"""Names of classes: where they come from, and whether they fit."""
+
+import codecs
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
+
+import numpy as np
+
+Names = Tuple[str, ...]
+
+
+def read_class_names(path: Union[str, Path]) -> Names:
+    """Read a text file with one class name per line.
+
+    UTF-8 with or without a byte order mark, UTF-16 with one, and else
+    Latin-1, which older Windows programs write.
+
+    Args:
+        path (str or Path): The file. Blank lines at its end do not count.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it holds no name, or a blank line between two names.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'file {path} of class names does not exist')
+    data = path.read_bytes()
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        text = data.decode('utf-16' if is_utf16 else 'utf-8-sig')
+    except UnicodeDecodeError:
+        text = data.decode('latin-1')
+    return as_class_names([line.strip() for line in text.rstrip().splitlines()], str(path))
+
+
+def as_class_names(value: Any, source: str) -> Names:
+    """Return class names as a tuple of text.
+
+    Args:
+        value: A sequence of text, an array of text, or a dict from each
+            label to its name.
+        source (str): Where it comes from, for the error.
+
+    Raises:
+        ValueError: If it is none of these, or a name is blank.
+    """
+    if isinstance(value, dict):
+        if sorted(map(str, value)) != sorted(map(str, range(len(value)))):
+            raise ValueError(
+                f'{source}: class names are a dict with the keys {list(value)[:5]}, '
+                f'not the labels 0 to {len(value) - 1}: give a list of names in their order'
+            )
+        value = [name for _, name in sorted(value.items(), key=lambda item: int(item[0]))]
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError(
+            f'{source}: class names are {value!r}, not a list of text: give one name per class'
+        )
+    for label, name in enumerate(value):
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(
+                f'{source}: the name of class {label} is {name!r}, not text: '
+                'give one name per class'
+            )
+    return tuple(str(name) for name in value)
+
+
+def check_class_names(names: Sequence[str], num_classes: int, source: str) -> None:
+    """Raise a ValueError unless there is one name per class.
+
+    Args:
+        names (Sequence[str]): The names.
+        num_classes (int): Of the network.
+        source (str): Where the names come from, for the error.
+    """
+    if len(names) != num_classes:
+        raise ValueError(
+            f'{source}: {len(names)} class names for a network of {num_classes} classes: '
+            'give one name per class'
+        )
+
+
+def find_class_names(num_classes: int, *metas: Optional[Dict]) -> Optional[Names]:
+    """Return the first class names that fit a network, or None.
+
+    Args:
+        num_classes (int): Of the network. Names for another number of
+            classes belong to other data and are passed over.
+        metas (dict, optional): ``metainfo`` of data sets and ``dataset_meta``
+            of models, the most trusted first.
+    """
+    for meta in metas:
+        names = (meta or {}).get('classes')
+        if isinstance(names, (list, tuple)) and len(names) == num_classes:
+            return tuple(map(str, names))
+    return None
