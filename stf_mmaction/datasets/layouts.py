@@ -6,7 +6,7 @@ from operator import index
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
-Pairs = Tuple[Tuple[int, int], ...]
+from .layout_table import TABLE, Pairs
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Layout:
         names (tuple[str], optional): Of the joints, V of them.
         height (tuple[int, int], optional): Two joints; body height is the
             length of the shortest path along the skeleton between them.
-        pairs (tuple[tuple[int, int]]): (left, right) joints, as
-            ``left_kp, right_kp = zip(*pairs)`` for MMAction2's ``Flip``.
+        pairs (tuple[tuple[int, int]]): (left, right) joints, which
+            :class:`RandomSkeletonMirror` exchanges.
         name (str): Key of ``LAYOUTS``; empty for a custom layout.
 
     Raises:
@@ -123,200 +123,7 @@ class Layout:
         return self._ways(start)[end]
 
 
-def _names(text: str) -> Tuple[str, ...]:
-    return tuple(text.split())
-
-
-_NTU_NAMES = _names(
-    'spine_base spine_mid neck head l_shoulder l_elbow l_wrist l_hand '
-    'r_shoulder r_elbow r_wrist r_hand l_hip l_knee l_ankle l_foot r_hip '
-    'r_knee r_ankle r_foot spine_shoulder l_hand_tip l_thumb r_hand_tip '
-    'r_thumb'
-)
-_NTU_BODY = (
-    (0, 1),
-    (1, 20),
-    (2, 20),
-    (3, 2),
-    (4, 20),
-    (5, 4),
-    (6, 5),
-    (7, 6),
-    (8, 20),
-    (9, 8),
-    (10, 9),
-    (11, 10),
-    (12, 0),
-    (13, 12),
-    (14, 13),
-    (15, 14),
-    (16, 0),
-    (17, 16),
-    (18, 17),
-    (19, 18),
-)
-_NTU = dict(
-    num_node=25,
-    center=20,
-    names=_NTU_NAMES,
-    height=(3, 15),
-    pairs=(
-        (4, 8),
-        (5, 9),
-        (6, 10),
-        (7, 11),
-        (12, 16),
-        (13, 17),
-        (14, 18),
-        (15, 19),
-        (21, 23),
-        (22, 24),
-    ),
-)
-
-LAYOUTS: Dict[str, Layout] = {
-    # As in MMAction2: finger tip and thumb both hang on the hand.
-    'nturgb+d': Layout(
-        name='nturgb+d', inward=_NTU_BODY + ((21, 7), (22, 7), (23, 11), (24, 11)), **_NTU
-    ),
-    # As in the code of MS-G3D: the tip hangs on the thumb.
-    'nturgb+d_msg3d': Layout(
-        name='nturgb+d_msg3d', inward=_NTU_BODY + ((21, 22), (22, 7), (23, 24), (24, 11)), **_NTU
-    ),
-    'openpose': Layout(
-        name='openpose',
-        num_node=18,
-        inward=(
-            (4, 3),
-            (3, 2),
-            (7, 6),
-            (6, 5),
-            (13, 12),
-            (12, 11),
-            (10, 9),
-            (9, 8),
-            (11, 5),
-            (8, 2),
-            (5, 1),
-            (2, 1),
-            (0, 1),
-            (15, 0),
-            (14, 0),
-            (17, 15),
-            (16, 14),
-        ),
-        center=1,
-        names=_names(
-            'nose neck r_shoulder r_elbow r_wrist l_shoulder '
-            'l_elbow l_wrist r_hip r_knee r_ankle l_hip l_knee '
-            'l_ankle r_eye l_eye r_ear l_ear'
-        ),
-        height=(1, 8),
-        pairs=((5, 2), (6, 3), (7, 4), (11, 8), (12, 9), (13, 10), (15, 14), (17, 16)),
-    ),
-    'coco': Layout(
-        name='coco',
-        num_node=17,
-        inward=(
-            (15, 13),
-            (13, 11),
-            (16, 14),
-            (14, 12),
-            (11, 5),
-            (12, 6),
-            (9, 7),
-            (7, 5),
-            (10, 8),
-            (8, 6),
-            (5, 0),
-            (6, 0),
-            (1, 0),
-            (3, 1),
-            (2, 0),
-            (4, 2),
-        ),
-        center=0,
-        names=_names(
-            'nose l_eye r_eye l_ear r_ear l_shoulder r_shoulder '
-            'l_elbow r_elbow l_wrist r_wrist l_hip r_hip l_knee '
-            'r_knee l_ankle r_ankle'
-        ),
-        height=(5, 11),
-        pairs=tuple((left, left + 1) for left in range(1, 17, 2)),
-    ),
-    # Kinect v1, 20 joints.
-    'kinect20': Layout(
-        name='kinect20',
-        num_node=20,
-        inward=(
-            (0, 1),
-            (1, 2),
-            (3, 2),
-            (4, 2),
-            (5, 4),
-            (6, 5),
-            (7, 6),
-            (8, 2),
-            (9, 8),
-            (10, 9),
-            (11, 10),
-            (12, 0),
-            (13, 12),
-            (14, 13),
-            (15, 14),
-            (16, 0),
-            (17, 16),
-            (18, 17),
-            (19, 18),
-        ),
-        center=2,
-        names=_names(
-            'hip_center spine shoulder_center head l_shoulder '
-            'l_elbow l_wrist l_hand r_shoulder r_elbow r_wrist '
-            'r_hand l_hip l_knee l_ankle l_foot r_hip r_knee '
-            'r_ankle r_foot'
-        ),
-        height=(3, 15),
-        pairs=((4, 8), (5, 9), (6, 10), (7, 11), (12, 16), (13, 17), (14, 18), (15, 19)),
-    ),
-}
-
-
-def _hand(root: int, wrist: int) -> Pairs:
-    """21 joints of a hand on a wrist: a root and five fingers of four."""
-    fingers = [
-        (root + 4 * f + i, root + 4 * f + i - 1 if i > 1 else root)
-        for f in range(5)
-        for i in range(1, 5)
-    ]
-    return ((root, wrist), *fingers)
-
-
-def _whole_body() -> Layout:
-    """COCO-WholeBody, 133 joints: body, feet, 68 points of a face, hands."""
-    body = LAYOUTS['coco']
-    feet = tuple((17 + i, 15 + i // 3) for i in range(6))
-    face = tuple((j, 0) for j in range(23, 91))  # all on the nose
-    toes = _names('l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel')
-    numbered = [
-        f'{part}{i}'
-        for part, count in (('face', 68), ('l_hand', 21), ('r_hand', 21))
-        for i in range(count)
-    ]
-    return Layout(
-        name='coco_wholebody',
-        num_node=133,
-        inward=body.inward + feet + face + _hand(91, 9) + _hand(112, 10),
-        center=0,
-        names=(*body.names, *toes, *numbered),
-        height=body.height,
-        pairs=body.pairs
-        + tuple((j, j + 3) for j in range(17, 20))
-        + tuple((j, j + 21) for j in range(91, 112)),
-    )
-
-
-LAYOUTS['coco_wholebody'] = _whole_body()
+LAYOUTS: Dict[str, Layout] = {name: Layout(name=name, **joints) for name, joints in TABLE.items()}
 
 
 def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
