@@ -1,3 +1,11 @@
+from .augment import (
+    RandomJointErasing,
+    RandomSkeletonJitter,
+    RandomSkeletonMirror,
+    RandomSkeletonRotation,
+    RandomSkeletonScale,
+)
+from .augment_time import RandomFrameCrop, RandomSpeed, RandomTimeWarp, ResampleFrames
 from .layouts import LAYOUTS, Layout, get_layout
 from .safe_pickle import safe_load
 from .skeleton_dataset import SkeletonDataset
@@ -7,6 +15,15 @@ __all__ = [
     'LAYOUTS',
     'Layout',
     'PrepareSkeleton',
+    'RandomFrameCrop',
+    'RandomJointErasing',
+    'RandomSkeletonJitter',
+    'RandomSkeletonMirror',
+    'RandomSkeletonRotation',
+    'RandomSkeletonScale',
+    'RandomSpeed',
+    'RandomTimeWarp',
+    'ResampleFrames',
     'SkeletonDataset',
     'SkeletonStream',
     'get_layout',

@@ -66,6 +66,8 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             if step.mode == 'zero':
                 frames[length:] = -1
         clip = step(clip)
+        if 'moments' in clip:  # of a TimeAugmentation
+            frames = frames[np.rint(clip.pop('moments')).astype(int)]
         if kind == 'PoseDecode':
             frames = frames[clip['frame_inds']]
     np.random.set_state(state)

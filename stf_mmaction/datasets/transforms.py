@@ -132,6 +132,8 @@ class SkeletonStream(BaseTransform):
     Modified key: keypoint, shape (M, T, V, C + 1), or as many channels for
     each of several streams.
 
+    Added key: streams, their names.
+
     Args:
         layout (str or dict): See :func:`get_layout`.
         stream (str or Sequence[str], optional): Defaults to None, which is
@@ -164,6 +166,7 @@ class SkeletonStream(BaseTransform):
             )
         joints, seen = results['keypoint'], results.pop('visibility')
         streams = [stream] if isinstance(stream, str) else stream
+        results['streams'] = tuple(streams)
         parts = [self._stream(name, joints, seen) for name in streams]
         results['keypoint'] = np.concatenate(parts, -1).astype(np.float32)
         return results
