@@ -13,11 +13,31 @@ import zipfile
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 from mmengine.config import Config, DictAction
 
 ROOT = Path(__file__).resolve().parents[1]
+# What users pick, what the tables compare with, and the smallest, for tests.
+FOLDERS = ('configs', 'configs/ablation', 'tests/configs')
+# Entries of a table that are a config with options: 20 epochs of each network,
+# then 6 with STF from those weights, to compare networks on UTD-MHAD.
+VARIANTS = {
+    'msg3d_utd_mhad_j_20e': (
+        'msg3d_utd_mhad_j',
+        ['train_cfg.max_epochs=20', 'param_scheduler.0.milestones=[12,17]'],
+    ),
+    'stf_msg3d_utd_mhad_j_20e': (
+        'stf_msg3d_utd_mhad_j_focus',
+        [
+            'train_cfg.max_epochs=6',
+            'train_cfg.val_interval=2',
+            'param_scheduler.0.milestones=[2]',
+            'param_scheduler.1.milestones=[4]',
+            'load_from=work_dirs/msg3d_utd_mhad_j_20e/epoch_20.pth',
+        ],
+    ),
+}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -41,7 +61,7 @@ class Job:
 
     def __init__(self, name: str, args: argparse.Namespace) -> None:
         self.name, self.args = name, args
-        self.config = ROOT / f'configs/{name}.py'
+        self.config, variant = config_of(name)
         self.folder = args.work_dirs / name
         self.scores = self.folder / 'scores.pkl'
         self._plain = _config(name)
@@ -50,7 +70,7 @@ class Job:
             for loader, file in self._files(self._plain).items()
             if args.data_root
         ]
-        self.options += self._batch_size() + args.cfg_options
+        self.options += variant + self._batch_size() + args.cfg_options
         self.cfg = _config(name, self.options)
         # work_dirs/<config>/epoch_<n>.pth
         path = self._plain.get('load_from')
@@ -222,9 +242,34 @@ class Job:
             )
 
 
+def config_of(name: str) -> Tuple[Path, List[str]]:
+    """Return the config file of a table's entry, and its ``--cfg-options``.
+
+    Args:
+        name (str): A config by its stem, one of ``VARIANTS``, or a config with
+            ``_10pct`` or the like behind it: that part of its training clips.
+
+    Raises:
+        ValueError: If no folder has that config.
+    """
+    stem, options = VARIANTS.get(name, (name, []))
+    part = re.fullmatch(r'(.+)_(\d+)pct', stem)
+    if part:
+        stem = part[1]
+        options = [f'train_dataloader.dataset.fraction={int(part[2]) / 100}']
+    for folder in FOLDERS:
+        path = ROOT / folder / f'{stem}.py'
+        if path.is_file():
+            return path, list(options)
+    raise ValueError(f'there is no config {stem}.py in {", ".join(FOLDERS)}')
+
+
 @cache
 def _read(name: str) -> Config:
-    return Config.fromfile(ROOT / f'configs/{name}.py')
+    path, options = config_of(name)
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(_parsed(options))
+    return cfg
 
 
 def _config(name: str, options: Sequence[str] = ()) -> Config:

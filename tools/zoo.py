@@ -13,6 +13,7 @@ import yaml
 from get_flops import measure
 from mmengine.config import Config
 from reproduce import TABLES, table_of
+from reproduce_job import config_of
 
 from stf_mmaction.datasets.layouts import get_layout
 from stf_mmaction.engine.cli import run
@@ -25,7 +26,6 @@ DATASETS = dict(
     utd='UTD-MHAD',
     nw='NW-UCLA',
     demo='UI-PRMD (bundled)',
-    tiny='UI-PRMD (bundled)',
 )
 STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion', jb='joints and bones')
 # Title and paper of each network; of a config, by its name.
@@ -78,16 +78,17 @@ COLUMNS = (
     'ckpt',
     'log',
 )
-NOT_RUN = 'not yet run'
+NOT_RUN = ''
+FOLDERS = ('configs', 'configs/ablation')
 START = '<!-- tables: written by tools/zoo.py -->'
 _counted: Dict[str, Tuple[int, int]] = {}
 
 
 def names() -> List[str]:
-    """The flat configs, in the order of the tables."""
+    """Return the configs in the order of the tables."""
     order = list(DATASETS)
     return sorted(
-        (path.stem for path in (ROOT / 'configs').glob('*.py')),
+        (path.stem for folder in FOLDERS for path in (ROOT / folder).glob('*.py')),
         key=lambda n: (
             order.index(_data(n)),
             _split(n),
@@ -177,13 +178,14 @@ def count(name: str, cfg: Config) -> Tuple[int, int, int]:
     shape = (1, net.get('num_person', 2), frames, joints, net.get('in_channels', 3))
     key = f'{cfg.model}{shape}'
     if key not in _counted:
-        _counted[key] = measure(str(ROOT / f'configs/{name}.py'), shape)[1:]
+        _counted[key] = measure(str(config_of(name)[0]), shape)[1:]
     return (*_counted[key], frames)
 
 
 def describe(name: str, results: Dict) -> Dict:
     """What the table and the metafile say about a config."""
-    cfg = Config.fromfile(ROOT / f'configs/{name}.py')
+    path = config_of(name)[0]
+    cfg = Config.fromfile(path)
     loader = cfg.train_dataloader
     base = (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
     own = results.get(name, {})
@@ -204,7 +206,7 @@ def describe(name: str, results: Dict) -> Dict:
     else:
         machine = f'CPU x {loader.batch_size}'
     return {
-        'config': f'[{name}]({name}.py)',
+        'config': f'[{name}]({path.relative_to(ROOT / "configs")})',
         'stream': STREAMS[stream(name)],
         'frames': frames,
         'GPUs x batch': machine,
@@ -246,7 +248,7 @@ def metafile(rows: Dict[str, Dict], results: Dict) -> str:
         models.append(
             {
                 'Name': name,
-                'Config': f'configs/{name}.py',
+                'Config': str(config_of(name)[0].relative_to(ROOT)),
                 'In Collection': ('STF' if name.startswith('stf') else NETWORKS[network(name)][0]),
                 'Metadata': {
                     'Architecture': row['backbone'],

@@ -1,6 +1,7 @@
 """The configs of the zoo, read once, and what their names promise."""
 
 import copy
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,16 @@ from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
+sys.path.insert(0, str(ROOT / 'tools'))
+import reproduce_job  # noqa: E402
+
+PATHS = {
+    path.stem: path
+    for pattern in ('configs/*.py', 'configs/ablation/*.py', 'tests/configs/*_tiny_[jb]*.py')
+    for path in ROOT.glob(pattern)
+}
+ZOO = sorted(name for name in PATHS if '_tiny_' not in name)  # with a row in the tables
+CONFIGS = sorted(PATHS)
 FOCUS = {'loss_divergence', 'loss_coherence', 'loss_adjacency'}
 # The installed configs of MMAction2 with STF.
 STOCK = {'stf_stgcn_ntu60_xsub_j', 'stf_2sagcn_ntu60_xsub_j', 'stf_stgcnpp_ntu60_xsub_j'}
@@ -17,11 +27,16 @@ STOCK = {'stf_stgcn_ntu60_xsub_j', 'stf_2sagcn_ntu60_xsub_j', 'stf_stgcnpp_ntu60
 
 @cache
 def _load(name):
-    return Config.fromfile(ROOT / f'configs/{name}.py')
+    return Config.fromfile(PATHS[name])
 
 
 def load(name):
     return copy.deepcopy(_load(name))
+
+
+def entry(name):
+    """A config of a table, which may be a file with options."""
+    return copy.deepcopy(reproduce_job._config(name))
 
 
 def network_of(cfg):
@@ -40,7 +55,7 @@ def expected_losses(name):
         return {'loss_divergence'}
     if not name.startswith('stf_') or name.endswith('_shift'):
         return set()
-    if 'msg3d' not in name or name.endswith('_20e'):
+    if 'msg3d' not in name:
         return FOCUS
     for end, own in (
         ('_c', {'loss_coherence'}),

@@ -17,7 +17,7 @@ from test_tools import FEW, ROOT
 
 from stf_mmaction.datasets import safe_load
 
-CONFIG = 'configs/stf_msg3d_tiny_j.py'
+CONFIG = 'tests/configs/stf_msg3d_tiny_j.py'
 
 
 class Code:

@@ -1,9 +1,9 @@
 # Data shift, for tests: stf_msg3d_tiny_j frozen, its last layers trained on.
 _base_ = [
-    '_base_/models/stf_kinect20.py',
-    '_base_/data/ui_prmd_tiny.py',
-    '_base_/schedules/stf_tiny_1e.py',
-    '_base_/default_runtime.py',
+    '../../configs/_base_/models/stf_kinect20.py',
+    '../../configs/_base_/data/ui_prmd_tiny.py',
+    './stf_tiny_1e.py',
+    '../../configs/_base_/default_runtime.py',
 ]
 
 model = dict(

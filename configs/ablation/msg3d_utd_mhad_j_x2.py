@@ -1,4 +1,4 @@
 # Control: two baselines with different first weights, averaged.
-_base_ = './msg3d_ntu60_xsub_j.py'
+_base_ = '../msg3d_utd_mhad_j.py'
 
 model = dict(_delete_=True, type='STFEnsemble', shared={{_base_.model}}, members=[dict(), dict()])

@@ -1,9 +1,9 @@
 # Data shift: stf_msg3d_ntu60_xsub_j frozen, and new last layers.
 _base_ = [
-    '_base_/models/stf.py',
-    '_base_/data/ntu120_xsub.py',
-    '_base_/schedules/msg3d_60e.py',
-    '_base_/default_runtime.py',
+    '../_base_/models/stf.py',
+    '../_base_/data/ntu120_xsub.py',
+    '../_base_/schedules/msg3d_60e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(

@@ -1,9 +1,9 @@
 # The member `focus` alone, from the weights of the baseline.
 _base_ = [
-    '_base_/models/stf_focus_kinect20.py',
-    '_base_/data/ui_prmd_tiny.py',
-    '_base_/schedules/stf_tiny_1e.py',
-    '_base_/default_runtime.py',
+    '../../configs/_base_/models/stf_focus_kinect20.py',
+    '../../configs/_base_/data/ui_prmd_tiny.py',
+    './stf_tiny_1e.py',
+    '../../configs/_base_/default_runtime.py',
 ]
 
 model = dict(backbone=dict(base_channels=6), cls_head=dict(num_classes=10, in_channels=24))

@@ -1,9 +1,9 @@
 # Data shift: stf_msg3d_utd_mhad_j frozen, and new last layers.
 _base_ = [
-    '_base_/models/stf_kinect20.py',
-    '_base_/data/nw_ucla.py',
-    '_base_/schedules/msg3d_40e.py',
-    '_base_/default_runtime.py',
+    '../_base_/models/stf_kinect20.py',
+    '../_base_/data/nw_ucla.py',
+    '../_base_/schedules/msg3d_40e.py',
+    '../_base_/default_runtime.py',
 ]
 
 model = dict(

@@ -1,5 +1,5 @@
 # Two minutes of everything, for tests: it runs, and learns little.
-_base_ = './msg3d_demo_j.py'
+_base_ = '../../configs/msg3d_demo_j.py'
 
 model = dict(backbone=dict(base_channels=6), cls_head=dict(in_channels=24))
 train_cfg = dict(max_epochs=2)

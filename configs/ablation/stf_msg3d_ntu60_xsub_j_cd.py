@@ -1,4 +1,4 @@
 # Ablation: coherence and divergence.
-_base_ = './stf_msg3d_utd_mhad_j_focus.py'
+_base_ = '../stf_msg3d_ntu60_xsub_j_focus.py'
 
 model = dict(cls_head=dict(loss_adjacency=None))

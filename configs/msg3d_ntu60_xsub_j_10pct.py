@@ -1,4 +1,0 @@
-# Scarce data: 10 % of the training clips.
-_base_ = './msg3d_ntu60_xsub_j.py'
-
-train_dataloader = dict(dataset=dict(fraction=0.1))
