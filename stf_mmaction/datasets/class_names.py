@@ -12,9 +12,6 @@ Names = Tuple[str, ...]
 def read_class_names(path: Union[str, Path]) -> Names:
     """Read a text file with one class name per line.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, and else
-    Latin-1, which older Windows programs write.
-
     Args:
         path (str or Path): The file. Blank lines at its end do not count.
 
@@ -25,13 +22,22 @@ def read_class_names(path: Union[str, Path]) -> Names:
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'file {path} of class names does not exist')
-    data = path.read_bytes()
+    text = read_text(path)
+    return as_class_names([line.strip() for line in text.rstrip().splitlines()], str(path))
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """Read a text file, whatever wrote it.
+
+    UTF-8 with or without a byte order mark, UTF-16 with one, and else
+    Latin-1, which older Windows programs write.
+    """
+    data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = data.decode('utf-16' if is_utf16 else 'utf-8-sig')
+        return data.decode('utf-16' if is_utf16 else 'utf-8-sig')
     except UnicodeDecodeError:
-        text = data.decode('latin-1')
-    return as_class_names([line.strip() for line in text.rstrip().splitlines()], str(path))
+        return data.decode('latin-1')
 
 
 def as_class_names(value: Any, source: str) -> Names:

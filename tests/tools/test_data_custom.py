@@ -116,14 +116,14 @@ def test_without_splits_there_is_one(convert, tmp_path):
 HEAD = 'frame,person,joint,x,y\n'
 BAD_CSV = dict(
     empty=('', 'columns are not'),
-    semicolons=('frame;person;joint;x;y\n0;0;0;1;1\n', 'columns are not'),
-    typo=('frame,person,joint,x,y,scor\n0,0,0,1,1,1\n', 'columns are not'),
+    typo=('frame,person,jiont,x,y\n0,0,0,1,1\n', 'columns are not'),
     twice_named=('frame,person,joint,x,y,x\n0,0,0,1,1,1\n', 'columns are not'),
     rowless=(HEAD, 'no row'),
     text=(HEAD + '0,0,0,1,a\n', "'a'"),
-    hole=(HEAD + '0,0,0,1,\n', 'could not convert'),
-    narrow=(HEAD + '0,0,0,1\n', 'rows have 4 columns, its heading has 5'),
-    ragged=(HEAD + '0,0,0,1,1\n0,0,1,1\n', 'number of columns changed'),
+    hole=(HEAD + ',0,0,1,1\n', 'whole numbers'),
+    narrow=(HEAD + '0,0,0,1\n', 'line 2 has 4 cells, its heading has 5'),
+    ragged=(HEAD + '0,0,0,1,1\n\n0,0,1,1\n', 'line 4 has 4 cells'),
+    infinite=(HEAD + '0,0,0,1,inf\n', 'infinite or too large'),
     half=(HEAD + '0.5,0,0,1,1\n', 'whole numbers'),
     nan_frame=(HEAD + 'nan,0,0,1,1\n', 'whole numbers'),
     huge=(HEAD + '1e30,0,0,1,1\n', 'whole numbers'),
@@ -131,7 +131,6 @@ BAD_CSV = dict(
     sixth=(HEAD + '0,0,5,1,1\n', '--joints 5 are 0 to 4'),
     negative=(HEAD + '0,0,-1,1,1\n', '--joints 5 are 0 to 4'),
     repeated=(HEAD + '0,0,0,1,1\n0,0,0,2,2\n', 'twice'),
-    nan=(HEAD + '0,0,0,nan,1\n', 'not finite'),
     binary=('\x00\x01', 'columns are not'),
 )
 
@@ -166,23 +165,24 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
 
 def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
     keypoint, score = skeletons()
-    nan = keypoint.copy()
-    nan[0, 0, 0, 0] = np.nan
+    infinite = keypoint.copy()
+    infinite[0, 0, 0, 0] = np.inf
     bad = dict(
-        flat=(dict(keypoint=keypoint[0]), 'not (persons'),
+        flat=(dict(keypoint=keypoint[0, 0]), 'not (persons'),
         joints=(dict(keypoint=keypoint[:, :, :4]), 'not (persons'),
         channels=(dict(keypoint=keypoint[..., :1]), 'not (persons'),
-        named=(dict(pose=keypoint), "holds ['pose']"),
+        named=(dict(pose=keypoint, other=keypoint), "holds ['other', 'pose']"),
+        twice=(dict(keypoint=keypoint, keypoints=keypoint), 'holds'),
         score=(
             dict(keypoint=keypoint, keypoint_score=score[:1]),
             'keypoint_score of shape (1, 4, 5)',
         ),
-        nan=(dict(keypoint=nan), 'not finite'),
+        infinite=(dict(keypoint=infinite), 'infinite or too large'),
         # Would run code if it were unpickled.
         pickled=(dict(keypoint=np.array([{}])), 'allow_pickle=False'),
         text=(dict(keypoint=keypoint.astype(str)), 'malformed'),
         complex=(dict(keypoint=keypoint + 1j), 'malformed'),
-        large=(dict(keypoint=keypoint.astype(float) * 1e300), 'not finite'),
+        large=(dict(keypoint=keypoint.astype(float) * 1e300), 'infinite or too large'),
         none=(dict(keypoint=keypoint[:, :0]), 'nobody'),
     )
     for name, (arrays, _) in bad.items():
@@ -208,9 +208,13 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
         ('', 'must begin with the line'),
         ('name,label\na,0\n', "not with 'name,label'"),
         ('clip,label\n', 'labels no clip'),
-        ('clip,label\na,walk\n', "line 2 of"),
+        ('clip,label\na,0\nb,walk\n', "line 3 of"),
         ('clip,label\n\na,-1\n', "line 3 of"),
+        ('clip,label\na,0.5\n', 'label 0.5: labels are whole numbers'),
+        ('clip,label\na,\n', 'empty clip, label or split'),
+        ('clip,label\na,nan\nb,1\n', "'nan' where others have numbers"),
         ('clip,label\na\n', "line 2 of"),
+        ('clip,label\na,0\na.csv,1\n', 'labels clip a 2 times'),
         ('clip,label\na,0\na,1\n', 'labels clip a 2 times'),
         ('clip,label\nb,0\n', 'no clip could be used'),
     ],
@@ -224,5 +228,67 @@ def test_wrong_labels_end_in_one_sentence(convert, tmp_path, labels, sentence):
 
 
 def test_an_empty_folder_ends_in_one_sentence(convert):
-    with pytest.raises(SystemExit, match='holds no .csv or .npz file'):
+    with pytest.raises(SystemExit, match='holds no .csv, .npz or .npy file'):
         convert('clip,label\na,0\n')
+
+
+def test_class_names_are_numbered_and_kept(convert, tmp_path):
+    """Labels as text, columns in another order and case, endings, Windows paths."""
+    for name in ('a', 'b', 'far/c', 'd'):
+        write_csv(tmp_path / f'clips/{name}.csv', skeletons()[0])
+    rows = 'train,Wave,a.csv,x\nval,sit down,b.CSV,y\ntrain,Wave,.\\far\\c,z\nval,"Ha, ha",d,\n'
+    data = convert('Split,LABEL, Clip ,remark\n' + rows)
+    assert data['classes'] == ['Ha, ha', 'Wave', 'sit down']
+    labels = {clip['frame_dir']: clip['label'] for clip in data['annotations']}
+    assert labels == {'a': 1, 'b': 2, 'far/c': 1, 'd': 0}
+    assert data['split'] == dict(train=['a', 'far/c'], val=['b', 'd'])
+    assert (tmp_path / 'o.pkl.classes.txt').read_text() == 'Ha, ha\nWave\nsit down\n'
+
+
+def test_whole_numbers_with_a_point_are_labels(convert, tmp_path):
+    for name in 'ab':
+        write_csv(tmp_path / f'clips/{name}.csv', skeletons()[0])
+    data = convert('clip;label\na;0.0\nb;3.\n')
+    assert [clip['label'] for clip in data['annotations']] == [0, 3]
+    assert 'classes' not in data
+
+
+def test_what_was_not_seen_is_blank_or_nan(convert, tmp_path, capsys):
+    rows = 'Frame,Joint,X,Y,time,SCORE\n0,0,1,2,t,0.5\n0,1,,2,t,0.5\n0,2,nan,NaN,t,1\n1,3,3,4,t,\n'
+    (tmp_path / 'clips/a.csv').write_text(rows)
+    (tmp_path / 'clips/b.csv').write_text(rows.replace('1,2,t', '1.5,2,t').replace(',', '\t'))
+    german = rows.replace(',', ';').replace('0;0;1;2;t;0.5', '0;0;1,5;2;t;0,5')
+    (tmp_path / 'clips/c.csv').write_bytes(german.encode('utf-16'))
+    clips = convert('clip,label\na,0\nb,0\nc,0\n')['annotations']
+    for clip, x in zip(clips, (1, 1.5, 1.5)):
+        expected = np.zeros((1, 2, 5, 2))
+        expected[0, 0, 0] = x, 2
+        np.testing.assert_array_equal(clip['keypoint'], expected)
+        score = np.zeros((1, 2, 5))
+        score[0, 0, 0] = 0.5
+        np.testing.assert_array_equal(clip['keypoint_score'], score)
+
+
+def test_columns_that_are_not_read_are_named(tmp_path):
+    (tmp_path / 'clips').mkdir()
+    (tmp_path / 'clips/a.csv').write_text('frame,joint,x,y,scor\n0,0,1,1,1\n')
+    (tmp_path / 'labels.csv').write_text('clip,label\na,0\n')
+    words = [tmp_path / 'clips', tmp_path / 'labels.csv', tmp_path / 'o.pkl', '--joints', 5]
+    assert 'that are not read: scor\n' in run_tool('custom.py', *words, '--workers', 1)
+
+
+def test_arrays_of_one_person_of_any_name(convert, tmp_path):
+    keypoint, score = skeletons(persons=1)
+    keypoint[0, 1, 2, 0] = np.nan
+    np.savez(tmp_path / 'clips/a.npz', keypoints=keypoint[0], scores=score[0])
+    np.savez(tmp_path / 'clips/b.npz', anything=keypoint[0])
+    np.save(tmp_path / 'clips/c.npy', keypoint[0].astype(np.float64))
+    expected = keypoint.copy()
+    expected[0, 1, 2] = 0
+    for name in 'bc':
+        (clip,) = convert(f'clip,label\n{name},0\n')['annotations']
+        np.testing.assert_array_equal(clip['keypoint'], expected)
+    (clip,) = convert('clip,label\na,0\n')['annotations']
+    np.testing.assert_array_equal(clip['keypoint'], expected)
+    score[0, 1, 2] = 0
+    np.testing.assert_array_equal(clip['keypoint_score'], score)

@@ -12,7 +12,19 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, TextIO, Tuple, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    TextIO,
+    Tuple,
+    Union,
+)
 
 import numpy as np
 from mmengine.utils import ProgressBar
@@ -31,12 +43,14 @@ class Clip(NamedTuple):
         label (int): Its class.
         splits (tuple[str]): The splits that it belongs to.
         source (Path): The file that it is read from.
+        place (int): Its place among the clips of that file. Defaults to 0.
     """
 
     frame_dir: str
     label: int
     splits: Tuple[str, ...]
     source: Path
+    place: int = 0
 
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,6 +86,7 @@ def convert(
     workers: int,
     skipped: List[Tuple[str, str]],
     clip_dir: Optional[Path] = None,
+    classes: Optional[Sequence[str]] = None,
 ) -> None:
     """Read clips, leave out those that cannot be used, write one pickle.
 
@@ -91,6 +106,8 @@ def convert(
             is what the summary counts.
         clip_dir (Path, optional): Folder for a file with the keypoints of
             each clip, which are then not in ``out``. Defaults to None.
+        classes (Sequence[str], optional): Names of the classes; they go to
+            the pickle, and to ``<out>.classes.txt``. Defaults to None.
 
     Raises:
         SystemExit: If there are no clips, or none of use, or another
@@ -99,7 +116,7 @@ def convert(
     out.parent.mkdir(parents=True, exist_ok=True)
     with out.with_name(f'{out.name}.skipped.txt').open('a') as log:
         _lock(log, out)
-        _convert(clips, read, out, workers, skipped, clip_dir, log)
+        _convert(clips, read, out, workers, skipped, clip_dir, classes, log)
 
 
 def _convert(
@@ -109,6 +126,7 @@ def _convert(
     workers: int,
     skipped: List[Tuple[str, str]],
     clip_dir: Optional[Path],
+    classes: Optional[Sequence[str]],
     log: TextIO,
 ) -> None:
     clips, twice = _unique(clips)
@@ -149,10 +167,16 @@ def _convert(
         for name in clip.splits:
             split.setdefault(name, []).append(clip.frame_dir)
     annotations = [annotation for _, annotation in kept]
-    _dump(dict(split=split, annotations=annotations), out)
+    data = dict(split=split, annotations=annotations)
+    if classes is not None:
+        data['classes'] = list(classes)
+        names = out.with_name(f'{out.name}.classes.txt')
+        names.write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
+    _dump(data, out)
     shutil.rmtree(parts)
     sizes = ', '.join(f'{name} {len(ids)}' for name, ids in split.items())
-    print(f'{out}: {len(annotations)} clips ({sizes}){report}')
+    named = f', {len(classes)} class names' if classes else ''
+    print(f'{out}: {len(annotations)} clips ({sizes}){named}{report}')
 
 
 def _pickle_path(path: str) -> Path:

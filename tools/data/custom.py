@@ -1,4 +1,4 @@
-"""Convert skeletons of your own, one CSV or NPZ file a clip, to PoseDataset.
+"""Convert your own skeletons, one CSV, NPZ or NPY file per clip, to PoseDataset.
 
 README.md in this folder describes the files.
 """
@@ -7,17 +7,22 @@ import argparse
 import csv
 import functools
 import math
-from collections import Counter
 from pathlib import Path
 from typing import Dict, List, Tuple
 
 import numpy as np
 from conversion import Clip, add_conversion_arguments, convert, existing_folder, positive
+from labels import Labels, columns_of, delimiter_of, match_labels, read_labels
 
+from stf_mmaction.datasets.class_names import read_text
 from stf_mmaction.engine.cli import existing, run
 
-ENDINGS = ('.csv', '.npz')
-COLUMNS = ('frame', 'person', 'joint', 'x', 'y')
+ENDINGS = ('.csv', '.npz', '.npy')
+INDEX, AXES = ('frame', 'person', 'joint'), ('x', 'y', 'z')
+# Names of the arrays of an NPZ file.
+KEYPOINTS = ('keypoint', 'keypoints')
+SCORES = ('keypoint_score', 'keypoint_scores', 'score', 'scores')
+MISSING = ('', 'nan', 'na', 'n/a', 'null', 'none')  # cells of what was not seen
 # Whole numbers beyond these are not meant: they would fill the memory.
 MAX_INDEX, MAX_JOINTS = 2**31, 10**8
 
@@ -25,7 +30,7 @@ MAX_INDEX, MAX_JOINTS = 2**31, 10**8
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        'source', type=existing_folder, help='folder with a .csv or .npz file for each clip'
+        'source', type=existing_folder, help='folder with a .csv, .npz or .npy file for each clip'
     )
     parser.add_argument(
         'labels',
@@ -44,43 +49,33 @@ def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
 
     Returns:
         dict: ``keypoint`` (M, T, V, 2 or 3) and, if it has scores,
-        ``keypoint_score`` (M, T, V), float32.
+        ``keypoint_score`` (M, T, V), float32. A joint with a coordinate that
+        is missing (NaN) is zero.
 
     Raises:
         ValueError: If the file is not as README.md says.
     """
-    kind = read_csv if clip.source.suffix.lower() == '.csv' else read_npz
+    kind = read_csv if clip.source.suffix.lower() == '.csv' else read_arrays
+    arrays = kind(clip.source, joints)
     with np.errstate(over='ignore'):  # Infinity is found below.
         arrays = {
-            name: array.astype(np.float32, casting='same_kind')
-            for name, array in kind(clip.source, joints).items()
+            name: array.astype(np.float32, casting='same_kind') for name, array in arrays.items()
         }
+    unseen = np.isnan(arrays['keypoint']).any(-1)
+    if 'keypoint_score' in arrays:
+        unseen |= np.isnan(arrays['keypoint_score'])
     for name, array in arrays.items():
+        array[unseen] = 0
         if not np.isfinite(array).all():
-            raise ValueError(
-                f'{name} has numbers that are not finite: leave out joints that were not seen'
-            )
+            raise ValueError(f'{name} has numbers that are infinite or too large')
     return arrays
 
 
 def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
     """Read a table with a row for each joint that was seen."""
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        heading = file.readline().split(',')
-        names = [name.strip(' "\t\r\n') for name in heading]
-        unknown = set(names) - {*COLUMNS, 'z', 'score'}
-        if unknown or not set(COLUMNS) <= set(names) or len(names) != len(set(names)):
-            raise ValueError(
-                f'its columns are not frame,person,joint,x,y[,z][,score], but {",".join(names)}'
-            )
-        rows = [line for line in file if line.strip()]
-    if not rows:
-        raise ValueError('it has no row')
-    table = np.loadtxt(rows, delimiter=',', quotechar='"', ndmin=2)
-    if table.shape[1] != len(names):
-        raise ValueError(f'its rows have {table.shape[1]} columns, its heading has {len(names)}')
-    column = dict(zip(names, table.T))
-    index = np.stack([column[name] for name in COLUMNS[:3]])
+    column = _read_columns(path)
+    index = np.stack([column[name] for name in INDEX])
+    # NaN is no whole number either.
     if not ((index == index.round()) & (abs(index) < MAX_INDEX)).all():
         raise ValueError('frame, person and joint must be whole numbers')
     frame, person, joint = index.astype(int)
@@ -97,22 +92,80 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
     place = np.ravel_multi_index((person, frame, joint), shape)
     if len(np.unique(place)) < len(place):
         raise ValueError('a joint of a person is in a frame twice')
-    axes = [name for name in ('x', 'y', 'z') if name in names]
+    axes = [name for name in AXES if name in column]
     out = dict(keypoint=np.zeros((*shape, len(axes))))
     out['keypoint'][person, frame, joint] = np.stack([column[axis] for axis in axes], 1)
-    if 'score' in names:
+    if 'score' in column:
         out['keypoint_score'] = np.zeros(shape)
         out['keypoint_score'][person, frame, joint] = column['score']
     return out
 
 
-def read_npz(path: Path, joints: int) -> Dict[str, np.ndarray]:
-    """Read ``keypoint`` and, if there is one, ``keypoint_score``."""
-    with np.load(path, allow_pickle=False) as file:
-        unknown = set(file.files) - {'keypoint', 'keypoint_score'}
-        if unknown or 'keypoint' not in file.files:
-            raise ValueError(f'it holds {sorted(file.files)}: keypoint and keypoint_score are read')
-        out = {name: file[name] for name in file.files}
+def _read_columns(path: Path) -> Dict[str, np.ndarray]:
+    """Numbers of each known column; NaN where a cell is blank."""
+    lines = read_text(path).splitlines()
+    delimiter = delimiter_of(lines[0]) if lines else ','
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    heading = next(reader, [])
+    columns = columns_of(heading)
+    wanted = [name for name in (*INDEX, *AXES, 'score') if name in columns]
+    names = [name.strip().lower() for name in heading]
+    repeated = [name for name in wanted if names.count(name) > 1]
+    if not {'frame', 'joint', 'x', 'y'} <= set(wanted) or repeated:
+        raise ValueError(
+            f'its columns are not frame[,person],joint,x,y[,z][,score], but {",".join(heading)}'
+        )
+    rows = []
+    for cells in reader:
+        if not any(map(str.strip, cells)):
+            continue
+        if len(cells) != len(heading):
+            raise ValueError(
+                f'line {reader.line_num} has {len(cells)} cells, its heading has {len(heading)}'
+            )
+        try:
+            rows.append([_number(cells[columns[name]], delimiter) for name in wanted])
+        except ValueError as error:
+            raise ValueError(f'line {reader.line_num}: {error}') from None
+    if not rows:
+        raise ValueError('it has no row')
+    table = dict(zip(wanted, np.array(rows).T))
+    table.setdefault('person', np.zeros(len(rows)))
+    return table
+
+
+def _number(cell: str, delimiter: str) -> float:
+    cell = cell.strip()
+    if cell.lower() in MISSING:
+        return math.nan
+    if delimiter != ',':  # as spreadsheets write where a comma is the point
+        cell = cell.replace(',', '.')
+    return float(cell)
+
+
+def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
+    """Read keypoints and, if there are any, scores from an NPZ or NPY file.
+
+    A clip of one person may leave out the axis of persons.
+    """
+    loaded = np.load(path, allow_pickle=False)
+    if isinstance(loaded, np.ndarray):
+        out = dict(keypoint=loaded)
+    else:
+        with loaded as file:
+            points = [name for name in KEYPOINTS if name in file.files]
+            scores = [name for name in SCORES if name in file.files]
+            if len(file.files) == 1 and not scores:
+                points = file.files
+            if len(points) != 1 or len(scores) > 1:
+                raise ValueError(
+                    f'it holds {sorted(file.files)}: keypoint and keypoint_score are read'
+                )
+            out = dict(keypoint=file[points[0]])
+            if scores:
+                out['keypoint_score'] = file[scores[0]]
+    if out['keypoint'].ndim == 3:
+        out = {name: array[None] for name, array in out.items()}
     shape = out['keypoint'].shape
     if len(shape) != 4 or shape[2] != joints or shape[3] not in (2, 3):
         raise ValueError(f'keypoint of shape {shape} is not (persons, frames, {joints}, 2 or 3)')
@@ -123,59 +176,42 @@ def read_npz(path: Path, joints: int) -> Dict[str, np.ndarray]:
     return out
 
 
-def find_clips(source: Path, labels: Path) -> Tuple[List[Clip], List[Tuple[str, str]]]:
+def find_clips(
+    source: Path, labels: Labels, path: Path
+) -> Tuple[List[Clip], List[Tuple[str, str]]]:
     """The clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
-    for path in sorted(source.rglob('*')):
-        if path.suffix.lower() in ENDINGS and not path.samefile(labels):
-            name = path.relative_to(source).with_suffix('').as_posix()
-            files.setdefault(name, []).append(path)
+    for file in sorted(source.rglob('*')):
+        if file.suffix.lower() in ENDINGS and not file.samefile(path):
+            name = file.relative_to(source).with_suffix('').as_posix()
+            files.setdefault(name, []).append(file)
     if not files:
         raise SystemExit(
-            f'error: {source} holds no .csv or .npz file: put one for each clip into it'
+            f'error: {source} holds no {", ".join(ENDINGS[:2])} or {ENDINGS[2]} file: put one '
+            'for each clip into it'
         )
-    clips, skipped = [], []
-    for name, label, split in read_labels(labels):
-        if name not in files:
-            skipped.append((name, f'its file is missing: neither .csv nor .npz in {source}'))
-        clips += [Clip(name, label, (split,), path) for path in files.pop(name, ())]
-    skipped += [(name, 'it has no label') for name in files]
-    return clips, skipped
+    return match_labels(files, labels, path, ENDINGS, source)
 
 
-def read_labels(path: Path) -> List[Tuple[str, int, str]]:
-    """Clip, label and split of each row."""
-    with path.open(encoding='utf-8-sig', newline='') as file:
-        reader = csv.reader(file)
-        heading = [name.strip() for name in next(reader, [])]
-        if heading not in (['clip', 'label'], ['clip', 'label', 'split']):
-            raise SystemExit(
-                f'error: {path} must begin with the line '
-                "clip,label or clip,label,split, not with "
-                f"{','.join(heading)!r}"
-            )
-        rows = []
-        for row in filter(None, reader):
-            row = [cell.strip() for cell in row]
-            if len(row) != len(heading) or not row[1].isdecimal():
-                raise SystemExit(
-                    f"error: line {reader.line_num} of {path} is not "
-                    f"{','.join(heading)} with a label from 0 on: "
-                    f"{','.join(row)!r}"
-                )
-            rows.append((row[0], int(row[1]), (row + ['all'])[2]))
-    if not rows:
-        raise SystemExit(f'error: {path} labels no clip')
-    name, times = Counter(row[0] for row in rows).most_common(1)[0]
-    if times > 1:
-        raise SystemExit(f'error: {path} labels clip {name} {times} times')
-    return rows
+def tell_unread(clips: List[Clip]) -> None:
+    """Name the columns of the first table that are not read: one may be a typo."""
+    for clip in clips:
+        if clip.source.suffix.lower() == '.csv':
+            heading = (read_text(clip.source).splitlines() or [''])[0]
+            names = columns_of(next(csv.reader([heading], delimiter=delimiter_of(heading))))
+            unread = [name for name in names if name not in (*INDEX, *AXES, 'score')]
+            if unread and 'joint' in names:
+                print(f'columns of {clip.source} that are not read: {", ".join(unread)}')
+            return
 
 
 def main() -> None:
     args = parse_args()
-    clips, skipped = find_clips(args.source, Path(args.labels))
-    convert(clips, functools.partial(read, joints=args.joints), args.out, args.workers, skipped)
+    labels = read_labels(Path(args.labels))
+    clips, skipped = find_clips(args.source, labels, Path(args.labels))
+    tell_unread(clips)
+    step = functools.partial(read, joints=args.joints)
+    convert(clips, step, args.out, args.workers, skipped, classes=labels.classes)
 
 
 if __name__ == '__main__':

@@ -1,0 +1,149 @@
+"""The table of labels that goes with clips of your own, and text files at large."""
+
+import csv
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from conversion import Clip
+
+from stf_mmaction.datasets.class_names import read_text
+
+Skipped = List[Tuple[str, str]]
+
+
+class Labels(NamedTuple):
+    """What a table of labels says.
+
+    Attributes:
+        rows (list[tuple[str, int, str]]): Clip, label and split.
+        classes (tuple[str], optional): Names of the classes, where the
+            table has names.
+    """
+
+    rows: List[Tuple[str, int, str]]
+    classes: Optional[Tuple[str, ...]] = None
+
+
+def delimiter_of(heading: str) -> str:
+    """Return what separates columns: a comma, a semicolon or a tab."""
+    return max(',;\t', key=heading.count)
+
+
+def columns_of(heading: List[str]) -> Dict[str, int]:
+    """Return the place of each column by its name in lower case."""
+    return {name.strip().lower(): place for place, name in reversed(list(enumerate(heading)))}
+
+
+def read_labels(path: Path) -> Labels:
+    """Read a table with the columns ``clip``, ``label`` and maybe ``split``.
+
+    Columns in any case and order, or more than these. Labels are numbers from
+    0 on (``3``, ``3.0``), or names: these are numbered in alphabetical order.
+
+    Raises:
+        SystemExit: If this is not such a table.
+    """
+    lines = read_text(path).splitlines()
+    delimiter = delimiter_of(lines[0]) if lines else ','
+    reader = csv.reader(lines, delimiter=delimiter)
+    heading = next(reader, [])
+    columns = columns_of(heading)
+    if not {'clip', 'label'} <= set(columns):
+        raise SystemExit(
+            f'error: {path} must begin with the line clip,label or clip,label,split, '
+            f"not with {','.join(heading)!r}"
+        )
+    needed = [columns[name] for name in ('clip', 'label', 'split') if name in columns]
+    rows = []
+    for cells in reader:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) <= max(needed):
+            raise SystemExit(
+                f'error: line {reader.line_num} of {path} has {len(cells)} cells, its heading has '
+                f'{len(heading)}: {",".join(cells)!r}'
+            )
+        clip, label, *split = [cells[place].strip() for place in needed]
+        if not clip or not label or split == ['']:
+            raise SystemExit(
+                f'error: line {reader.line_num} of {path} has an empty clip, label or split: '
+                f'{",".join(cells)!r}'
+            )
+        rows.append((clip, label, (split or ['all'])[0], reader.line_num))
+    if not rows:
+        raise SystemExit(f'error: {path} labels no clip')
+    return _numbered(rows, path)
+
+
+def _numbered(rows: List[Tuple[str, str, str, int]], path: Path) -> Labels:
+    """Turn labels into numbers."""
+    numbers = {label: _number(label) for _, label, _, _ in rows}
+    named = [label for label, number in numbers.items() if number is None]
+    if named and len(named) < len(numbers):
+        label = named[0]
+        line = next(line for _, other, _, line in rows if other == label)
+        raise SystemExit(
+            f'error: line {line} of {path} has the label {label!r} where others have numbers: '
+            'use either numbers or names throughout'
+        )
+    wrong = [(line, label) for _, label, _, line in rows if (numbers[label] or 0) < 0]
+    wrong += [(line, label) for _, label, _, line in rows if (numbers[label] or 0) % 1]
+    if wrong:
+        raise SystemExit(
+            f'error: line {wrong[0][0]} of {path} has the label {wrong[0][1]}: labels are whole '
+            'numbers from 0 on, or names'
+        )
+    classes = tuple(sorted(named)) or None
+    if classes:
+        numbers = {name: place for place, name in enumerate(classes)}
+    return Labels([(clip, int(numbers[label]), split) for clip, label, split, _ in rows], classes)
+
+
+def _number(label: str) -> Optional[float]:
+    try:
+        number = float(label)
+    except ValueError:
+        return None
+    return number if abs(number) < 2**31 else None  # not infinity, not NaN
+
+
+def match_labels(
+    files: Dict[str, List[Path]], labels: Labels, path: Path, endings: Tuple[str, ...], source: Path
+) -> Tuple[List[Clip], Skipped]:
+    """Find the file of each labelled clip.
+
+    Args:
+        files (dict[str, list[Path]]): Files by the name of their clip.
+        labels (Labels): The table.
+        path (Path): Where it was read, for the error.
+        endings (tuple[str]): A clip may be named with one of these.
+        source (Path): The folder of the files, for the reason.
+
+    Returns:
+        tuple: Clips with a file and a label, and the others with the reason.
+
+    Raises:
+        SystemExit: If a clip has two labels.
+    """
+    names = [_clip_name(clip, files, endings) for clip, _, _ in labels.rows]
+    name, times = Counter(names).most_common(1)[0]
+    if times > 1:
+        raise SystemExit(f'error: {path} labels clip {name} {times} times')
+    clips, skipped, left = [], [], dict(files)
+    for name, (_, label, split) in zip(names, labels.rows):
+        if name not in left:
+            skipped.append((name, f'its file is missing: no {" or ".join(endings)} in {source}'))
+        clips += [Clip(name, label, (split,), file) for file in left.pop(name, ())]
+    skipped += [(name, 'it has no label') for name in left]
+    return clips, skipped
+
+
+def _clip_name(clip: str, files: Dict[str, List[Path]], endings: Tuple[str, ...]) -> str:
+    """The name of a clip as its file has it: ``.\\anna\\wave.csv`` is ``anna/wave``."""
+    name = str(PurePosixPath(clip.replace('\\', '/')))
+    if name not in files:
+        for ending in endings:
+            if name.lower().endswith(ending):
+                return name[: -len(ending)]
+    return name
