@@ -4,15 +4,16 @@ Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 """
 
 import atexit
-import collections
 import ctypes
 import importlib.util
 import os
+import re
 import sys
 import time
 import types
 import warnings
 from pathlib import Path
+from urllib.parse import urlparse
 
 MMCV_HINT = (
     'mmcv is missing, which mmaction2 needs: run '
@@ -33,8 +34,7 @@ def apply_patches() -> None:
         raise ImportError('mmaction2 is missing: run "pip install mmaction2==1.2.0"')
     _quiet()
     _supply_drn()
-    _allow_checkpoint_types()
-    _check_downloads()
+    _read_checkpoints()
 
 
 def _quiet() -> None:
@@ -69,73 +69,42 @@ def _supply_drn() -> None:
     sys.modules[f'{name}.drn'] = module
 
 
-def _allow_checkpoint_types() -> None:
-    """What MMEngine keeps in a checkpoint, for torch's restricted reader.
+def _read_checkpoints() -> None:
+    """Let MMEngine read checkpoints as :func:`read_checkpoint` does.
 
-    They only hold numbers. Anything else is still refused.
+    Its own way cannot read those of a training with torch 2.6 and later, and
+    with an earlier one runs code in them.
     """
-    import numpy as np
-    import torch
-    from mmengine.logging import HistoryBuffer
+    from mmengine.runner import CheckpointLoader, checkpoint
 
-    core = getattr(np, '_core', None) or np.core
-    scalars = [np.dtype(kind).type for kind in '?bhilqBHILQefd']
-    allowed = [
-        HistoryBuffer,
-        collections.deque,
-        np.ndarray,
-        np.dtype,
-        core.multiarray._reconstruct,
-        core.multiarray.scalar,
-        *{type(np.dtype(scalar)) for scalar in scalars},
-    ]
-    # Checkpoints written with NumPy 1 name its modules otherwise.
-    allowed += [
-        (core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
-        (core.multiarray._reconstruct, 'numpy._core.multiarray._reconstruct'),
-        (core.multiarray.scalar, 'numpy._core.multiarray.scalar'),
-    ]
-    # HistoryBuffer names its statistics by getattr, which would reach
-    # anything if it were allowed itself.
-    allowed.append((_statistic, 'builtins.getattr'))
-    torch.serialization.add_safe_globals(allowed)
-
-
-def _check_downloads() -> None:
-    from mmengine.runner import CheckpointLoader
-
+    CheckpointLoader.register_scheme('', _load_from_local, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url, force=True)
+    # What torchvision:// and open-mmlab:// lead to.
+    checkpoint.load_from_http = _load_from_url
+
+
+def _load_from_local(filename, map_location=None):
+    """Read a file. Its tensors are on the CPU: modules and optimizers move them."""
+    from stf_mmaction.files import read_checkpoint
+
+    return read_checkpoint(filename)
 
 
 def _load_from_url(filename, map_location=None, model_dir=None, progress=False):
-    """As MMEngine's, which would run code from the file it downloads.
-
-    The eight digits in the name of a published checkpoint are checked.
-    """
+    """Download a file once, check the eight digits in its name, and read it."""
     import torch
     from mmengine.dist import barrier, get_rank
 
-    def load():
-        return torch.hub.load_state_dict_from_url(
-            filename, model_dir, map_location, progress, check_hash=True, weights_only=True
-        )
+    from stf_mmaction.files import read_checkpoint
 
-    checkpoint = load() if get_rank() == 0 else None  # downloads once
+    folder = Path(model_dir or Path(torch.hub.get_dir()) / 'checkpoints')
+    path = folder / Path(urlparse(filename).path).name
+    if get_rank() == 0 and not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        digits = re.search(r'-([a-f0-9]{8,})\.', path.name)
+        torch.hub.download_url_to_file(filename, path, digits and digits[1], progress)
     barrier()
-    return load() if checkpoint is None else checkpoint
-
-
-def _statistic(owner, name: str):
-    """``getattr`` for the statistics of MMEngine's HistoryBuffer alone."""
-    from mmengine.logging import HistoryBuffer
-
-    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
-        return getattr(owner, name)
-    raise ValueError(
-        f'a checkpoint asks for {name!r} of {owner!r}, which '
-        'none of MMEngine does: it is not to be trusted'
-    )
+    return read_checkpoint(path)
 
 
 def use_cpu_launcher(cfg) -> None:

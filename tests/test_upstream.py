@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import pickle
 import runpy
 import socket
 import subprocess
@@ -16,9 +15,10 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.registry import MODEL_WRAPPERS
-from mmengine.runner import Runner
+from mmengine.runner import CheckpointLoader, Runner
 
 from stf_mmaction import upstream
+from stf_mmaction.files import read_checkpoint
 
 ROOT = Path(__file__).parents[1]
 DRN = 'mmaction.models.localizers.drn'
@@ -125,7 +125,7 @@ def test_a_run_is_resumed_from_its_own_checkpoint(tmp_path):
     first = toy_runner(tmp_path, 1)
     first.train()
     path = tmp_path / 'epoch_1.pth'
-    saved = torch.load(path, weights_only=True)
+    saved = read_checkpoint(path)
     history = saved['message_hub']['log_scalars']['train/loss']
     assert isinstance(history, HistoryBuffer)
     assert history.mean() == pytest.approx(history.data[0].mean())
@@ -143,14 +143,14 @@ def test_the_other_numpys_names_are_read(tmp_path):
     """NumPy 2 moved ``numpy.core`` to ``numpy._core``; files name either."""
     path = tmp_path / 'x.pth'
     value = [HistoryBuffer([1.0, 3.0], [1, 1]), np.float64(2.0), np.int64(4)]
-    torch.save(value, path, _use_new_zipfile_serialization=False)
+    torch.save(dict(values=value), path, _use_new_zipfile_serialization=False)
     own, other = b'numpy._core.', b'numpy.core.'
     written = path.read_bytes()
     if own not in written:
         own, other = other, own
     assert own in written
     path.write_bytes(written.replace(own, other))
-    history, real, whole = torch.load(path, weights_only=True)
+    history, real, whole = read_checkpoint(path)['values']
     assert (history.mean(), real, whole) == (2.0, 2.0, 4)
 
 
@@ -165,18 +165,20 @@ class Smuggled:
 
 
 @pytest.mark.parametrize(
-    'call, error',
+    'call',
     [
-        (Smuggled(os.system, 'true'), pickle.UnpicklingError),
-        (Smuggled(eval, '1'), pickle.UnpicklingError),
-        (Smuggled(getattr, HistoryBuffer, '__init__'), ValueError),
-        (Smuggled(getattr, dict, 'get'), (ValueError, pickle.UnpicklingError)),
+        Smuggled(os.system, 'true'),
+        Smuggled(eval, '1'),
+        Smuggled(getattr, HistoryBuffer, '__init__'),
+        Smuggled(getattr, HistoryBuffer, '__subclasses__'),
+        Smuggled(getattr, HistoryBuffer, 'update'),
+        Smuggled(getattr, dict, 'get'),
     ],
 )
-def test_a_checkpoint_cannot_run_code(tmp_path, call, error):
+def test_a_checkpoint_cannot_run_code(tmp_path, call):
     torch.save(dict(state_dict=call), tmp_path / 'x.pth')
-    with pytest.raises(error):
-        torch.load(tmp_path / 'x.pth')
+    with pytest.raises(ValueError, match='not to be trusted'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))
 
 
 @pytest.fixture
@@ -291,21 +293,3 @@ def test_a_single_process_is_left_alone():
     upstream.use_cpu_launcher(cfg)
     assert not torch.distributed.is_initialized()
     assert 'model_wrapper_cfg' not in cfg
-
-
-class Reach:
-    """Asks getattr for what it must not give."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __reduce__(self):
-        return getattr, (HistoryBuffer, self.name)
-
-
-@pytest.mark.parametrize('name', ['__init__', '__subclasses__', 'update'])
-def test_getattr_reaches_nothing_else(tmp_path, name):
-    path = tmp_path / 'a.pth'
-    torch.save(Reach(name), path)
-    with pytest.raises(Exception, match='not to be trusted'):
-        torch.load(path, weights_only=True)

@@ -5,16 +5,15 @@ Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 
 import argparse
 import csv
-import os
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmaction.evaluation import confusion_matrix, top_k_accuracy
 
-from stf_mmaction.datasets import safe_load
 from stf_mmaction.datasets.class_names import as_class_names, check_class_names
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.files import replacing, safe_load
 
 Scores = Dict[str, Tuple[np.ndarray, int]]  # of each clip, with its label
 
@@ -176,8 +175,7 @@ def write_classes(
         check_class_names(names, scores.shape[1], 'the first dump')
     matrix = confusion_matrix(scores.argmax(1), labels)
     kinds = np.unique(np.concatenate([scores.argmax(1), labels]))
-    partial = path.with_name(f'{path.name}.partial')
-    with partial.open('w', newline='', encoding='utf-8') as file:
+    with replacing(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
         table = csv.writer(file)
         more = [] if names is None else ['name', 'taken_for_name']
         table.writerow(['class', 'clips', 'top1', 'taken_for', *more])
@@ -193,7 +191,6 @@ def write_classes(
             if names is not None:
                 more = [names[kind], names[other] if wrong.any() else '']
             table.writerow([kind, count, top1, other, *more])
-    os.replace(partial, path)  # all of it or what was there
 
 
 def main() -> None:

@@ -6,13 +6,13 @@ eight digits of the file's SHA-256, which is checked when it is downloaded.
 
 import argparse
 import hashlib
-import os
+import io
 from pathlib import Path
 
 import torch
-from mmengine.runner.checkpoint import _load_checkpoint
 
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.files import read_checkpoint, replacing
 
 
 def parse_args() -> argparse.Namespace:
@@ -32,18 +32,18 @@ def publish(source: str, out: str) -> Path:
     Returns:
         pathlib.Path: ``<folder>/<name>-<digits>.pth``.
     """
-    loaded = _load_checkpoint(source, map_location='cpu')
+    loaded = read_checkpoint(source)
     if 'state_dict' not in loaded:
         raise ValueError(f'{source} has no state_dict: give a checkpoint of tools/train.py')
     # What a training needs to go on, a user does not.
     kept = {k: loaded[k] for k in ('meta', 'state_dict') if k in loaded}
     out = out[:-4] if out.endswith('.pth') else out
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(f'{out}.partial')
-    torch.save(kept, partial)
-    digits = hashlib.sha256(partial.read_bytes()).hexdigest()[:8]
+    whole = io.BytesIO()
+    torch.save(kept, whole)
+    digits = hashlib.sha256(whole.getbuffer()).hexdigest()[:8]
     final = Path(f'{out}-{digits}.pth')
-    os.replace(partial, final)
+    with replacing(final) as partial:
+        partial.write_bytes(whole.getbuffer())
     return final
 
 

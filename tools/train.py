@@ -3,7 +3,14 @@
 import argparse
 from pathlib import Path
 
-from stf_mmaction.engine.cli import add_common_arguments, build_runner, existing, load_config, run
+from stf_mmaction.engine.cli import (
+    add_common_arguments,
+    build_runner,
+    existing,
+    load_config,
+    lock_work_dir,
+    run,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -69,6 +76,7 @@ def main() -> None:
     if args.deterministic:
         randomness['deterministic'] = True
     cfg.randomness = randomness
+    lock_work_dir(cfg)
     build_runner(cfg).train()
 
 

@@ -1,3 +1,5 @@
+from stf_mmaction.files import safe_load
+
 from .augment import (
     RandomJointErasing,
     RandomSkeletonJitter,
@@ -7,7 +9,6 @@ from .augment import (
 )
 from .augment_time import RandomFrameCrop, RandomSpeed, RandomTimeWarp, ResampleFrames
 from .layouts import LAYOUTS, Layout, get_layout
-from .safe_pickle import safe_load
 from .skeleton_dataset import SkeletonDataset
 from .transforms import PrepareSkeleton, SkeletonStream
 

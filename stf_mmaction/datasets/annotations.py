@@ -9,7 +9,7 @@ import numpy as np
 from mmengine.logging import print_log
 from torch import Tensor
 
-from .safe_pickle import safe_load
+from stf_mmaction.files import safe_load
 
 
 def read_annotations(path: Path) -> Dict:

@@ -7,10 +7,11 @@ import numpy as np
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
 
+from stf_mmaction.files import safe_load
+
 from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
 from .class_names import as_class_names, read_class_names
 from .layouts import get_layout
-from .safe_pickle import safe_load
 from .transforms import check_stream
 
 

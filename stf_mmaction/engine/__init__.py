@@ -1,6 +1,6 @@
 from .focus_hook import FocusVisualizationHook
 from .inferencer import STFInferencer
-from .metrics import DumpScores, MemberAccMetric
+from .metrics import DumpScores, MemberAccMetric, WholeDumpResults
 from .phase_hook import STFPhaseHook
 from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 
@@ -12,4 +12,5 @@ __all__ = [
     'STFInferencer',
     'STFPhaseHook',
     'SkeletonCheckHook',
+    'WholeDumpResults',
 ]

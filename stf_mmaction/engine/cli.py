@@ -12,8 +12,11 @@ from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import stf_mmaction
+from stf_mmaction.files import lock_folder, os_error_sentence
 from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
+# Where a launcher says which process this is.
+_RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 CHECKS = ('SkeletonCheckHook', 'CheckpointCheckHook')
 
 
@@ -91,6 +94,20 @@ def build_runner(cfg: Config) -> Runner:
     return Runner.from_cfg(cfg)
 
 
+def lock_work_dir(cfg: Config) -> None:
+    """Keep other trainings out of the work folder while this one runs.
+
+    Args:
+        cfg (mmengine.Config): ``work_dir`` and ``launcher`` are read.
+
+    Raises:
+        SystemExit: If another training writes there.
+    """
+    rank = _RANKS.get(cfg.launcher)
+    if rank is None or os.environ.get(rank, '0') == '0':
+        lock_folder(cfg.work_dir)
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a tool; end in one sentence where a setting or a file is wrong.
 
@@ -111,11 +128,11 @@ def run(main: Callable[[], None]) -> None:
 def _sentence(error: Exception, tools: Path) -> Optional[str]:
     """What to tell the user; None where only a traceback helps."""
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, OSError):  # Missing files, full disks, folders of others.
+        return os_error_sentence(error)
     if Path(stf_mmaction.__file__).parent in files[-1].parents:
         return str(error)
     if isinstance(error, ValueError) and tools in files[-1].parents:
-        return str(error)
-    if isinstance(error, FileNotFoundError):
         return str(error)
     reading = 'serialization.py' in [file.name for file in files]
     if reading and not isinstance(error, (ImportError, KeyError)):

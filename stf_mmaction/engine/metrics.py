@@ -1,11 +1,14 @@
 """Accuracy of an ensemble and its members; dumps with class names."""
 
+import pickle
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
 from mmengine.evaluator import DumpResults
+
+from stf_mmaction.files import check_writable, replacing
 
 
 @METRICS.register_module()
@@ -45,8 +48,31 @@ class MemberAccMetric(AccMetric):
         return metrics
 
 
+@METRICS.register_module(name='DumpResults')
+class WholeDumpResults(DumpResults):
+    """MMEngine's ``DumpResults``, whose file is whole or not there.
+
+    Raises:
+        OSError: At once, if the file cannot be written.
+    """
+
+    def __init__(self, out_file_path: str, **kwargs) -> None:
+        super().__init__(out_file_path, **kwargs)
+        check_writable(out_file_path)
+
+    def compute_metrics(self, results: List[Dict]) -> Dict[str, float]:
+        """Write the file.
+
+        Args:
+            results (list[dict]): Of all clips.
+        """
+        with replacing(self.out_file_path) as partial, partial.open('wb') as file:
+            pickle.dump(results, file)
+        return {}
+
+
 @METRICS.register_module()
-class DumpScores(DumpResults):
+class DumpScores(WholeDumpResults):
     """``DumpResults`` that adds the names of the classes.
 
     Every sample gets ``classes``, an array of text, shape (K,), where the

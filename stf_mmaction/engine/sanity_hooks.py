@@ -8,6 +8,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
+from .checkpoint_paths import confine_paths
+
 
 def unwrapped(runner: Runner) -> nn.Module:
     """The model of a runner without its DDP wrapper."""
@@ -68,6 +70,7 @@ class CheckpointCheckHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Compare the weights of a checkpoint with those of the model."""
+        confine_paths(runner, checkpoint)
         state = checkpoint.get('state_dict', checkpoint)
         meta = unwrapped(runner).dataset_meta = dataset_meta(checkpoint)
         if isinstance(runner._test_loop, BaseLoop):

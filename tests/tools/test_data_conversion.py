@@ -56,7 +56,7 @@ def begun(raw, out, workers, read_clips=5):
 
         def slow(*args):
             replace(*args)
-            if len(list(parts.glob('*.pkl'))) > read_clips:
+            if len(list(parts.glob('[!.]*.pkl'))) > read_clips:
                 time.sleep(60)
 
         os.replace = slow
@@ -65,7 +65,7 @@ def begun(raw, out, workers, read_clips=5):
     parts = out.with_name(f'{out.name}.parts')
     process = multiprocessing.get_context('fork').Process(target=child)
     process.start()
-    while len(list(parts.glob('*.pkl'))) <= read_clips:
+    while len(list(parts.glob('[!.]*.pkl'))) <= read_clips:
         assert process.is_alive()
         time.sleep(0.01)
     return process
@@ -77,7 +77,7 @@ def killed(raw, out, workers):
     os.killpg(process.pid, signal.SIGKILL)
     process.join()
     assert not out.exists()
-    return {part.name for part in out.with_name(f'{out.name}.parts').glob('*.pkl')}
+    return {part.name for part in out.with_name(f'{out.name}.parts').glob('[!.]*.pkl')}
 
 
 def test_only_one_process_converts_to_a_file(raw, tmp_path):

@@ -29,8 +29,8 @@ from typing import (
 import numpy as np
 from mmengine.utils import ProgressBar
 
-from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.cli import positive
+from stf_mmaction.files import replacing, safe_load
 
 NOBODY = 'nobody is in it'
 
@@ -284,9 +284,5 @@ def _annotation(clip: Clip, arrays: Dict[str, np.ndarray], clip_dir: Optional[Pa
 
 def _dump(value: Any, path: Path) -> None:
     """Write a pickle that is whole or not there."""
-    unfinished = path.with_name(f'{path.name}.unfinished')
-    with unfinished.open('wb') as file:
+    with replacing(path) as partial, partial.open('wb') as file:
         pickle.dump(value, file, protocol=4)
-        file.flush()
-        os.fsync(file.fileno())  # Else a power cut may leave it empty.
-    os.replace(unfinished, path)
