@@ -19,6 +19,8 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['stf_mmaction', 'stf_mmaction.*']),
+    # configs and tools are links in .mim/, where MMEngine looks for them.
+    package_data={'stf_mmaction': ['.mim/**/*']},
     python_requires='>=3.10',
     install_requires=[
         # 2.6 is the first whose torch.load does not run code by default.

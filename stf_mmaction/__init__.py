@@ -4,22 +4,23 @@ Importing it registers everything; in a config::
 
     custom_imports = dict(imports=['stf_mmaction'],
                           allow_failed_imports=False)
+
+Without MMAction2 and MMEngine, ``stf_mmaction.focus`` and the functions of
+``stf_mmaction.losses`` work on any PyTorch network; nothing else is available.
 """
 
-from .upstream import apply_patches
+from importlib.util import find_spec
+
 from .version import __version__
 
-apply_patches()
+__all__ = ['__version__']
 
-from . import datasets, engine, models, visualization  # noqa: E402
-from .engine import STFInferencer  # noqa: E402
+if find_spec('mmengine') or find_spec('mmaction'):
+    from .upstream import apply_patches
 
-__all__ = [
-    'STFInferencer',
-    '__version__',
-    'datasets',
-    'engine',
-    'models',
-    'apply_patches',
-    'visualization',
-]
+    apply_patches()
+
+    from . import datasets, engine, models, visualization
+    from .engine import STFInferencer
+
+    __all__ += ['STFInferencer', 'apply_patches', 'datasets', 'engine', 'models', 'visualization']

@@ -6,6 +6,7 @@ Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 import atexit
 import ctypes
 import importlib.util
+import logging
 import os
 import re
 import sys
@@ -17,13 +18,16 @@ from urllib.parse import urlparse
 
 MMCV_HINT = (
     'mmcv is missing, which mmaction2 needs: run '
-    '"pip install mmcv-lite==2.1.0" (a full mmcv below 2.2.0 is as '
-    'good)'
+    '"pip install mmcv-lite==2.1.0" (a full mmcv below 2.2.0 also '
+    'works)'
 )
 
 
 def apply_patches() -> None:
     """Make a plain ``pip install mmaction2==1.2.0`` work.
+
+    Each patch is logged by the logger ``stf_mmaction`` at level INFO. With
+    ``STF_NO_PATCH=1`` in the environment, nothing is changed.
 
     Raises:
         ImportError: If mmcv or mmaction2 is missing.
@@ -32,9 +36,18 @@ def apply_patches() -> None:
         raise ImportError(MMCV_HINT)
     if importlib.util.find_spec('mmaction') is None:
         raise ImportError('mmaction2 is missing: run "pip install mmaction2==1.2.0"')
-    _quiet()
-    _supply_drn()
-    _read_checkpoints()
+    if os.environ.get('STF_NO_PATCH') == '1':
+        return
+    for patch in (_quiet, _supply_drn, _read_checkpoints, _name_package):
+        patch()
+        logging.getLogger('stf_mmaction').info('patched: %s', patch.__doc__.splitlines()[0])
+
+
+def _name_package() -> None:
+    """Let ``_base_ = 'stf_mmaction::stf/<config>.py'`` find the configs of this package."""
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE.setdefault('stf_mmaction', 'stf_mmaction')
 
 
 def _quiet() -> None:
@@ -46,7 +59,7 @@ def _quiet() -> None:
 
 
 def _supply_drn() -> None:
-    """The wheel of mmaction2 lacks one localizer that it imports."""
+    """Supply the localizer that the wheel of mmaction2 imports and lacks."""
     name = 'mmaction.models.localizers.drn'
     root = Path(importlib.util.find_spec('mmaction').origin).parent
     if (root / 'models/localizers/drn/drn.py').is_file() or name in (sys.modules):

@@ -1,4 +1,4 @@
-from stf_mmaction import losses  # noqa: F401  (registers them)
+from stf_mmaction.losses import modules as _losses  # noqa: F401  (registers them)
 
 from .backbones import STFAAGCN, STFCTRGCN, STFGCN, STFSTGCN, CTRGCNBackbone, MSG3DBackbone
 from .convert import convert_msg3d_state_dict
