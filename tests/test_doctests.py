@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 
 import pytest
+import torch
 
 from stf_mmaction import focus
 from stf_mmaction.losses import functional
@@ -17,7 +18,7 @@ MODULES.append(functional.__name__)
 @pytest.mark.parametrize('name', MODULES)
 def test_examples(name):
     module = importlib.import_module(name)
-    results = doctest.testmod(module)
+    results = doctest.testmod(module, extraglobs=dict(torch=torch))
     assert results.attempted and not results.failed
 
 

@@ -14,16 +14,22 @@ from torch import Tensor
 
 
 def mean_of_places(features: Tensor) -> Tensor:
-    """Mean over persons, frames and joints, at least in float32.
+    r"""Average over persons, frames and joints, at least in float32.
 
-    Its gradient is spread over the places without being written. That of
-    ``mean`` is, with channels first, which slows down all before it.
+    .. math:: \bar X_c = \frac{1}{M T' V} \sum_{m, t, v} X_{m c t v}
+
+    The gradient is an expanded view. That of ``mean`` is a tensor with channels
+    first, which slows down all layers before it.
 
     Args:
         features (torch.Tensor): Shape (N, M, C, T', V).
 
     Returns:
         torch.Tensor: Shape (N, C).
+
+    Example:
+        >>> mean_of_places(torch.arange(4.0).view(1, 1, 2, 1, 2))
+        tensor([[0.5000, 2.5000]])
     """
     dtype = torch.promote_types(features.dtype, torch.float32)
     places = features[0, :, 0].numel()
@@ -31,16 +37,18 @@ def mean_of_places(features: Tensor) -> Tensor:
 
 
 def _others(logits: Tensor, classes: Tensor) -> Tensor:
-    """Logits with the class itself at -inf: (N, S, K)."""
+    """Return the logits with the class itself at -inf, shape (N, S, K)."""
     own = torch.nn.functional.one_hot(classes, logits.shape[1]).bool()
     return logits.unsqueeze(1).masked_fill(own, float('-inf'))
 
 
 def gradient_weights(scores: Tensor, features: Tensor, second_order: bool = True) -> Tensor:
-    """a_c of Eq. (2) by autograd, for whatever lies above the features.
+    r"""Compute a_c of Eq. (2) by autograd, for any layers above the features.
 
-    The functions below give the same focus for less where average pooling
-    and a linear layer end the network.
+    .. math:: a_c = \frac{1}{M T' V} \sum_{m, t, v} \partial p_y / \partial X_{m c t v}
+
+    Where average pooling and a linear layer end the network, the functions
+    below give the same focus at a lower cost.
 
     Args:
         scores (torch.Tensor): p_y of the classes, shape (N, S).
@@ -50,6 +58,12 @@ def gradient_weights(scores: Tensor, features: Tensor, second_order: bool = True
 
     Returns:
         torch.Tensor: Shape (N, S, C).
+
+    Example:
+        >>> x = torch.ones(1, 1, 2, 1, 1, requires_grad=True)
+        >>> score = 3 * x[:, :, 0].sum() + 5 * x[:, :, 1].sum()
+        >>> gradient_weights(score.view(1, 1), x, second_order=False)
+        tensor([[[3., 5.]]])
     """
     grads = [
         torch.autograd.grad(score.sum(), features, retain_graph=True, create_graph=second_order)[0]
@@ -59,12 +73,13 @@ def gradient_weights(scores: Tensor, features: Tensor, second_order: bool = True
 
 
 def last_weights(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
-    """a_c of the features that average pooling and a linear layer read.
+    r"""Compute a_c of the features that average pooling and a linear layer read.
 
-    There a = p_y (W_y - sum_j p_j W_j) / (M T' V), and that is a positive
-    number times W_y - sum_{j != y} p_j / (1 - p_y) W_j, which min-max cannot
-    tell from a. The second form has no difference of nearly equal numbers
-    when the network is sure, and no underflow.
+    .. math:: a \propto W_y - \sum_{j \ne y} \frac{p_j}{1 - p_y} W_j
+
+    This is a = p_y (W_y - sum_j p_j W_j) / (M T' V) up to a positive factor,
+    which cancels in min-max. It neither underflows nor subtracts nearly equal
+    numbers when the network is sure.
 
     Args:
         logits (torch.Tensor): Shape (N, K), K >= 2.
@@ -73,18 +88,28 @@ def last_weights(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 
     Returns:
         torch.Tensor: a up to a positive factor per clip, shape (N, S, C).
+
+    Example:
+        >>> last_weights(torch.zeros(1, 2), torch.eye(2), torch.tensor([[1]]))
+        tensor([[[-1.,  1.]]])
     """
     return weight[classes] - _others(logits, classes).softmax(-1) @ weight
 
 
 def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
-    """M T' V times d p_y / d X of the same features, with its true factor.
+    r"""Compute M T' V times d p_y / d X of the same features, with its factor.
+
+    .. math:: M T' V \, \partial p_y / \partial X_c = p_y (W_{y c} - \sum_j p_j W_{j c})
 
     Args:
         logits, weight, classes: As in :func:`last_weights`.
 
     Returns:
         torch.Tensor: Shape (N, S, C), the same at every place of a clip.
+
+    Example:
+        >>> last_gradient(torch.zeros(1, 2), torch.eye(2), torch.tensor([[1]]))
+        tensor([[[-0.2500,  0.2500]]])
     """
     total = logits.logsumexp(1, keepdim=True)
     log_own = logits.gather(1, classes) - total
@@ -96,9 +121,9 @@ def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 def lower_weights(
     lower: Tensor, last: Tensor, gradient: Tensor, second_order: bool = True
 ) -> Tensor:
-    """a_c of an earlier module: one vector-Jacobian product from the last.
+    """Compute a_c of an earlier module by one vector-Jacobian product.
 
-    The factor of each clip stays: batch norm couples the clips.
+    The factor of each clip stays, since batch norm couples the clips.
 
     Args:
         lower (torch.Tensor): X of the module, shape (N, M, C', T', V), on
@@ -114,6 +139,11 @@ def lower_weights(
 
     Raises:
         ValueError: If ``lower`` is not on the way to ``last``.
+
+    Example:
+        >>> lower = torch.ones(1, 1, 2, 1, 1, requires_grad=True)
+        >>> lower_weights(lower, 3 * lower, torch.tensor([[1.0, 2.0]]), second_order=False)
+        tensor([[[3., 6.]]])
     """
     seed = gradient[:, None, :, None, None].expand_as(last).to(last.dtype)
     grad = None
@@ -131,7 +161,9 @@ def lower_weights(
 
 
 def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
-    """(R - lo) / max(hi - lo, eps) per map, over the persons present.
+    r"""Scale each map to [0, 1], over the persons present.
+
+    .. math:: Q = (R - \min R) / \max(\max R - \min R, \epsilon)
 
     Args:
         raw (torch.Tensor): R, shape (N, S, M, T', V).
@@ -141,6 +173,10 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
     Returns:
         torch.Tensor: In [0, 1], zero for absent persons and for a constant
         map (which passes no gradient).
+
+    Example:
+        >>> min_max(torch.tensor([2.0, 3.0, 6.0]).view(1, 1, 1, 1, 3)).flatten()
+        tensor([0.0000, 0.2500, 1.0000])
     """
     if present is None:
         present = raw.new_ones(raw.shape[0], raw.shape[2], dtype=torch.bool)
@@ -154,7 +190,9 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
 
 
 def focus_map(features: Tensor, weights: Tensor, present: Optional[Tensor] = None) -> Tensor:
-    """Q of Eq. (2) from X and a.
+    r"""Compute the focus Q of Eq. (2) from X and a.
+
+    .. math:: Q = \mathrm{minmax}(\mathrm{ReLU}(\sum_c a_c X_c))
 
     Args:
         features (torch.Tensor): X, shape (N, M, C, T', V).
@@ -163,6 +201,11 @@ def focus_map(features: Tensor, weights: Tensor, present: Optional[Tensor] = Non
 
     Returns:
         torch.Tensor: Q in [0, 1], shape (N, S, M, T', V), at least float32.
+
+    Example:
+        >>> x = torch.tensor([[1.0, 2.0], [1.0, 0.0]]).view(1, 1, 2, 2, 1)
+        >>> focus_map(x, torch.tensor([[[1.0, -1.0]]])).flatten()
+        tensor([0., 1.])
     """
     persons, _, frames, joints = features.shape[1:]
     flat = features.permute(0, 1, 3, 4, 2).flatten(1, 3)

@@ -6,16 +6,21 @@ from torch.nn.modules.batchnorm import _NormBase
 
 
 def present_persons(inputs: Tensor) -> Tensor:
-    """Which persons there are: those whose input is not all zero.
+    """Return which persons are present: those whose input is not all zero.
 
-    MMAction2's ``PreNormalize2D`` moves the zeros of an absent person to -1:
-    one who is at -1 or 0 in each channel, everywhere, is absent, too.
+    MMAction2's ``PreNormalize2D`` moves the zeros of an absent person to -1, so
+    a person who is at -1 or 0 in each channel everywhere is absent, too.
 
     Args:
         inputs (torch.Tensor): Skeletons, shape (N, M, T, V, C).
 
     Returns:
         torch.Tensor: Boolean, shape (N, M).
+
+    Example:
+        >>> x = torch.tensor([1.0, 0.0]).view(1, 2, 1, 1, 1).expand(1, 2, 4, 3, 1)
+        >>> present_persons(x)
+        tensor([[ True, False]])
     """
     places = inputs.flatten(2, 3)
     first = places[:, :, :1]
@@ -24,7 +29,7 @@ def present_persons(inputs: Tensor) -> Tensor:
 
 
 def resize_focus(focus: Tensor, frames: int) -> Tensor:
-    """Interpolate linearly along time, joints and persons apart.
+    """Interpolate linearly along time, each joint and person by itself.
 
     Args:
         focus (torch.Tensor): Shape (..., T', V).
@@ -32,6 +37,10 @@ def resize_focus(focus: Tensor, frames: int) -> Tensor:
 
     Returns:
         torch.Tensor: Shape (..., T, V).
+
+    Example:
+        >>> resize_focus(torch.tensor([[0.0], [1.0]]), 4).flatten()
+        tensor([0.0000, 0.2500, 0.7500, 1.0000])
     """
     if focus.shape[-2] == frames:
         return focus
@@ -42,7 +51,9 @@ def resize_focus(focus: Tensor, frames: int) -> Tensor:
 
 
 def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
-    """X - Q * X of the exploration loss, all channels alike.
+    r"""Hide the focus from the input, in all channels alike, Eq. (3).
+
+    .. math:: X - Q \odot X
 
     Args:
         inputs (torch.Tensor): X, shape (N, M, T, V, C).
@@ -50,6 +61,10 @@ def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
 
     Returns:
         torch.Tensor: Shape (N, M, T, V, C).
+
+    Example:
+        >>> mask_inputs(torch.ones(1, 1, 1, 2, 1), torch.tensor([[[[1.0, 0.25]]]])).flatten()
+        tensor([0.0000, 0.7500])
     """
     focus = resize_focus(focus, inputs.shape[2]).to(inputs.dtype)
     return inputs - focus.unsqueeze(-1) * inputs
@@ -62,7 +77,14 @@ class frozen_running_stats:
 
     Args:
         module (nn.Module): Its batch norms are frozen within the context;
-            those in evaluation mode go on as they are.
+            those in evaluation mode are left as they are.
+
+    Example:
+        >>> norm = nn.BatchNorm1d(1)
+        >>> with frozen_running_stats(norm):
+        ...     _ = norm(torch.tensor([[1.0], [3.0]]))
+        >>> norm.running_mean
+        tensor([0.])
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -75,6 +97,6 @@ class frozen_running_stats:
         for norm in self.norms:
             norm.track_running_stats = False
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         for norm in self.norms:
             norm.track_running_stats = True

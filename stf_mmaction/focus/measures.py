@@ -26,6 +26,10 @@ def entropy(focus: Tensor, present: Optional[Tensor] = None) -> Tensor:
 
     Returns:
         torch.Tensor: Shape (N,).
+
+    Example:
+        >>> entropy(torch.ones(1, 1, 2, 2))
+        tensor([1.])
     """
     focus = _of_present(focus, present)
     share = focus / focus.sum((1, 2, 3), keepdim=True).clamp(min=_tiny(focus))
@@ -44,6 +48,10 @@ def coverage(focus: Tensor, present: Optional[Tensor] = None, threshold: float =
 
     Returns:
         torch.Tensor: In [0, 1], shape (N,).
+
+    Example:
+        >>> coverage(torch.tensor([[[[1.0, 0.5, 0.25, 0.0]]]]))
+        tensor([0.5000])
     """
     focus = _of_present(focus, present)
     covered = (focus >= threshold).sum((1, 2, 3))
@@ -63,6 +71,10 @@ def overlap(first: Tensor, second: Tensor, present: Optional[Tensor] = None) -> 
 
     Returns:
         torch.Tensor: In [0, 1], shape (N,).
+
+    Example:
+        >>> overlap(torch.tensor([[[[1.0, 0.5]]]]), torch.tensor([[[[0.5, 0.5]]]]))
+        tensor([0.6667])
     """
     first = _of_present(first, present)
     second = _of_present(resize_focus(second, first.shape[2]), present)
@@ -84,6 +96,10 @@ def distance(first: Tensor, second: Tensor, present: Optional[Tensor] = None) ->
 
     Returns:
         torch.Tensor: In [0, 1], shape (N,).
+
+    Example:
+        >>> distance(torch.ones(1, 1, 2, 2), torch.zeros(1, 1, 2, 2))
+        tensor([1.])
     """
     second = resize_focus(second, first.shape[2])
     squared = _of_present((first - second) ** 2, present).sum((1, 2, 3))

@@ -5,19 +5,24 @@ from torch import Tensor
 
 
 def focus_of_frames(focus: Tensor, origin: Tensor, frames: int) -> Tensor:
-    """Lay the focus of sampled frames onto the frames of the clip.
+    """Map the focus of sampled frames back to the frames of the clip.
 
-    A frame that was sampled several times gets the mean; between sampled
-    frames it is interpolated linearly, beyond them it is that of the nearest.
+    A frame that was sampled several times gets the mean. Frames between sampled
+    ones are interpolated linearly; frames beyond them get the nearest.
 
     Args:
         focus (torch.Tensor): Q of each sampled clip, shape (N, M, T', V).
-        origin (torch.Tensor): The frame of the whole clip that each frame
-            is, -1 for one that is none of them, whole numbers, (N, T').
+        origin (torch.Tensor): The frame of the whole clip that each sampled
+            frame comes from, -1 for padding, integers, shape (N, T').
         frames (int): T of the whole clip.
 
     Returns:
         torch.Tensor: Shape (M, T, V).
+
+    Example:
+        >>> q = torch.tensor([0.0, 1.0]).view(1, 1, 2, 1)
+        >>> focus_of_frames(q, torch.tensor([[0, 2]]), 4).flatten()
+        tensor([0.0000, 0.5000, 1.0000, 1.0000])
     """
     real = origin >= 0
     samples = focus.transpose(1, 2)[real]  # (samples, M, V)
