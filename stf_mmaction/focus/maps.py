@@ -7,6 +7,7 @@ Skeleton-Based Action Recognition", AAAI 2022. Nothing here is detached:
 gradients of a loss on Q reach the weights through a_c as well as through X.
 """
 
+import math
 from typing import Optional
 
 import torch
@@ -101,6 +102,10 @@ def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 
     .. math:: M T' V \, \partial p_y / \partial X_c = p_y (W_{y c} - \sum_j p_j W_{j c})
 
+    Where the network is so sure of all clips that every p_y (1 - p_y) is
+    below the rounding error of 1, one factor raises all of them: the
+    gradient of an earlier module would underflow, and min-max cancels it.
+
     Args:
         logits, weight, classes: As in :func:`last_weights`.
 
@@ -114,7 +119,10 @@ def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
     total = logits.logsumexp(1, keepdim=True)
     log_own = logits.gather(1, classes) - total
     log_other = _others(logits, classes).logsumexp(-1) - total
-    factor = (log_own + log_other).exp()  # p_y (1 - p_y)
+    log_factor = log_own + log_other  # of p_y (1 - p_y)
+    lowest = math.log(torch.finfo(logits.dtype).eps)
+    raised = (lowest - log_factor.detach().amax()).clamp(min=0)
+    factor = (log_factor + raised).exp()
     return factor.unsqueeze(-1) * last_weights(logits, weight, classes)
 
 
@@ -172,7 +180,9 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
 
     Returns:
         torch.Tensor: In [0, 1], zero for absent persons and for a constant
-        map (which passes no gradient).
+        map (which passes no gradient). Nor does a map that spans less than
+        the root of the smallest number of its type, about 1e-19 in float32:
+        its gradient would overflow in the layers below.
 
     Example:
         >>> min_max(torch.tensor([2.0, 3.0, 6.0]).view(1, 1, 1, 1, 3)).flatten()
@@ -184,9 +194,11 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
     low = raw.masked_fill(~mask, float('inf')).amin((2, 3, 4), True)
     high = raw.masked_fill(~mask, float('-inf')).amax((2, 3, 4), True)
     span = high - low  # -inf where nobody is present
-    flat = span <= torch.finfo(raw.dtype).tiny
+    tiny = torch.finfo(raw.dtype).tiny
+    flat = span <= tiny
     scaled = (raw - low.masked_fill(flat, 0)) / span.masked_fill(flat, 1)
-    return scaled.masked_fill(flat | ~mask, 0)
+    scaled = scaled.masked_fill(flat | ~mask, 0)
+    return torch.where(span <= tiny**0.5, scaled.detach(), scaled)
 
 
 def focus_map(features: Tensor, weights: Tensor, present: Optional[Tensor] = None) -> Tensor:

@@ -140,6 +140,17 @@ def test_closed_form_keeps_its_digits_when_the_network_is_sure():
         assert last_gradient(logits, weight.to(dtype), torch.tensor([[0]])).abs().max() > 0
 
 
+def test_clips_of_which_the_network_is_sure_keep_their_ratios():
+    """p (1 - p) of 1e-130 and 1e-174, which float32 cannot hold."""
+    weight = torch.randn(2, 4, dtype=torch.float32)
+    logits = torch.tensor([[300.0, 0.0], [400.0, 0.0], [310.0, 0.0]], dtype=torch.float32)
+    got = last_gradient(logits, weight, torch.zeros(3, 1, dtype=torch.long))
+    first, far, second = got[:, 0] / got[0, 0]
+    torch.testing.assert_close(first, torch.ones(4, dtype=torch.float32))
+    torch.testing.assert_close(second, torch.full((4,), math.exp(-10), dtype=torch.float32))
+    assert far.abs().max() < 1e-40
+
+
 def test_gradient_of_the_focus_passes_through_a_c():
     """d Q / d W and d Q / d X against a double-backward autograd focus."""
     fc = nn.Linear(4, 6)
@@ -234,6 +245,25 @@ def test_min_max_of_a_constant_map_is_zero_and_passes_no_gradient():
 def test_min_max_is_blind_to_scale_down_to_tiny_numbers():
     raw = torch.rand(1, 1, 1, 3, 4, dtype=torch.float32)
     torch.testing.assert_close(min_max(raw * 1e-20), min_max(raw))
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_min_max_of_a_map_of_any_size_has_a_finite_gradient(dtype):
+    """Tiny spans keep their values; where 1 / span is large they pass no gradient."""
+    shape = torch.tensor([0.0, 0.25, 1.0, 0.5], dtype=dtype).view(1, 1, 1, 2, 2)
+    for power in range(-330, 300, 7):
+        scale = torch.tensor(10.0, dtype=torch.float64).pow(power).to(dtype)
+        if not scale.isfinite():
+            continue
+        raw = (shape * scale).requires_grad_()
+        out = min_max(raw)
+        (grad,) = torch.autograd.grad((out * out.detach()).sum(), raw)
+        assert out.isfinite().all() and grad.isfinite().all()
+        assert grad.abs().max() <= 2 / torch.finfo(dtype).tiny ** 0.5
+        if scale > torch.finfo(dtype).tiny * 16:
+            torch.testing.assert_close(out, shape)
+            passes = scale > torch.finfo(dtype).tiny ** 0.5
+            assert bool(grad.any()) == bool(passes)
 
 
 def test_min_max_gradgradcheck():
