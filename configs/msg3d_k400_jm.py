@@ -1,3 +1,8 @@
 _base_ = './msg3d_k400_j.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream='jm'))
+test_pipeline = [
+    dict(step, stream='jm') if step.type == 'SkeletonStream' else step
+    for step in _base_.test_pipeline
+]
+train_dataloader = dict(dataset=dict(stream='jm'))
+val_dataloader = test_dataloader = dict(dataset=dict(stream='jm', pipeline=test_pipeline))

@@ -1,3 +1,8 @@
 _base_ = './msg3d_utd_mhad_j.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream='bm'))
+test_pipeline = [
+    dict(step, stream='bm') if step.type == 'SkeletonStream' else step
+    for step in _base_.test_pipeline
+]
+train_dataloader = dict(dataset=dict(stream='bm'))
+val_dataloader = test_dataloader = dict(dataset=dict(stream='bm', pipeline=test_pipeline))

@@ -1,3 +1,8 @@
 _base_ = './stf_msg3d_nw_ucla_j.py'
 
-train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream='b'))
+test_pipeline = [
+    dict(step, stream='b') if step.type == 'SkeletonStream' else step
+    for step in _base_.test_pipeline
+]
+train_dataloader = dict(dataset=dict(stream='b'))
+val_dataloader = test_dataloader = dict(dataset=dict(stream='b', pipeline=test_pipeline))

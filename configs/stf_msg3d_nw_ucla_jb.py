@@ -2,4 +2,9 @@
 _base_ = './stf_msg3d_nw_ucla_j.py'
 
 model = dict(streams=('j', 'b'))
-train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(stream=('j', 'b')))
+test_pipeline = [
+    dict(step, stream=('j', 'b')) if step.type == 'SkeletonStream' else step
+    for step in _base_.test_pipeline
+]
+train_dataloader = dict(dataset=dict(stream=('j', 'b')))
+val_dataloader = test_dataloader = dict(dataset=dict(stream=('j', 'b'), pipeline=test_pipeline))

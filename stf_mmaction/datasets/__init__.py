@@ -9,6 +9,7 @@ from .augment import (
 )
 from .augment_time import RandomFrameCrop, RandomSpeed, RandomTimeWarp, ResampleFrames
 from .layouts import LAYOUTS, Layout, get_layout
+from .persons import SelectPersons
 from .skeleton_dataset import SkeletonDataset
 from .transforms import PrepareSkeleton, SkeletonStream
 
@@ -25,6 +26,7 @@ __all__ = [
     'RandomSpeed',
     'RandomTimeWarp',
     'ResampleFrames',
+    'SelectPersons',
     'SkeletonDataset',
     'SkeletonStream',
     'get_layout',

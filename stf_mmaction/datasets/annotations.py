@@ -1,5 +1,6 @@
 """Ids, labels and splits of an annotation file, made uniform or refused."""
 
+import logging
 from collections import Counter
 from numbers import Integral, Real
 from pathlib import Path
@@ -160,4 +161,4 @@ def as_labels(value: Any, classes: Optional[Sequence[str]] = None) -> Optional[L
 
 
 def _warn(sentence: str) -> None:
-    print_log(sentence, logger='current', level=30)  # logging.WARNING
+    print_log(sentence, logger='current', level=logging.WARNING)

@@ -13,8 +13,9 @@ class TracedInputs(NamedTuple):
     Attributes:
         inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
         data_samples (ActionDataSample): Of the clip.
-        persons (numpy.ndarray): Of each of the M' persons its index in the
-            clip, -1 for one that only fills up.
+        persons (numpy.ndarray): The person (track) of the clip that each of
+            the M' persons shows in each frame of the clip, -1 where it shows
+            none, shape (M', T).
         frames (numpy.ndarray): The same for frames, (num_clips, T').
     """
 
@@ -43,7 +44,8 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             leaving ``frame_inds``.
     """
     persons, frames, *_ = clip['keypoint'].shape
-    persons, frames = np.arange(persons), np.arange(frames)
+    total = frames
+    persons, frames = np.arange(persons)[:, None].repeat(total, 1), np.arange(total)
     state = np.random.get_state()
     for step in pipeline.transforms:
         kind = type(step).__name__
@@ -53,7 +55,7 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             there = ~np.isclose(clip['keypoint'], 0).all((2, 3))
             most = int(there.sum(1).argmax())
             if there.any():
-                frames, persons = frames[there[most]], np.roll(persons, -most)
+                frames, persons = frames[there[most]], np.roll(persons, -most, axis=0)
         elif kind == 'PadTo':
             length = len(frames)
             if length > step.length:
@@ -68,7 +70,12 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
         clip = step(clip)
         if 'moments' in clip:  # of a TimeAugmentation
             frames = frames[np.rint(clip.pop('moments')).astype(int)]
-        if kind == 'PoseDecode':
+        if kind == 'SelectPersons' and 'person_inds' in clip:
+            inds = clip.pop('person_inds')
+            shown = np.full((len(inds), total), -1)
+            shown[:, frames] = np.where(inds >= 0, persons[inds, frames], -1)
+            persons = shown
+        elif kind == 'PoseDecode':
             frames = frames[clip['frame_inds']]
     np.random.set_state(state)
     inputs = clip['inputs']
@@ -79,5 +86,24 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             f'known where {frames.size} come from: a transform that chooses '
             "frames must leave 'frame_inds' to PoseDecode"
         )
-    persons = np.append(persons, np.full(slots, -1))[:slots]
+    persons = np.concatenate([persons, np.full((slots, total), -1)])[:slots]
     return TracedInputs(inputs, clip['data_samples'], persons, frames.reshape(clips, length))
+
+
+def lay_persons(focus: Tensor, persons: np.ndarray, num_persons: int) -> Tensor:
+    """Give each person of a clip the focus of the one that showed it.
+
+    Args:
+        focus (torch.Tensor): Of the persons of the inputs, in the frames of
+            the clip, shape (..., M', T, V).
+        persons (numpy.ndarray): See :class:`TracedInputs`, shape (M', T).
+        num_persons (int): M of the clip.
+
+    Returns:
+        torch.Tensor: Zero for persons whom the pipeline leaves out,
+        shape (..., M, T, V).
+    """
+    out = focus.new_zeros(*focus.shape[:-3], num_persons, *focus.shape[-2:])
+    slots, frames = np.nonzero(persons >= 0)
+    out[..., persons[slots, frames], frames, :] = focus[..., slots, frames, :]
+    return out

@@ -1,17 +1,20 @@
 """MMAction2's PoseDataset, checked before training starts."""
 
+import logging
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence, Union
 
 import numpy as np
 from mmaction.datasets import PoseDataset
 from mmaction.registry import DATASETS
+from mmengine.logging import print_log
 
 from stf_mmaction.files import safe_load
 
 from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
 from .class_names import as_class_names, read_class_names
 from .layouts import get_layout
+from .persons import dropped_persons, select_persons
 from .transforms import check_stream
 
 
@@ -26,9 +29,10 @@ class SkeletonDataset(PoseDataset):
         ann_file (str): Pickle of ``dict(split=..., annotations=[...])``.
         pipeline (list[dict | callable]): Transforms.
         split (str, optional): Name of the split. Defaults to None, all.
-        stream (str or Sequence[str]): What :class:`SkeletonStream`
+        stream (str or Sequence[str], optional): What :class:`SkeletonStream`
             computes: ``'j'``, ``'b'``, ``'jm'``, ``'bm'``, or several of
-            them side by side. Defaults to ``'j'``.
+            them side by side. Defaults to None, that of the transform, or
+            joints.
         fraction (float): Share of the clips to use, chosen at random but the
             same everywhere. Defaults to 1.
         metainfo (dict, optional): ``classes``, the names of all classes or a
@@ -53,21 +57,22 @@ class SkeletonDataset(PoseDataset):
         ann_file: str,
         pipeline: List[Union[Dict, Callable]],
         split: Optional[str] = None,
-        stream: Union[str, Sequence[str]] = 'j',
+        stream: Union[str, Sequence[str], None] = None,
         fraction: float = 1.0,
         metainfo: Optional[Dict] = None,
         **kwargs,
     ) -> None:
-        check_stream(stream)
-        self.stream = stream
         if not 0 < fraction <= 1:
             raise ValueError(
                 f'fraction={fraction} of the clips is not possible: use a number above 0, up to 1'
             )
         self.fraction = fraction
         steps = {_kind(step): step for step in pipeline if isinstance(step, dict)}
+        self.stream = _agreed_stream(stream, steps.get('SkeletonStream', {}).get('stream'))
         layout = steps.get('PrepareSkeleton', {}).get('layout')
         self.num_joints = layout and get_layout(layout).num_node
+        self._num_person = steps.get('FormatGCNInput', {}).get('num_person')
+        self._selects = 'SelectPersons' in steps
         self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
         super().__init__(ann_file, pipeline, split=split, metainfo=_read_names(metainfo), **kwargs)
 
@@ -86,6 +91,7 @@ class SkeletonDataset(PoseDataset):
         # it is needed.
         if 'skeleton' not in self.data_prefix:
             self._check_keypoints(clips)
+            self._tell_dropped(clips)
         for clip in clips:
             clip['stream'] = self.stream
         return clips
@@ -191,6 +197,36 @@ class SkeletonDataset(PoseDataset):
         ):
             self._refuse(clips, what, mend, is_bad)
 
+    def _tell_dropped(self, clips: List[Dict]) -> None:
+        """Say which persons do not fit into the network."""
+        limit, dropped = self._num_person, {}
+        for clip in clips:
+            keypoint = clip['keypoint']
+            if limit is None or len(keypoint) <= limit:
+                continue
+            inds = np.arange(limit)[:, None]
+            if self._selects:
+                inds = select_persons(keypoint, limit, clip.get('keypoint_score'))
+            for track in dropped_persons(inds, keypoint):
+                frames = int(keypoint[track].any((1, 2)).sum())
+                dropped.setdefault(clip_id(clip), []).append(f'{track} ({frames} frames)')
+        if not dropped:
+            return
+        name, tracks = next(iter(dropped.items()))
+        how = 'SelectPersons keeps those who act'
+        if not self._selects:
+            how = (
+                'FormatGCNInput keeps the first ones in the file; to keep those who act, put '
+                f"dict(type='SelectPersons', num_person={limit}) first in the pipeline"
+            )
+        print_log(
+            f'{self.ann_file}: {len(dropped)} of {len(clips)} clips have more persons than the '
+            f'{limit} of the network; of the first, {name}, persons {", ".join(tracks[:5])} are '
+            f'left out: {how}',
+            logger='current',
+            level=logging.INFO if self._selects else logging.WARNING,
+        )
+
     def _refuse(self, clips: List[Dict], what: str, mend: str, is_bad: Callable) -> None:
         """Raise a ValueError that names the bad clips, if there are any."""
         bad = [clip for clip in clips if is_bad(clip)]
@@ -209,6 +245,25 @@ def _kind(step: Dict) -> str:
     """Of ``PadTo``, ``'PadTo'`` and ``'mmaction.PadTo'`` the last part."""
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
+
+
+def _agreed_stream(
+    own: Union[str, Sequence[str], None], step: Union[str, Sequence[str], None]
+) -> Union[str, Sequence[str]]:
+    """Return the stream of a data set and its pipeline, or refuse two."""
+    for stream in (own, step):
+        if stream is not None:
+            check_stream(stream)
+    if None not in (own, step) and _streams(own) != _streams(step):
+        raise ValueError(
+            f'stream={own!r} of the data set is not the stream={step!r} of SkeletonStream in its '
+            'pipeline: set both to the same, or use the config of that stream'
+        )
+    return own or step or 'j'
+
+
+def _streams(stream: Union[str, Sequence[str]]) -> Sequence[str]:
+    return [stream] if isinstance(stream, str) else list(stream)
 
 
 def _read_names(metainfo: Optional[Dict]) -> Optional[Dict]:

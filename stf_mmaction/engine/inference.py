@@ -20,7 +20,7 @@ from stf_mmaction.datasets.class_names import (
     find_class_names,
     read_class_names,
 )
-from stf_mmaction.datasets.frame_mapping import TracedInputs, trace
+from stf_mmaction.datasets.frame_mapping import TracedInputs, lay_persons, trace
 from stf_mmaction.focus import focus_of_frames
 from stf_mmaction.visualization import FocusedClip
 
@@ -181,9 +181,7 @@ def focus_of_classes(
     maps = result['focus'].float().cpu().flatten(1, 2)  # (clips, S M', T', V)
     laid = focus_of_frames(maps, torch.from_numpy(traced.frames), frames)
     laid = laid.unflatten(0, (len(wanted), -1))
-    focus = laid.new_zeros(len(wanted), persons, *laid.shape[2:])
-    shown = traced.persons >= 0
-    focus[:, traced.persons[shown]] = laid[:, shown]
+    focus = lay_persons(laid, traced.persons, persons)
     return ClassFocus(scores.float().cpu(), wanted.cpu(), focus)
 
 

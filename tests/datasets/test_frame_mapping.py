@@ -39,8 +39,8 @@ def run(clip, *steps, num_person=2):
     for n, frames in enumerate(traced.frames):
         for m, person in enumerate(traced.persons):
             for t, frame in enumerate(frames):
-                if person >= 0 and frame >= 0:
-                    expected[n, m, t] = raw[person, frame]
+                if frame >= 0 and person[frame] >= 0:
+                    expected[n, m, t] = raw[person[frame], frame]
     return traced.inputs.numpy(), expected
 
 

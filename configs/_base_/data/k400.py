@@ -3,7 +3,8 @@
 _base_ = './ntu.py'
 
 ann_file = 'data/skeleton/k400_openpose.pkl'
-pipeline = [
+test_pipeline = pipeline = [
+    dict(type='SelectPersons', num_person=2),
     dict(type='PrepareSkeleton', layout='openpose'),
     dict(type='SkeletonStream', layout='openpose'),
     dict(type='PadTo', length=300),

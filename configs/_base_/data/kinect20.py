@@ -1,5 +1,6 @@
 # Clips of one person with the 20 joints of Kinect v1, 64 frames of each.
 _prepare = [
+    dict(type='SelectPersons', num_person=1),
     dict(type='PrepareSkeleton', layout='kinect20'),
     dict(type='SkeletonStream', layout='kinect20'),
 ]

@@ -1,5 +1,6 @@
 # NTU RGB+D as published by MMAction2, prepared as in the paper.
-pipeline = [
+test_pipeline = pipeline = [
+    dict(type='SelectPersons', num_person=2),
     dict(type='PrepareSkeleton', layout='nturgb+d'),
     dict(type='SkeletonStream', layout='nturgb+d'),
     dict(type='PadTo', length=300),

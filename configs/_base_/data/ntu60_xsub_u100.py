@@ -3,6 +3,7 @@
 _base_ = './ntu60_xsub.py'
 
 _prepare = [
+    dict(type='SelectPersons', num_person=2),
     dict(type='PrepareSkeleton', layout='nturgb+d'),
     dict(type='SkeletonStream', layout='nturgb+d'),
 ]

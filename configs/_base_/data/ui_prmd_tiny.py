@@ -2,7 +2,8 @@
 _base_ = './kinect20.py'
 
 ann_file = 'tools/demo_data/ui_prmd_tiny.pkl'
-pipeline = [
+test_pipeline = pipeline = [
+    dict(type='SelectPersons', num_person=1),
     dict(type='PrepareSkeleton', layout='kinect20'),
     dict(type='SkeletonStream', layout='kinect20'),
     dict(type='PadTo', length=32),
