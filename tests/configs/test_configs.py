@@ -199,6 +199,11 @@ def test_one_knob_per_file():
             for loader in ('train', 'val', 'test'):
                 data = own[f'{loader}_dataloader']['dataset']
                 assert data.pop('stream') == stream
+            # What is tested names it in the pipeline, too: for MMAction2's APIs.
+            tested = [own[f'{loader}_dataloader']['dataset'] for loader in ('val', 'test')]
+            for steps in (own['test_pipeline'], *(data['pipeline'] for data in tested)):
+                (step,) = (s for s in steps if s['type'] == 'SkeletonStream')
+                assert step.pop('stream', stream) == stream
             if end == 'jb':
                 assert own['model'].pop('streams') == stream
             assert own == other
