@@ -199,7 +199,7 @@ def test_the_dataset_reads_it_from_one_file_or_many(folder):
         ),
         (
             lambda f: (f / 'kinetics_train_label.json').write_text('{"a": 1}'),
-            'kinetics_train_label.json must be a dict',
+            'has 1 for a: a dict with a label_index',
         ),
     ],
 )
@@ -215,3 +215,37 @@ def test_the_folder_for_clips_is_no_file(folder, capsys):
     with pytest.raises(SystemExit):
         convert(folder, '--clip-dir', folder / 'kinetics_val_label.json/a')
     assert 'kinetics_val_label.json is a file' in capsys.readouterr().err
+
+
+def test_one_half_alone(tmp_path):
+    write_kinetics(tmp_path, val=dict(a=1, b=0))
+    out = run_tool('kinetics.py', tmp_path, tmp_path / 'o.pkl', '--workers', 1)
+    data = safe_load(tmp_path / 'o.pkl')
+    assert data['split'] == dict(val=['a', 'b'])
+    assert data['classes'] == ['class 0', 'class 1']
+    assert "kinetics_train does not exist: no split 'train'" in out
+    with pytest.raises(SystemExit, match='neither kinetics_train nor kinetics_val'):
+        run_tool('kinetics.py', tmp_path / 'kinetics_val', tmp_path / 'p.pkl')
+
+
+def test_labels_as_text_and_names_that_disagree(tmp_path):
+    write_kinetics(tmp_path, train=dict(a=0), val=dict(b=0))
+    label = dict(has_skeleton=True, label='another', label_index='0')
+    (tmp_path / 'kinetics_val_label.json').write_text(json.dumps(dict(b=label)))
+    run_tool('kinetics.py', tmp_path, tmp_path / 'o.pkl', '--workers', 1)
+    data = safe_load(tmp_path / 'o.pkl')
+    assert [clip['label'] for clip in data['annotations']] == [0, 0]
+    assert 'classes' not in data
+
+
+def test_files_that_are_not_of_kinetics_say_so(tmp_path):
+    write_kinetics(tmp_path, train=dict.fromkeys('abcd', 0))
+    pose, score = openpose()
+    folder = tmp_path / 'kinetics_train'
+    write_openpose(folder / 'b.json', [[person] for person in zip(pose[:, :17], score[:, :17])], 0)
+    write_openpose(folder / 'c.json', [[person] for person in zip(pose, score * 0)], 0)
+    (folder / 'd.json').write_text('[]')
+    run_tool('kinetics.py', tmp_path, tmp_path / 'o.pkl', '--workers', 1)
+    why = dict(skipped(tmp_path / 'o.pkl'))
+    assert '34 numbers in pose and 17 in score: the 18 joints' in why['b']
+    assert 'all its scores are 0' in why['c'] and "lacks 'data'" in why['d']

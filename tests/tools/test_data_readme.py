@@ -1,11 +1,15 @@
 """The commands and the claims of tools/data/README.md."""
 
+import json
+import pickle
 import re
 import shlex
 
 import numpy as np
 import pytest
 from data_tools import ROOT, run_tool, skipped, write_csv, write_kinetics, write_ntu
+from test_data_arrays import filled, ntu_clips
+from test_data_trackers import instances, people, walkers, write_frames
 
 from stf_mmaction.datasets import safe_load
 
@@ -34,6 +38,18 @@ def raw(tmp_path, monkeypatch):
             f'{number} of the captured samples ...\n\n{names[1]}\n' + f'{names[3]}\n' * bool(kind)
         )
     write_kinetics(data / 'kinetics-skeleton', train=dict(a=0, b=1), val=dict(c=1))
+    frame = [[person] for person in walkers(18)[0]]
+    write_frames(data / 'openpose/wave_01', 'wave_01_', [people(*one) for one in frame])
+    (data / 'mmpose').mkdir()
+    frames = [dict(instances=instances(*one)) for one in frame]
+    (data / 'mmpose/wave_02.json').write_text(json.dumps(frames))
+    (data / 'ntu/xsub').mkdir(parents=True)
+    for split in ('train', 'val'):
+        np.save(data / f'ntu/xsub/{split}_data_joint.npy', filled(ntu_clips()))
+        names = [f'{split}{i}.skeleton' for i in range(3)]
+        (data / f'ntu/xsub/{split}_label.pkl').write_bytes(pickle.dumps((names, [0, 1, 2])))
+    x = filled(ntu_clips()).transpose(0, 2, 4, 3, 1).reshape(3, -1, 150)
+    np.savez(data / 'ntu/NTU60_CS.npz', x_train=x, y_train=np.eye(3), x_test=x, y_test=np.eye(3))
     keypoint = np.random.default_rng(0).normal(size=(1, 4, 20, 3))
     write_csv(data / 'my_clips/wave_01.csv', keypoint)
     np.savez(data / 'my_clips/wave_02.npz', keypoint=keypoint)
@@ -46,6 +62,10 @@ EXPECTED = [
     ('ntu.py 120', dict(xsub_train=1, xsub_val=2, xset_train=2, xset_val=1), 2),
     ('kinetics.py', dict(train=2, val=1), 0),
     ('kinetics.py', dict(train=2, val=1), 0),
+    ('openpose_json.py', dict(train=1), 1),
+    ('mmpose_json.py', dict(val=1), 1),
+    ('arrays.py', dict(train=3, val=3), 0),
+    ('arrays.py', dict(train=3, val=3), 0),
     ('custom.py', dict(train=1, val=1), 0),
 ]
 

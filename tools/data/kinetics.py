@@ -1,7 +1,7 @@
 """Convert Kinetics-Skeleton, as published with ST-GCN, to PoseDataset.
 
 The folder holds ``kinetics_train/<id>.json``, ``kinetics_val/<id>.json`` and
-a ``kinetics_<split>_label.json`` for each. In every frame the two persons
+a ``kinetics_<split>_label.json`` for each; one half alone is enough. In every frame the two persons
 with the highest sum of scores are kept, as in ST-GCN (of all that OpenPose
 found; ST-GCN looks at the first five). They may change places from frame to
 frame: the data set has no identities.
@@ -14,7 +14,7 @@ centres and scales them; the score becomes the visibility.
 import argparse
 import json
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 import numpy as np
 from conversion import (
@@ -64,7 +64,9 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
         ValueError: If this is not such a file.
     """
     data = json.loads(clip.source.read_text())
-    if data['label_index'] != clip.label:
+    if not isinstance(data, dict) or not {'data', 'label_index'} <= set(data):
+        raise ValueError("it lacks 'data' and 'label_index', which Kinetics-Skeleton has")
+    if _number(data['label_index']) != clip.label:
         raise ValueError(
             f"its label_index {data['label_index']} is {clip.label} in the list of labels"
         )
@@ -92,12 +94,21 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 def _joints(persons: List[Dict]) -> np.ndarray:
     """x, y and score, (persons, 18, 3); zero without a score."""
     shape = len(persons), NUM_JOINTS
+    for person in persons:
+        numbers = len(person['pose']), len(person['score'])
+        if numbers != (2 * NUM_JOINTS, NUM_JOINTS):
+            raise ValueError(
+                f'a person has {numbers[0]} numbers in pose and {numbers[1]} in score: the '
+                f'{NUM_JOINTS} joints of OpenPose need {2 * NUM_JOINTS} and {NUM_JOINTS}'
+            )
     pose = np.array([person['pose'] for person in persons], float)
     score = np.array([person['score'] for person in persons], float)
     joints = np.concatenate([pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
     # NaN too; the margin is for what is just outside the picture.
     if not (abs(joints) < MAX_VALUE).all():
         raise ValueError('it has an x, y or score that is not from 0 to 1')
+    if pose.any() and not (score > 0).any():
+        raise ValueError('all its scores are 0: no joint counts as seen')
     joints[score <= 0] = 0
     return joints
 
@@ -108,26 +119,38 @@ def read_labels(path: Path) -> Dict[str, Dict]:
         labels = json.loads(path.read_text())
     except ValueError as error:
         raise SystemExit(f'error: {path} is not JSON: {error}') from None
-    if not isinstance(labels, dict) or not labels or not all(map(_is_label, labels.values())):
+    if not isinstance(labels, dict) or not labels:
         raise SystemExit(
             f'error: {path} must be a dict of '
             '{id: {"has_skeleton": true, "label_index": 0, ...}}'
         )
+    for name, value in labels.items():
+        number = _number(value.get('label_index')) if isinstance(value, dict) else None
+        if number is None:
+            raise SystemExit(
+                f'error: {path} has {value!r:.80} for {name}: a dict with a label_index from 0 on '
+                'is needed'
+            )
+        value['label_index'] = number
     return labels
 
 
-def _is_label(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get('label_index'), int)
-        and value['label_index'] >= 0
-    )
+def _number(label: Any) -> Optional[int]:
+    """A label as a number, also from text; None if it is none."""
+    if isinstance(label, str) and label.strip().isdecimal():
+        return int(label)
+    return label if isinstance(label, int) and label >= 0 else None
 
 
-def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
-    """The clips of a split, and those left out with the reason."""
-    folder = source / f'kinetics_{split}'
-    labels_path = source / f'kinetics_{split}_label.json'
+def _half(source: Path, split: str) -> Tuple[Path, Path]:
+    return source / f'kinetics_{split}', source / f'kinetics_{split}_label.json'
+
+
+def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
+    """The clips of a split, those left out with the reason, names of classes."""
+    folder, labels_path = _half(source, split)
+    if not folder.exists() and not labels_path.exists():
+        return [], [], set()
     for path in (folder, labels_path):
         if not path.exists():
             raise SystemExit(
@@ -147,17 +170,31 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List]:
         else:
             label = labels[name]['label_index']
             clips.append(Clip(name, label, (split,), files[name]))
-    return clips, skipped
+    titles = {(value['label_index'], value.get('label')) for value in labels.values()}
+    return clips, skipped, titles
+
+
+def class_names(titles: Set[Tuple[int, Any]]) -> Optional[List[str]]:
+    """Names in the order of their numbers; None unless each number has one."""
+    names = [name for _, name in sorted(titles, key=lambda title: title[0])]
+    whole = sorted(number for number, _ in titles) == list(range(len(titles)))
+    return names if whole and all(isinstance(name, str) and name for name in names) else None
 
 
 def main() -> None:
     args = parse_args()
-    clips, skipped = [], []
-    for split in ('train', 'val'):
-        more, left_out = find_clips(args.source, split)
-        clips += more
-        skipped += left_out
-    convert(clips, read, args.out, args.workers, skipped, args.clip_dir)
+    halves = [find_clips(args.source, split) for split in ('train', 'val')]
+    clips, skipped = ([one for half in halves for one in half[i]] for i in (0, 1))
+    if not clips and not skipped:
+        raise SystemExit(
+            f'error: {args.source} holds neither kinetics_train nor kinetics_val: it must be the '
+            'folder kinetics-skeleton of ST-GCN'
+        )
+    for split, half in zip(('train', 'val'), halves):
+        if not half[0] and not half[1]:
+            print(f'{_half(args.source, split)[0]} does not exist: no split {split!r}')
+    classes = class_names(halves[0][2] | halves[1][2])
+    convert(clips, read, args.out, args.workers, skipped, args.clip_dir, classes)
 
 
 if __name__ == '__main__':

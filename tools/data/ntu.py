@@ -153,12 +153,14 @@ def read_bodies(path: Path) -> np.ndarray:
         for _ in range(num_bodies):
             first = at + BODY + 1
             end = first + NUM_JOINTS * JOINT
-            if end > len(words):
+            if at + BODY >= len(words):
                 raise ValueError(cut)
             if int(words[at + BODY]) != NUM_JOINTS:
                 raise ValueError(
                     f'frame {frame + 1} has a body of {words[at + BODY]} joints, not 25'
                 )
+            if end > len(words):
+                raise ValueError(cut)
             if words[at] not in bodies:
                 bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
             joints = np.array([words[i : i + 3] for i in range(first, end, JOINT)], float)

@@ -1,0 +1,204 @@
+"""JSON of OpenPose and MMPose: persons followed over frames, real files."""
+
+import json
+
+import numpy as np
+import pytest
+from data_tools import ROOT, openpose, run_tool, skipped
+
+from stf_mmaction.datasets import safe_load
+
+REAL = ROOT.parent / 'shared/raw'
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Converts ``clips`` with these labels; returns the pickle."""
+    (tmp_path / 'clips').mkdir()
+
+    def converts(tool, labels, *more, source=tmp_path / 'clips'):
+        (tmp_path / 'labels.csv').write_text(labels)
+        paths = source, tmp_path / 'labels.csv', tmp_path / 'o.pkl'
+        run_tool(tool, *paths, '--workers', 1, *more)
+        return safe_load(tmp_path / 'o.pkl')
+
+    return converts
+
+
+def people(*persons):
+    """A frame as OpenPose writes it, of (V, 3) persons."""
+    return dict(version=1.3, people=[dict(pose_keypoints_2d=p.ravel().tolist()) for p in persons])
+
+
+def write_frames(folder, prefix, frames, first=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, frame in enumerate(frames):
+        if frame is not None:
+            path = folder / f'{prefix}{first + index:012d}_keypoints.json'
+            path.write_text(frame if isinstance(frame, str) else json.dumps(frame))
+
+
+def walkers(joints=18, frames=6):
+    """Two persons who walk past each other, (2, T, V, 3), without a hole."""
+    pose, score = openpose(frames=frames)
+    one = np.concatenate([pose, score[..., None]], 2)
+    one[:, 16:] = one[:, 14:16] + 0.01
+    one = np.concatenate([one, one], 1)[:, :joints]
+    other = one + [0.4, 0.05, 0]
+    one[..., 0] += np.arange(frames)[:, None] * 0.01
+    one[..., 2] *= 0.5  # the second is seen better
+    return np.stack([one, other]).round(4)
+
+
+@pytest.mark.parametrize('joints', [18, 25])
+def test_persons_of_openpose_are_followed(convert, tmp_path, joints):
+    """They change places in the file; one is lost for two frames, a passer-by is dropped."""
+    both = walkers(joints)
+    passer = both[0, 0] + [0, 2, 0]
+    frames = [people(*(both[:, t] if t % 2 else both[::-1, t])) for t in range(6)]
+    frames[2] = people(both[1, 2])
+    frames[3] = people(passer, both[1, 3])
+    write_frames(tmp_path / 'clips/walk', 'cam1_', frames, first=7)
+    write_frames(tmp_path / 'clips', 'a_b_', [people(both[0, 0]), None, people(both[0, 2])])
+    data = convert('openpose_json.py', 'clip,label\nwalk,Walk\na_b.mp4,Stand\n')
+    assert data['classes'] == ['Stand', 'Walk']
+    walk, stand = data['annotations']
+    assert (walk['frame_dir'], walk['label'], walk['total_frames']) == ('walk', 1, 6)
+    expected = both[::-1].copy()
+    expected[1, 2:4] = 0
+    np.testing.assert_allclose(walk['keypoint'], expected[..., :2], atol=1e-6)
+    np.testing.assert_allclose(walk['keypoint_score'], expected[..., 2], atol=1e-6)
+    assert (stand['frame_dir'], stand['total_frames']) == ('a_b', 3)
+    assert not stand['keypoint'][:, 1].any()  # a frame without a file
+    one = convert('openpose_json.py', 'clip,label\nwalk,0\n', '--persons', 1)['annotations'][0]
+    np.testing.assert_allclose(one['keypoint'], expected[:1, ..., :2], atol=1e-6)
+
+
+def test_several_clips_in_folders(convert, tmp_path):
+    frame = people(walkers()[0, 0])
+    for folder, prefix in (('x', 'a_'), ('x', 'b_'), ('y', 'a_'), ('z', '')):
+        write_frames(tmp_path / 'clips' / folder, prefix, [frame])
+    data = convert('openpose_json.py', 'clip,label\nx/a,0\nx/b,0\ny,1\nz,1\n')
+    assert [clip['frame_dir'] for clip in data['annotations']] == ['x/a', 'x/b', 'y', 'z']
+
+
+def test_files_that_are_not_openposes_are_listed(convert, tmp_path):
+    good = walkers()[0, 0]
+    bad = dict(
+        cut=('{"people": [', 'is not JSON'),
+        other=('{"persons": []}', "no list 'people'"),
+        hands=(people(good[:16]), 'of shape (48,): 75 numbers (BODY_25) or 54'),
+        empty=(dict(people=[{}]), 'pose_keypoints_2d'),
+        text=(dict(people=[dict(pose_keypoints_2d='abc')]), 'pose_keypoints_2d'),
+        number=(dict(people=[3]), 'no object'),
+        nan=(json.dumps(people(good)).replace('[0.', '[NaN, 0.', 1), 'of shape (55,)'),
+    )
+    for name, (frame, _) in bad.items():
+        write_frames(tmp_path / 'clips', f'{name}_', [people(good), frame])
+    write_frames(tmp_path / 'clips', 'nobody_', [people()] * 2)
+    write_frames(tmp_path / 'clips', 'mixed_', [people(good), people(walkers(25)[0, 0])])
+    write_frames(tmp_path / 'clips', 'good_', [people(good)])
+    names = [*bad, 'nobody', 'mixed', 'good']
+    data = convert('openpose_json.py', 'clip,label\n' + ''.join(f'{n},0\n' for n in names))
+    assert [clip['frame_dir'] for clip in data['annotations']] == ['good']
+    why = dict(skipped(tmp_path / 'o.pkl'))
+    for name, (_, reason) in bad.items():
+        assert reason in why[name], (name, why[name])
+    assert why['nobody'] == 'nobody is in it'
+    assert '18 and 25 joints' in why['mixed']
+
+
+def test_a_folder_without_openpose_files(convert):
+    with pytest.raises(SystemExit, match='name the folder that openpose --write_json wrote to'):
+        convert('openpose_json.py', 'clip,label\na,0\n')
+
+
+def test_real_openpose_files(convert):
+    if not REAL.exists():
+        pytest.skip(f'{REAL} is not available')
+    data = convert('openpose_json.py', 'clip,label\n17,walk\n', source=REAL / 'openpose')
+    (clip,) = data['annotations']
+    assert clip['keypoint'].shape == (1, 60, 18, 2)  # one person, never lost
+    raw = json.loads((REAL / 'openpose/17_000000000010_keypoints.json').read_text())
+    joints = np.array(raw['people'][0]['pose_keypoints_2d']).reshape(18, 3)
+    np.testing.assert_allclose(clip['keypoint'][0, 10], joints[:, :2], rtol=1e-6)
+    np.testing.assert_allclose(clip['keypoint_score'][0, 10], joints[:, 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    'tool,folder,count', [('kinetics', 'kinetics-skeleton', 5), ('ntu', 'ntu', 3)]
+)
+def test_every_real_raw_file_converts(tmp_path, tool, folder, count):
+    if not REAL.exists():
+        pytest.skip(f'{REAL} is not available')
+    words = ['60'] if tool == 'ntu' else []
+    run_tool(f'{tool}.py', *words, REAL / folder, tmp_path / 'o.pkl', '--workers', 1)
+    assert len(safe_load(tmp_path / 'o.pkl')['annotations']) == count
+    assert skipped(tmp_path / 'o.pkl') == []
+
+
+def instances(*persons, ids=None):
+    """The persons of a frame as MMPose writes them."""
+    return [
+        dict(keypoints=p[:, :-1].tolist(), keypoint_scores=p[:, -1].tolist(), bbox=[[0, 0, 1, 1]])
+        | (dict(track_id=ids[i]) if ids else {})
+        for i, p in enumerate(persons)
+    ]
+
+
+@pytest.mark.parametrize('kind', ['inferencer', 'demo', 'tracked'])
+@pytest.mark.parametrize('channels', [2, 3])
+def test_mmpose_files(convert, tmp_path, kind, channels):
+    both = walkers(17)
+    if channels == 3:
+        both = np.insert(both, 2, both[..., 0], -1)
+    frames = []
+    for t in range(6):
+        order = [1, 0] if t % 2 else [0, 1]
+        ids = [5 + 2 * i for i in order] if kind == 'tracked' else None
+        frames.append(dict(frame_id=t + 3, instances=instances(*both[order, t], ids=ids)))
+    if kind == 'tracked':  # the numbers count, not the places
+        both[:, 3:] = both[::-1, 3:]
+        for frame in frames[3:]:
+            for one in frame['instances']:
+                one['track_id'] = 12 - one['track_id']
+    data = dict(meta_info=dict(num_keypoints=17), instance_info=frames)
+    (tmp_path / 'clips/far').mkdir()
+    path = tmp_path / 'clips/far/wave.json'
+    path.write_text(json.dumps(data if kind == 'demo' else frames))
+    (clip,) = convert('mmpose_json.py', 'clip,label\nfar/wave.mp4,3\n')['annotations']
+    expected = (
+        both
+        if kind == 'tracked' and both[0, ..., -1].sum() > both[1, ..., -1].sum()
+        else both[::-1]
+    )
+    np.testing.assert_allclose(clip['keypoint'], expected[..., :-1], atol=1e-6)
+    np.testing.assert_allclose(clip['keypoint_score'], expected[..., -1], atol=1e-6)
+    assert clip['label'] == 3
+
+
+def test_files_that_are_not_mmposes_are_listed(convert, tmp_path):
+    one, more = walkers(17)[0, 0], walkers(18)[0, 0]
+    frame = dict(frame_id=0, instances=instances(one))
+    bad = dict(
+        picture=(instances(one), 'persons of one picture'),
+        other=(dict(a=1), "nor a dict with 'instance_info'"),
+        frames=([dict(frame_id=0)], "without 'instances'"),
+        twice=([frame, frame], 'frame_id is not'),
+        far=([frame, dict(frame, frame_id=10**9)], 'frame_id goes from 0'),
+        mixed=([frame, dict(frame_id=1, instances=instances(more))], 'differ in joints'),
+        scoreless=([dict(instances=[dict(keypoints=[[1, 2]])])], "lacks 'keypoints' and"),
+        shape=([dict(instances=[dict(keypoints=[[1, 2]], keypoint_scores=[1, 1])])], 'shape (2,)'),
+    )
+    for name, (data, _) in bad.items():
+        (tmp_path / f'clips/{name}.json').write_text(json.dumps(data))
+    (tmp_path / 'clips/cut.json').write_text('[{')
+    (tmp_path / 'clips/good.json').write_text(json.dumps([frame]))
+    (tmp_path / 'clips/nobody.json').write_text('[]')
+    names = [*bad, 'cut', 'nobody', 'good']
+    data = convert('mmpose_json.py', 'clip,label\n' + ''.join(f'{n},0\n' for n in names))
+    assert [clip['frame_dir'] for clip in data['annotations']] == ['good']
+    why = dict(skipped(tmp_path / 'o.pkl'))
+    for name, (_, reason) in bad.items():
+        assert reason in why[name], (name, why[name])
+    assert 'is not JSON' in why['cut'] and why['nobody'] == 'nobody is in it'
