@@ -13,7 +13,9 @@ from stf_mmaction.engine.inference import (
     focus_of_clip,
     load_model,
 )
+from stf_mmaction.engine.page_clips import Network, page_clips
 from stf_mmaction.visualization import draw_focus
+from stf_mmaction.visualization.page import write_page
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,17 +28,37 @@ def parse_args() -> argparse.Namespace:
         nargs='+',
         help='their ids (frame_dir); defaults to one of each of the first classes',
     )
-    parser.add_argument('--num-clips', type=int, default=4, help='how many without --clips')
+    parser.add_argument(
+        '--num-clips',
+        type=int,
+        help='how many without --clips; defaults to 4 for a picture, 20 for a page',
+    )
     parser.add_argument(
         '--class-names',
         type=existing,
         help='text file with one name per line; defaults to those in the data or checkpoint',
     )
+    parser.add_argument(
+        '--html',
+        help='write a page instead, to play, turn and search the clips: one file that opens '
+        'offline in any browser',
+    )
+    parser.add_argument(
+        '--versus',
+        nargs=2,
+        metavar=('CONFIG', 'CHECKPOINT'),
+        help='a second network, shown beside the first on the page',
+    )
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.versus and not args.html:
+        parser.error('--versus needs --html: two networks are shown side by side on a page')
+    if args.num_clips is None:
+        args.num_clips = 20 if args.html else 4
+    return args
 
 
 def choose(dataset, wanted, count):
@@ -55,16 +77,38 @@ def choose(dataset, wanted, count):
     return first[:count].tolist()
 
 
+def second_network(args):
+    """The network of ``--versus``, in a list, or none."""
+    if not args.versus:
+        return []
+    config, weights = existing(args.versus[0]), checkpoint(args.versus[1])
+    cfg, model = load_model(config, weights, args.device, args.cfg_options)
+    name = Path(config).stem
+    if name == Path(args.config).stem:
+        name = f'{name}, {Path(weights).stem}'
+    return [Network(name, model, build_test_dataset(cfg))]
+
+
 def main() -> None:
     args = parse_args()
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
     names = class_names_of(model, dataset, args.class_names)
-    clips = [
-        focus_of_clip(model, dataset, index, names)
-        for index in choose(dataset, args.clips, args.num_clips)
-    ]
+    indices = choose(dataset, args.clips, args.num_clips)
     layout = model.lead.layout
+    if args.html:
+        networks = [Network(Path(args.config).stem, model, dataset), *second_network(args)]
+        write_page(
+            args.html,
+            page_clips(networks, indices),
+            layout,
+            [network.name for network in networks],
+            names,
+            title=f'Where {" and ".join(network.name for network in networks)} look',
+        )
+        print(f'wrote {args.html}')
+        return
+    clips = [focus_of_clip(model, dataset, index, names) for index in indices]
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     draw_focus(clips, layout).savefig(args.out, dpi=110)
     print(f'wrote {args.out}')

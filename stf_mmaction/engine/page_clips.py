@@ -1,0 +1,84 @@
+"""Clips of a page, as the networks on it see them."""
+
+from typing import Dict, List, NamedTuple, Sequence
+
+import numpy as np
+from torch import nn
+
+from stf_mmaction.visualization.page import NetworkView, PageClip
+
+from .inference import focus_of_classes
+
+
+class Network(NamedTuple):
+    """A trained network with the test clips that its own pipeline prepares.
+
+    Attributes:
+        name (str): As the page shows it.
+        model (torch.nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
+        dataset (SkeletonDataset): The clips.
+    """
+
+    name: str
+    model: nn.Module
+    dataset: object
+
+
+def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[PageClip]:
+    """Classify clips by every network, and compute where each looks.
+
+    The focus is that for the two likeliest classes, and for the label where
+    it is neither.
+
+    Args:
+        networks (Sequence[Network]): They may read different streams.
+        indices (Sequence[int]): Of the clips in the first one's data set; the
+            others find them by ``frame_dir``.
+
+    Raises:
+        ValueError: If a network's data set lacks a clip, or labels it
+            otherwise.
+    """
+    first, others = networks[0], networks[1:]
+    places = [_places(network) for network in others]
+    clips = []
+    for index in indices:
+        info = first.dataset.get_data_info(index)
+        clip_id, label = info.get('frame_dir', str(index)), int(info['label'])
+        keypoint = np.array(info['keypoint'], dtype=np.float32)
+        score = info.get('keypoint_score')
+        if score is not None:  # what was not seen is not drawn
+            keypoint[np.asarray(score) == 0] = 0
+        views = [_view(first, info, label)]
+        for network, place in zip(others, places):
+            if clip_id not in place:
+                raise ValueError(
+                    f'clip {clip_id} is not in the test split of {network.name}: '
+                    'compare networks on the same clips'
+                )
+            other = network.dataset.get_data_info(place[clip_id])
+            if int(other['label']) != label:
+                raise ValueError(
+                    f'clip {clip_id} has label {label} for {first.name} and '
+                    f'{other["label"]} for {network.name}: compare networks for the same classes'
+                )
+            views.append(_view(network, other, label))
+        clips.append(PageClip(clip_id, label, keypoint, views))
+    return clips
+
+
+def _places(network: Network) -> Dict[str, int]:
+    """Index of each clip of a data set by its id."""
+    dataset = network.dataset
+    return {dataset.get_data_info(i).get('frame_dir', str(i)): i for i in range(len(dataset))}
+
+
+def _view(network: Network, info: Dict, label: int) -> NetworkView:
+    pipeline = network.dataset.pipeline
+    copy = dict(info, keypoint=info['keypoint'].copy())  # the pipeline changes it
+    found = focus_of_classes(network.model, pipeline, copy)
+    classes, focus = found.classes.tolist(), found.focus.numpy()
+    if label not in classes and label < len(found.scores):
+        classes = [*classes, label]
+        focus = focus_of_classes(network.model, pipeline, info, classes).focus.numpy()
+    return NetworkView(found.scores.numpy(), classes, focus)
