@@ -20,7 +20,7 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['stf_mmaction', 'stf_mmaction.*']),
     # configs and tools are links in .mim/, where MMEngine looks for them.
-    package_data={'stf_mmaction': ['.mim/**/*']},
+    package_data={'stf_mmaction': ['.mim/**/*', 'visualization/page/*']},
     python_requires='>=3.10',
     install_requires=[
         # 2.6 is the first whose torch.load does not run code by default.
@@ -38,6 +38,6 @@ setup(
     extras_require={
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
-        'test': ['pytest', 'pytest-xdist', 'onnx', 'onnxruntime'],
+        'test': ['pytest', 'pytest-xdist', 'onnx', 'onnxruntime', 'playwright'],
     },
 )

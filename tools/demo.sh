@@ -9,7 +9,7 @@ warmup=$(sed -n 's/.*warmup_epochs=\([0-9]*\).*/\1/p' configs/_base_/schedules/s
 # The network is so small that threads would wait for each other.
 export OMP_NUM_THREADS=1
 mkdir -p "$out"
-rm -f "$out"/*.pth "$out"/*.png
+rm -f "$out"/*.pth "$out"/*.png "$out"/*.html
 
 # Runs a tool with its output in a log; shows the end of that if it fails.
 logged() {
@@ -41,6 +41,9 @@ logged "$out/test_stf.log" tools/test.py "$config" "$last" \
 echo '[demo 3/3] drawing where it looks'
 logged "$out/focus.log" tools/visualize_focus.py "$config" "$last" \
     --out "$out/focus.png" --class-names tools/demo_data/classes.txt
+logged "$out/page.log" tools/visualize_focus.py "$config" "$last" \
+    --versus "$config" "$out/epoch_$warmup.pth" \
+    --html "$out/focus.html" --class-names tools/demo_data/classes.txt
 
 top1() {
     sed -n "s/.*Epoch(test).*acc\/$2: \([0-9.]*\).*/\1/p" "$out/$1" |
@@ -54,4 +57,5 @@ top-1 accuracy on the val split
     member explore             $(top1 test_stf.log explore_top1)
     STF, their mean            $(top1 test_stf.log top1)
 where it looks: $out/focus.png
+a page to play: $PWD/$out/focus.html
 END

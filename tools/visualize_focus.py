@@ -54,15 +54,22 @@ def parse_args() -> argparse.Namespace:
         '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
     )
     args = parser.parse_args()
-    if args.versus and not args.html:
-        parser.error('--versus needs --html: two networks are shown side by side on a page')
+    if args.html and not args.html.endswith('.html'):
+        parser.error(f'--html {args.html} must end in .html')
+    if args.versus:
+        if not args.html:
+            parser.error('--versus needs --html: two networks are shown side by side on a page')
+        try:
+            args.versus = existing(args.versus[0]), checkpoint(args.versus[1])
+        except argparse.ArgumentTypeError as error:
+            parser.error(f'--versus: {error}')
     if args.num_clips is None:
         args.num_clips = 20 if args.html else 4
     return args
 
 
 def choose(dataset, wanted, count):
-    """Indices of clips by id, or of the first clip of each class."""
+    """Indices of clips by id, or of the first clip of each class, then the second, and so on."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     ids = [info['frame_dir'] for info in infos]
     if wanted:
@@ -73,20 +80,35 @@ def choose(dataset, wanted, count):
             )
         return [ids.index(name) for name in wanted]
     labels = [info['label'] for info in infos]
-    _, first = np.unique(labels, return_index=True)
-    return first[:count].tolist()
+    earlier = [labels[:i].count(label) for i, label in enumerate(labels)]
+    return np.lexsort((labels, earlier))[:count].tolist()
 
 
-def second_network(args):
-    """The network of ``--versus``, in a list, or none."""
-    if not args.versus:
-        return []
-    config, weights = existing(args.versus[0]), checkpoint(args.versus[1])
-    cfg, model = load_model(config, weights, args.device, args.cfg_options)
-    name = Path(config).stem
-    if name == Path(args.config).stem:
-        name = f'{name}, {Path(weights).stem}'
-    return [Network(name, model, build_test_dataset(cfg))]
+def network_names(args):
+    """Names of the networks on a page: their configs, or their checkpoints if those differ."""
+    sources = [(args.config, args.checkpoint)]
+    sources += [args.versus] if args.versus else []
+    names = [[Path(source).stem for source in column] for column in zip(*sources)]
+    return next((column for column in names if len(set(column)) == len(sources)), ['a', 'b'])
+
+
+def write_html(args, model, dataset, names):
+    """Write the page of one network, or of two."""
+    models, datasets = [model], [dataset]
+    if args.versus:
+        cfg, other = load_model(*args.versus, args.device, args.cfg_options)
+        models.append(other)
+        datasets.append(build_test_dataset(cfg))
+    networks = list(map(Network, network_names(args), models, datasets))
+    write_page(
+        args.html,
+        page_clips(networks, choose(dataset, args.clips, args.num_clips)),
+        model.lead.layout,
+        [network.name for network in networks],
+        names,
+        title=f'Where {" and ".join(n.name for n in networks)} look{"" if args.versus else "s"}',
+    )
+    print(f'wrote {args.html}')
 
 
 def main() -> None:
@@ -94,21 +116,14 @@ def main() -> None:
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
     names = class_names_of(model, dataset, args.class_names)
-    indices = choose(dataset, args.clips, args.num_clips)
-    layout = model.lead.layout
     if args.html:
-        networks = [Network(Path(args.config).stem, model, dataset), *second_network(args)]
-        write_page(
-            args.html,
-            page_clips(networks, indices),
-            layout,
-            [network.name for network in networks],
-            names,
-            title=f'Where {" and ".join(network.name for network in networks)} look',
-        )
-        print(f'wrote {args.html}')
+        write_html(args, model, dataset, names)
         return
-    clips = [focus_of_clip(model, dataset, index, names) for index in indices]
+    clips = [
+        focus_of_clip(model, dataset, index, names)
+        for index in choose(dataset, args.clips, args.num_clips)
+    ]
+    layout = model.lead.layout
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     draw_focus(clips, layout).savefig(args.out, dpi=110)
     print(f'wrote {args.out}')

@@ -110,9 +110,7 @@ def _limb_starts(order: List[int], layout: Layout) -> List[int]:
     parents, root = layout.parents, layout.root
     forks = {p for p in parents if p != root and list(parents).count(p) > 1}
     return [
-        joint
-        for above, joint in zip(order, order[1:])
-        if parents[joint] != above or above in forks
+        joint for above, joint in zip(order, order[1:]) if parents[joint] != above or above in forks
     ]
 
 

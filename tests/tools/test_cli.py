@@ -364,3 +364,35 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
     pins.write_text(pins.read_text() + 'pytest<10\n')
     # A full mmcv is not overwritten.
     assert installs(MMCV='0') == (0, ['torch', package])
+
+
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (['--html', 'page.htm'], '--html page.htm must end in .html'),
+        (['--versus', str(ROOT / 'setup.py'), str(ROOT / 'setup.py')], '--versus needs --html'),
+        (
+            ['--html', 'a.html', '--versus', str(ROOT / 'setup.py'), 'gone.pth'],
+            '--versus: file gone.pth does not exist',
+        ),
+    ],
+)
+def test_arguments_of_a_page(arguments, sentence, monkeypatch, capsys):
+    tool = load(TOOLS / 'visualize_focus.py')
+    here = str(ROOT / 'setup.py')
+    monkeypatch.setattr('sys.argv', ['visualize_focus.py', here, here, *arguments])
+    with pytest.raises(SystemExit):
+        tool.parse_args()
+    assert sentence in capsys.readouterr().err
+
+
+def test_clips_are_chosen_evenly_over_the_classes():
+    class Clips(list):
+        get_data_info = list.__getitem__
+
+    labels = [1, 1, 0, 1, 0, 2]
+    clips = Clips(dict(frame_dir=str(i), label=label) for i, label in enumerate(labels))
+    choose = load(TOOLS / 'visualize_focus.py').choose
+    assert choose(clips, None, 4) == [2, 0, 5, 4]
+    assert choose(clips, None, 99) == [2, 0, 5, 4, 1, 3]
+    assert choose(clips, ['5', '1'], 4) == [5, 1]

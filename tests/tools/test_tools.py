@@ -1,5 +1,6 @@
 """The tools as a user calls them, on the bundled skeletons."""
 
+import json
 import os
 import re
 import runpy
@@ -172,6 +173,22 @@ def test_focus_is_drawn(trained, tmp_path):
     )
     assert out.returncode == 0, out.stderr[-2000:]
     assert picture.read_bytes()[:4] == b'\x89PNG'
+
+
+def test_a_page_of_two_checkpoints(trained, tmp_path):
+    work_dir, _ = trained
+    page = tmp_path / 'a/page.html'
+    weights = work_dir / 'epoch_2.pth', work_dir / 'epoch_1.pth'
+    versus = ('--versus', DEMO, weights[1])
+    out = tool('visualize_focus.py', DEMO, weights[0], *versus, '--html', page, '--num-clips', 12)
+    assert out.returncode == 0, out.stderr[-2000:]
+    assert f'wrote {page}' in out.stdout
+    data = re.search(r'<script id="data".*?>(.*?)</script>', page.read_text(), re.S).group(1)
+    data = json.loads(data)
+    assert data['networks'] == ['epoch_2', 'epoch_1']
+    labels = [clip['label'] for clip in data['clips']]
+    assert labels == [*range(10), 0, 1]
+    assert all(len(clip['views']) == 2 for clip in data['clips'])
 
 
 def test_flops_of_stf_are_at_most_a_tenth_more():
