@@ -38,6 +38,14 @@ setup(
     extras_require={
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
-        'test': ['pytest', 'pytest-xdist', 'onnx', 'onnxruntime', 'playwright'],
+        'test': [
+            'pytest',
+            'pytest-xdist',
+            'onnx',
+            'onnxruntime',
+            'playwright',
+            'ruff==0.17.6',
+            'mypy==2.4.1',
+        ],
     },
 )
