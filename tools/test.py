@@ -17,6 +17,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
     parser.add_argument('--dump', help='pickle for the predictions: scores, labels and clip ids')
+    parser.add_argument(
+        '--focus',
+        help='.npz file for the focus of every clip, for its two likeliest classes',
+    )
     parser.add_argument('--show-dir', help='folder for pictures of the focus of each clip')
     parser.add_argument('--show', action='store_true', help='show these pictures in a window')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th clip')
@@ -27,6 +31,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
         parser.error(f'--dump {args.dump} must end in .pkl or .pickle')
+    if args.focus and not args.focus.endswith('.npz'):
+        parser.error(f'--focus {args.focus} must end in .npz')
     if args.interval < 1:
         parser.error(f'--interval {args.interval} must be at least 1')
     return args
@@ -42,6 +48,8 @@ def main() -> None:
         if not isinstance(evaluators, (list, tuple)):
             evaluators = [evaluators]
         cfg.test_evaluator = [*evaluators, dict(type='DumpScores', out_file_path=args.dump)]
+    if args.focus:
+        cfg.custom_hooks.append(dict(type='FocusExportHook', out=args.focus))
     if args.show or args.show_dir:
         cfg.custom_hooks.append(
             dict(

@@ -1,10 +1,13 @@
 """Which frame and person of a clip each of a network's inputs shows."""
 
-from typing import Dict, NamedTuple
+from functools import lru_cache
+from typing import Dict, NamedTuple, Tuple
 
 import numpy as np
 from mmengine.dataset import Compose
 from torch import Tensor
+
+from stf_mmaction.focus import frame_weights
 
 
 class TracedInputs(NamedTuple):
@@ -90,20 +93,93 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
     return TracedInputs(inputs, clip['data_samples'], persons, frames.reshape(clips, length))
 
 
-def lay_persons(focus: Tensor, persons: np.ndarray, num_persons: int) -> Tensor:
+def lay_persons(focus: np.ndarray, persons: np.ndarray, num_persons: int) -> np.ndarray:
     """Give each person of a clip the focus of the one that showed it.
 
     Args:
-        focus (torch.Tensor): Of the persons of the inputs, in the frames of
+        focus (numpy.ndarray): Of the persons of the inputs, in the frames of
             the clip, shape (..., M', T, V).
         persons (numpy.ndarray): See :class:`TracedInputs`, shape (M', T).
         num_persons (int): M of the clip.
 
     Returns:
-        torch.Tensor: Zero for persons whom the pipeline leaves out,
+        numpy.ndarray: Zero for persons whom the pipeline leaves out,
         shape (..., M, T, V).
     """
-    out = focus.new_zeros(*focus.shape[:-3], num_persons, *focus.shape[-2:])
+    if len(persons) == num_persons and (persons == np.arange(num_persons)[:, None]).all():
+        return focus
+    out = np.zeros((*focus.shape[:-3], num_persons, *focus.shape[-2:]), focus.dtype)
     slots, frames = np.nonzero(persons >= 0)
     out[..., persons[slots, frames], frames, :] = focus[..., slots, frames, :]
     return out
+
+
+class TracingPipeline:
+    """A pipeline whose samples know which clip and frames they come from.
+
+    It adds one field, ``source``, to the ``data_samples`` that its pipeline
+    packs, so that nothing runs twice; see :class:`Source`.
+
+    Args:
+        pipeline (Compose): Transforms up to ``PackActionInputs``.
+        first (int): Position of the first clip of the data set among all
+            clips of a test. Defaults to 0.
+    """
+
+    def __init__(self, pipeline: Compose, first: int = 0) -> None:
+        self.pipeline = pipeline
+        self.first = first
+
+    def __call__(self, clip: Dict) -> Dict:
+        """Run the pipeline on one clip."""
+        index = self.first + clip.get('sample_idx', 0)
+        name = str(clip.get('frame_dir', index))
+        persons, frames = clip['keypoint'].shape[:2]
+        traced = trace(self.pipeline, clip)
+        source = Source(index, name, persons, frames, traced.persons, traced.frames)
+        traced.data_samples.set_field(source, 'source')
+        return dict(inputs=traced.inputs, data_samples=traced.data_samples)
+
+
+class Source(NamedTuple):
+    """The clip that a sample was made of.
+
+    Attributes:
+        index (int): Its position in the test data.
+        name (str): Its id, ``frame_dir``.
+        num_persons (int): M of the whole clip.
+        num_frames (int): T of the whole clip.
+        persons (numpy.ndarray): See :class:`TracedInputs`.
+        frames (numpy.ndarray): Likewise.
+    """
+
+    index: int
+    name: str
+    num_persons: int
+    num_frames: int
+    persons: np.ndarray
+    frames: np.ndarray
+
+    def lay(self, focus: np.ndarray) -> np.ndarray:
+        """Lay the focus of the inputs onto the frames and persons of the clip.
+
+        Args:
+            focus (numpy.ndarray): Float32, shape (num_clips, S, M', T', V).
+
+        Returns:
+            numpy.ndarray: Zero for persons whom the pipeline leaves out, mean
+            over the num_clips, shape (S, M, T, V).
+        """
+        maps, persons, _, joints = focus.shape[1:]
+        frames = np.ascontiguousarray(self.frames, np.int64)
+        weights = _weights(frames.tobytes(), frames.shape, self.num_frames)
+        samples = focus.transpose(0, 3, 1, 2, 4).reshape(weights.shape[1], -1)
+        laid = (weights @ samples).reshape(-1, maps, persons, joints).transpose(1, 2, 0, 3)
+        return lay_persons(laid, self.persons, self.num_persons)
+
+
+@lru_cache(maxsize=64)
+def _weights(frames: bytes, shape: Tuple[int, int], length: int) -> np.ndarray:
+    """Weights in float32; clips of one length mostly have the same ones."""
+    origin = np.frombuffer(frames, np.int64).reshape(shape)
+    return frame_weights(origin, length).astype(np.float32)

@@ -1,3 +1,5 @@
+from .focus_export_hook import FocusExportHook
+from .focus_file import FocusFile
 from .focus_hook import FocusVisualizationHook
 from .inferencer import STFInferencer
 from .metrics import DumpScores, MemberAccMetric, WholeDumpResults
@@ -7,6 +9,8 @@ from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 __all__ = [
     'CheckpointCheckHook',
     'DumpScores',
+    'FocusExportHook',
+    'FocusFile',
     'FocusVisualizationHook',
     'MemberAccMetric',
     'STFInferencer',

@@ -20,8 +20,7 @@ from stf_mmaction.datasets.class_names import (
     find_class_names,
     read_class_names,
 )
-from stf_mmaction.datasets.frame_mapping import TracedInputs, lay_persons, trace
-from stf_mmaction.focus import focus_of_frames
+from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.visualization import FocusedClip
 
 from .sanity_hooks import check_weights, dataset_meta
@@ -107,6 +106,18 @@ def build_test_dataset(cfg: Config):
     return DATASETS.build(cfg.test_dataloader.dataset)
 
 
+def check_knows_focus(model: nn.Module) -> None:
+    """Raise a ValueError if a model cannot tell the focus."""
+    if not hasattr(model, 'focus'):
+        raise ValueError(
+            f'{type(model).__name__} does not know the focus: '
+            "use type='STFRecognizer' and cls_head "
+            "type='STFHead', their weights are the same"
+        )
+    if hasattr(model, 'check_focus'):
+        model.check_focus()
+
+
 class Prediction(NamedTuple):
     """What a model says of a clip.
 
@@ -160,12 +171,7 @@ def focus_of_classes(
         ValueError: If the model does not know the focus, or its pipeline
             does not take the clip.
     """
-    if not hasattr(model, 'focus'):
-        raise ValueError(
-            f'{type(model).__name__} does not know the focus: '
-            "use type='STFRecognizer' and cls_head "
-            "type='STFHead', their weights are the same"
-        )
+    check_knows_focus(model)
     persons, frames = clip['keypoint'].shape[:2]
     traced = _traced(pipeline, clip)
     data = model.data_preprocessor(dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
@@ -178,10 +184,8 @@ def focus_of_classes(
         wanted = torch.as_tensor(classes, device=scores.device)
     if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
         result = model.focus(inputs, wanted.expand(len(inputs), -1))
-    maps = result['focus'].float().cpu().flatten(1, 2)  # (clips, S M', T', V)
-    laid = focus_of_frames(maps, torch.from_numpy(traced.frames), frames)
-    laid = laid.unflatten(0, (len(wanted), -1))
-    focus = lay_persons(laid, traced.persons, persons)
+    source = Source(0, '', persons, frames, traced.persons, traced.frames)
+    focus = torch.from_numpy(source.lay(result['focus'].float().cpu().numpy()))
     return ClassFocus(scores.float().cpu(), wanted.cpu(), focus)
 
 

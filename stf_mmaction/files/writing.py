@@ -18,6 +18,7 @@ _WHY = {
     errno.ENAMETOOLONG: 'the name is too long: choose a shorter one',
     errno.EISDIR: 'it is a folder: name a file',
     errno.ENOTDIR: 'a part of its path is a file: choose another folder',
+    errno.EEXIST: 'a part of its path is a file: choose another folder',
     errno.ELOOP: 'its links lead in a circle: remove them',
     errno.EIO: 'the disk fails: check it',
     errno.ESTALE: 'the network folder went away: mount it again',

@@ -11,7 +11,7 @@ from .maps import (
 )
 from .masking import frozen_running_stats, mask_inputs, present_persons, resize_focus
 from .measures import coverage, distance, entropy, overlap
-from .resample import focus_of_frames
+from .resample import focus_of_frames, frame_weights
 
 __all__ = [
     'coverage',
@@ -19,6 +19,7 @@ __all__ = [
     'entropy',
     'focus_map',
     'focus_of_frames',
+    'frame_weights',
     'frozen_running_stats',
     'gradient_weights',
     'last_gradient',

@@ -1,5 +1,6 @@
 """Focus in the frames of the clip that a network's inputs were taken from."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,16 +25,31 @@ def focus_of_frames(focus: Tensor, origin: Tensor, frames: int) -> Tensor:
         >>> focus_of_frames(q, torch.tensor([[0, 2]]), 4).flatten()
         tensor([0.0000, 0.5000, 1.0000, 1.0000])
     """
-    real = origin >= 0
-    samples = focus.transpose(1, 2)[real]  # (samples, M, V)
-    known, which = origin[real].unique(return_inverse=True)
-    total = focus.new_zeros(len(known), *samples.shape[1:])
-    count = torch.bincount(which).to(focus)[:, None, None]
-    mean = total.index_add(0, which, samples) / count
-    every = torch.arange(frames, device=origin.device)
-    after = torch.searchsorted(known, every).clamp(max=len(known) - 1)
-    before = (torch.searchsorted(known, every, right=True) - 1).clamp(min=0)
-    way = (every - known[before]) / (known[after] - known[before]).clamp(min=1)
+    persons, _, joints = focus.shape[1:]
+    weights = torch.from_numpy(frame_weights(origin.cpu().numpy(), frames)).to(focus)
+    samples = focus.transpose(1, 2).flatten(0, 1).flatten(1)  # (N T', M V)
+    return (weights @ samples).view(frames, persons, joints).transpose(0, 1)
+
+
+def frame_weights(origin: np.ndarray, frames: int) -> np.ndarray:
+    """Compute how much each sampled frame counts in each frame of the clip.
+
+    Args:
+        origin (numpy.ndarray): As in :func:`focus_of_frames`, shape (N, T').
+        frames (int): T.
+
+    Returns:
+        numpy.ndarray: Rows that add up to 1, float64, shape (T, N T').
+    """
+    flat = origin.ravel()
+    samples = np.flatnonzero(flat >= 0)
+    known, which = np.unique(flat[samples], return_inverse=True)
+    mean = np.zeros((len(known), len(flat)))
+    mean[which, samples] = 1
+    mean /= mean.sum(1, keepdims=True)
+    every = np.arange(frames)
+    after = np.searchsorted(known, every).clip(max=len(known) - 1)
+    before = (np.searchsorted(known, every, 'right') - 1).clip(min=0)
     # Outside of the sampled frames before and after are the same.
-    laid = torch.lerp(mean[before], mean[after], way.to(focus)[:, None, None])
-    return laid.transpose(0, 1)
+    way = (every - known[before]) / (known[after] - known[before]).clip(min=1)
+    return mean[before] + way[:, None] * (mean[after] - mean[before])

@@ -86,7 +86,8 @@ def test_arguments_are_those_of_mmaction2(name, given, config, monkeypatch):
     monkeypatch.setattr('sys.argv', [name, *given.format(c=config).split()])
     ours = vars(load(TOOLS / name).parse_args())
     theirs = vars(load(THEIRS / name).parse_args())
-    assert ours == theirs
+    # The tools take more than these, such as --focus.
+    assert {key: ours.get(key) for key in theirs} == theirs
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from stf_mmaction.focus import present_persons, resize_focus
 
 from .backward_now import backward_now, can_backward_now
-from .stf_recognizer import STFRecognizer, build_preprocessor
+from .stf_recognizer import FocusSink, STFRecognizer, build_preprocessor, top_classes
 
 
 @MODELS.register_module()
@@ -43,6 +43,8 @@ class STFEnsemble(BaseModel):
 
     Attributes:
         baseline (bool): Whether this is the warm-up. Defaults to False.
+        focus_sink (Callable, optional): As of :class:`STFRecognizer`; the
+            focus is the mean of the members. Defaults to None.
 
     Raises:
         ValueError: If there is no member, two have one name, or a member
@@ -79,6 +81,7 @@ class STFEnsemble(BaseModel):
                 self._part[name] = part
         self.members = ModuleDict(built)
         self.baseline = False
+        self.focus_sink: Optional[FocusSink] = None
         self._register_load_state_dict_pre_hook(self.spread_baseline)
 
     @staticmethod
@@ -210,17 +213,33 @@ class STFEnsemble(BaseModel):
         Each sample also gets ``member_scores``, a dict of name to
         probabilities (K,).
         """
-        scores = {}
-        for name, member in self._active().items():
-            samples = member.predict(self._own(name, inputs), data_samples)
+        scores, kept = {}, {}
+        active = self._active()
+        for name, member in active.items():
+            feats, kwargs = member.extract_feat(self._own(name, inputs), test_mode=True)
+            samples = member.cls_head.predict(feats, data_samples, **kwargs)
             scores[name] = [s.pred_score for s in samples]
+            if self.focus_sink is not None:
+                kept[name] = feats
         for index, sample in enumerate(data_samples):
             own = {name: scores[name][index] for name in scores}
             mean = torch.stack(list(own.values())).mean(0)
             sample.set_field(own, 'member_scores')
             sample.set_pred_score(mean)
             sample.set_pred_label(mean.argmax(-1, keepdim=True))
+        if self.focus_sink is not None:
+            classes = top_classes(data_samples)
+            maps = [
+                member.focus_of_features(kept[name], self._own(name, inputs), classes)
+                for name, member in active.items()
+            ]
+            self.focus_sink(data_samples, classes, torch.stack(maps).mean(0))
         return data_samples
+
+    def check_focus(self) -> None:
+        """Raise a ValueError if a member cannot tell the focus."""
+        for member in self.members.values():
+            member.check_focus()
 
     @torch.no_grad()
     def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
@@ -234,9 +253,8 @@ class STFEnsemble(BaseModel):
         Returns:
             dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
         """
+        self.check_focus()
         members = self._active()
-        for member in members.values():
-            member.check_focus()
         self.check_input(inputs.shape)
         own = [self._own(name, inputs) for name in members]
         features = [m.backbone(x) for m, x in zip(members.values(), own)]

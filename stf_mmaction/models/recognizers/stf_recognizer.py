@@ -1,6 +1,6 @@
 """A GCN recognizer that is told where to look."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmaction.models.recognizers import RecognizerGCN
@@ -15,6 +15,9 @@ from ..heads import FocusContext, STFHead
 from .focus_layers import candidates, check_layers, last_blocks, watched_features
 from .upstream_backbones import check_stock_input, translate_layout
 
+# Receives what a test step found, see STFRecognizer.focus_sink.
+FocusSink = Callable[[SampleList, Tensor, Tensor], None]
+
 
 def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
     """Build a data preprocessor outside of a Runner, too.
@@ -26,6 +29,13 @@ def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
     """
     cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
     return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
+
+
+def top_classes(samples: SampleList) -> Tensor:
+    """Return the two likeliest classes of N predicted samples, (N, 2)."""
+    scores = [sample.pred_score for sample in samples]
+    # average_clips=None leaves scores of each clip, (num_clips, K).
+    return torch.stack([s.reshape(-1, s.shape[-1]).mean(0) for s in scores]).topk(2, 1).indices
 
 
 @MODELS.register_module()
@@ -53,6 +63,9 @@ class STFRecognizer(RecognizerGCN):
         baseline (bool): While True the model is its own baseline: STF
             modules are off and the classification loss is the only one.
             Defaults to False.
+        focus_sink (Callable, optional): Called by ``predict`` with the N
+            samples, their two likeliest classes (N, 2) and the focus for
+            these, (N, num_clips, 2, M, T, V). Defaults to None.
 
     Raises:
         ValueError: If ``focus_layers`` does not name two modules.
@@ -74,6 +87,7 @@ class STFRecognizer(RecognizerGCN):
             **kwargs,
         )
         self.baseline = False
+        self.focus_sink: Optional[FocusSink] = None
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = self._choose_layers(focus_layers)
@@ -211,6 +225,36 @@ class STFRecognizer(RecognizerGCN):
         """As of ``RecognizerGCN``, of inputs (N, num_clips, M, T, V, C)."""
         self.check_input(inputs.flatten(0, 1).shape)
         return super().extract_feat(inputs, *args, **kwargs)
+
+    def predict(self, inputs: Tensor, data_samples: SampleList, **kwargs) -> SampleList:
+        """Predict as ``RecognizerGCN``; give the focus to ``focus_sink``.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples.
+        """
+        feats, predict_kwargs = self.extract_feat(inputs, test_mode=True)
+        samples = self.cls_head.predict(feats, data_samples, **predict_kwargs)
+        if self.focus_sink is not None:
+            classes = top_classes(samples)
+            self.focus_sink(samples, classes, self.focus_of_features(feats, inputs, classes))
+        return samples
+
+    def focus_of_features(self, feats: Tensor, inputs: Tensor, classes: Tensor) -> Tensor:
+        """Compute the focus from features that a forward pass left.
+
+        Args:
+            feats (torch.Tensor): Shape (N num_clips, M, C, T', V).
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            classes (torch.Tensor): Class indices, shape (N, S).
+
+        Returns:
+            torch.Tensor: In [0, 1], shape (N, num_clips, S, M, T, V).
+        """
+        count = inputs.shape[1]
+        present = present_persons(inputs.flatten(0, 1))
+        maps, _ = self.cls_head.focus(feats, present, classes.repeat_interleave(count, 0))
+        return resize_focus(maps, inputs.shape[3]).unflatten(0, (-1, count))
 
     def _context(self, clips: Tensor) -> Tuple[Tensor, FocusContext]:
         lower = last = None
