@@ -20,7 +20,15 @@ if find_spec('mmengine') or find_spec('mmaction'):
 
     apply_patches()
 
-    from . import datasets, engine, models, visualization
+    from . import datasets, engine, models, registry, visualization
     from .engine import STFInferencer
 
-    __all__ += ['STFInferencer', 'apply_patches', 'datasets', 'engine', 'models', 'visualization']
+    __all__ += [
+        'STFInferencer',
+        'apply_patches',
+        'datasets',
+        'engine',
+        'models',
+        'registry',
+        'visualization',
+    ]
