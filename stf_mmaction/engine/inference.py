@@ -9,6 +9,7 @@ import torch
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
 from mmengine.runner.checkpoint import _load_checkpoint
 from torch import Tensor, nn
@@ -23,7 +24,9 @@ from stf_mmaction.datasets.class_names import (
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.visualization import FocusedClip
 
-from .sanity_hooks import check_weights, dataset_meta
+from .provenance import check_provenance
+from .sanity_hooks import dataset_meta
+from .weights import fit_weights
 
 
 def load_model(
@@ -47,7 +50,8 @@ def load_model(
         ``dataset_meta`` is that of the checkpoint, as in MMEngine's APIs.
 
     Raises:
-        ValueError: If the weights do not fit the model.
+        ValueError: If the weights do not fit the model, or were trained on
+            another stream, layout or preparation.
     """
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
@@ -55,8 +59,9 @@ def load_model(
     model = MODELS.build(cfg.model)
     if checkpoint is not None:
         loaded = _load_checkpoint(checkpoint, map_location='cpu')
-        state = loaded.get('state_dict', loaded)
-        check_weights(model, state, checkpoint)
+        state, said = fit_weights(model, loaded, checkpoint)
+        for sentence in said + check_provenance(loaded, cfg, checkpoint):
+            print_log(sentence, logger='current')
         model.load_state_dict(state, strict=False)
         model.dataset_meta = dataset_meta(loaded)
     return cfg, model.to(device).eval()

@@ -6,9 +6,11 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
-from torch import Tensor, nn
+from torch import nn
 
 from .checkpoint_paths import confine_paths
+from .provenance import check_classes, check_provenance
+from .weights import fit_weights
 
 
 def unwrapped(runner: Runner) -> nn.Module:
@@ -59,65 +61,34 @@ class SkeletonCheckHook(Hook):
 
 @HOOKS.register_module()
 class CheckpointCheckHook(Hook):
-    """Does a checkpoint fit the network?
+    """Does a checkpoint fit the network, and the data that it is given?
 
     MMEngine warns where weights are missing or of another shape, and goes on
-    with random ones.
+    with random ones. Here a training that starts from a checkpoint
+    (``load_from``) may have a new head, and says so; a test and a resumed
+    training may not.
 
     Raises:
-        ValueError: If weights would be left random.
+        ValueError: If weights would be left random, or the checkpoint was
+            trained on another stream, layout, preparation or other classes.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
-        """Compare the weights of a checkpoint with those of the model."""
+        """Compare a checkpoint with the model, the config and the data."""
         confine_paths(runner, checkpoint)
-        state = checkpoint.get('state_dict', checkpoint)
-        meta = unwrapped(runner).dataset_meta = dataset_meta(checkpoint)
-        if isinstance(runner._test_loop, BaseLoop):
-            evaluator = runner.test_evaluator
-            evaluator.dataset_meta = {**meta, **(evaluator.dataset_meta or {})}
-        path = runner._load_from or 'the checkpoint'
+        path = str(runner._load_from or 'the checkpoint')
         model = unwrapped(runner)
-        # A frozen backbone may learn other classes than it was trained with.
-        new_head = getattr(getattr(model, 'lead', None), 'frozen_backbone', False)
-        new_head = new_head and isinstance(runner._train_loop, BaseLoop)
-        check_weights(model, state, str(path), new_head)
-
-
-def check_weights(
-    model: nn.Module, state: Dict[str, Tensor], path: str, new_head: bool = False
-) -> None:
-    """Raise if a state dict does not fill a model.
-
-    STF modules may be missing, as in a baseline's; an ensemble also takes
-    the weights of one network.
-
-    Args:
-        model (nn.Module): The model.
-        state (dict[str, torch.Tensor]): Of a checkpoint.
-        path (str): Named in the error.
-        new_head (bool): Whether the head may be another one.
-            Defaults to False.
-
-    Raises:
-        ValueError: If an entry is missing or has another shape.
-    """
-    state = dict(state)
-    if hasattr(model, 'spread_baseline'):
-        model.spread_baseline(state, '')
-    own = {name: value for name, value in model.state_dict().items() if '.stf_' not in name}
-    hint = 'use the config it was trained with, or convert_msg3d_state_dict for published weights'
-    missing = [name for name in own if name not in state]
-    if missing:
-        raise ValueError(
-            f'{path} lacks {len(missing)} of the {len(own)} entries of the '
-            f'network, the first is {missing[0]}: {hint}'
-        )
-    for name, value in model.state_dict().items():
-        if new_head and 'cls_head.' in name:
-            continue
-        if name in state and state[name].shape != value.shape:
-            raise ValueError(
-                f'{path} holds {name} of shape {tuple(state[name].shape)}, '
-                f'the network has {tuple(value.shape)}: {hint}'
-            )
+        training = isinstance(runner._train_loop, BaseLoop)
+        starts = training and not runner._resume
+        state, said = fit_weights(model, checkpoint, path, starts)
+        said += check_provenance(checkpoint, runner.cfg, path, strict=not starts)
+        meta = model.dataset_meta = dataset_meta(checkpoint)
+        loop = runner._train_loop if training else runner._test_loop
+        if isinstance(loop, BaseLoop):
+            known = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
+            said += check_classes(meta, known, path, strict=not starts)
+            if not training:
+                loop.evaluator.dataset_meta = {**meta, **known}
+        for sentence in said:
+            runner.logger.info(sentence)
+        checkpoint['state_dict'] = state

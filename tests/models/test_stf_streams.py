@@ -9,7 +9,7 @@ from mmengine.runner import load_state_dict
 from networks import backbone, batch, ensemble_cfg, recognizer_cfg, total, wake
 from test_stf_ensemble import Kill, run, weights
 
-from stf_mmaction.engine.sanity_hooks import check_weights
+from stf_mmaction.engine.weights import check_weights
 
 TWO, FOUR = ('j', 'b'), ('j', 'b', 'jm', 'bm')
 

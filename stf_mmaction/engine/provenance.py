@@ -1,0 +1,238 @@
+"""Was a checkpoint trained on what a config gives it?
+
+A checkpoint holds its config as text. It is read as data: names, numbers and
+lists; nothing in it is run.
+"""
+
+import ast
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from stf_mmaction.datasets.layouts import get_layout
+
+# Transforms that decide what the numbers of the input mean, besides streams.
+PREPARATION = {
+    'PrepareSkeleton',
+    'PreNormalize2D',
+    'PreNormalize3D',
+    'JointToBone',
+    'ToMotion',
+    'MergeSkeFeat',
+}
+# A network computes nonsense on another one of these; of the rest it works
+# on less than it was trained for.
+REFUSED = ('stream', 'layout', 'graph', 'preparation')
+
+
+class Difference(NamedTuple):
+    """What a network was trained on, and what it is given.
+
+    Attributes:
+        what (str): ``stream``, ``layout`` and so on.
+        trained: In the config of the checkpoint.
+        given: In the config at hand.
+    """
+
+    what: str
+    trained: Any
+    given: Any
+
+    def __str__(self) -> str:
+        return f'the {self.what} {self.trained!r}, the config gives it {self.given!r}'
+
+
+def config_of(checkpoint: Dict) -> Dict:
+    """Return what can be read of the config in a checkpoint.
+
+    Args:
+        checkpoint (dict): Its ``meta`` may hold ``cfg``, as text.
+
+    Returns:
+        dict: Empty if there is none.
+    """
+    meta = checkpoint.get('meta')
+    text = meta.get('cfg', meta.get('config')) if isinstance(meta, dict) else None
+    if not isinstance(text, str):
+        return {}
+    try:
+        lines = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    out = {}
+    for line in lines:
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            try:
+                out[line.targets[0].id] = _literal(line.value)
+            except (ValueError, RecursionError):
+                continue
+    return out
+
+
+def _literal(node: ast.AST) -> Any:
+    """``ast.literal_eval`` that also knows ``dict(key=value)``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
+        out = dict(_literal(node.args[0])) if node.args else {}
+        for keyword in node.keywords:
+            value = _literal(keyword.value)
+            out.update(value if keyword.arg is None else {keyword.arg: value})
+        return out
+    if isinstance(node, ast.Dict):
+        keys = [ast.literal_eval(key) for key in node.keys if key is not None]
+        return dict(zip(keys, map(_literal, node.values)))
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [_literal(item) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    return ast.literal_eval(node)
+
+
+def seen_by_network(cfg: Dict) -> Dict[str, Any]:
+    """Return what the network of a config sees in a test.
+
+    Args:
+        cfg (dict or mmengine.Config): Any config of skeletons.
+
+    Returns:
+        dict: ``stream``, ``layout``, ``graph``, ``preparation``, ``frames``
+        and ``persons``, as far as they can be told.
+    """
+    dataset = _dataset(cfg)
+    steps = {}
+    for step in dataset.get('pipeline') or cfg.get('test_pipeline') or ():
+        if isinstance(step, dict) and isinstance(step.get('type'), str):
+            steps.setdefault(step['type'].split('.')[-1], step)
+    out = {}
+    if 'SkeletonStream' in steps:
+        stream = steps['SkeletonStream'].get('stream') or dataset.get('stream') or 'j'
+        out['stream'] = _as_text(stream)
+    elif 'GenSkeFeat' in steps:
+        out['stream'] = _as_text(steps['GenSkeFeat'].get('feats', ['j']))
+    for kind, key in (
+        ('PrepareSkeleton', 'layout'),
+        ('SkeletonStream', 'layout'),
+        ('GenSkeFeat', 'dataset'),
+    ):
+        if key in steps.get(kind, {}):
+            out.setdefault('layout', steps[kind][key])
+    graph = _backbone(cfg.get('model') or {}).get('graph_cfg') or {}
+    if 'layout' in graph:
+        out['graph'] = graph['layout']
+    if steps:
+        out['preparation'] = ', '.join(sorted(PREPARATION & set(steps))) or 'none'
+    for kind, key, name in (
+        ('PadTo', 'length', 'frames'),
+        ('UniformSampleFrames', 'clip_len', 'frames'),
+        ('FormatGCNInput', 'num_person', 'persons'),
+    ):
+        if key in steps.get(kind, {}):
+            out[name] = steps[kind][key]
+    return out
+
+
+def _dataset(cfg: Dict) -> Dict:
+    for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
+        dataset = (cfg.get(loader) or {}).get('dataset')
+        while dataset and ('dataset' in dataset or dataset.get('datasets')):
+            dataset = dataset.get('dataset') or dataset['datasets'][0]
+        if dataset:
+            return dataset
+    return {}
+
+
+def _backbone(model: Dict) -> Dict:
+    members = model.get('members') or [{}]
+    for part in (model, model.get('shared') or {}, members[0]):
+        if part.get('backbone'):
+            return part['backbone']
+    return {}
+
+
+def _as_text(stream: Any) -> str:
+    return stream if isinstance(stream, str) else '+'.join(map(str, stream))
+
+
+def differences(trained: Dict, given: Dict) -> List[Difference]:
+    """Compare what networks see, where both configs tell.
+
+    Args:
+        trained (dict): The config in a checkpoint, of :func:`config_of`.
+        given (dict or mmengine.Config): The config to use it with.
+    """
+    before, now = seen_by_network(trained), seen_by_network(given)
+    return [
+        Difference(what, before[what], now[what])
+        for what in before
+        if what in now and not _same(before[what], now[what])
+    ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one == other:
+        return True
+    skeletons = [_skeleton(value) for value in (one, other)]
+    return None not in skeletons and skeletons[0] == skeletons[1]
+
+
+def _skeleton(layout: Any) -> Optional[tuple]:
+    """What matters of a layout, by its name, file or dict."""
+    try:
+        layout = get_layout(layout)
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+    return layout.num_node, frozenset(layout.inward), layout.center, layout.height
+
+
+def check_provenance(checkpoint: Dict, cfg: Dict, path: str, strict: bool = True) -> List[str]:
+    """Refuse a checkpoint that was trained on something else.
+
+    Args:
+        checkpoint (dict): What the file holds.
+        cfg (dict or mmengine.Config): The config to use it with.
+        path (str): Named in the error.
+        strict (bool): Whether to raise, as in a test. Defaults to True.
+
+    Returns:
+        list[str]: Sentences on what differs and is not refused.
+
+    Raises:
+        ValueError: If stream, layout, graph or preparation differ.
+    """
+    said = []
+    for difference in differences(config_of(checkpoint), cfg):
+        if strict and difference.what in REFUSED:
+            raise ValueError(
+                f'{path} was trained on {difference}: use the config it was trained with'
+            )
+        said.append(f'{path} was trained on {difference}')
+    return said
+
+
+def check_classes(trained: Dict, given: Dict, path: str, strict: bool = True) -> List[str]:
+    """Refuse data whose classes are not those of a checkpoint.
+
+    Args:
+        trained (dict): ``dataset_meta`` of the checkpoint.
+        given (dict): ``metainfo`` of the data.
+        path (str): Named in the error.
+        strict (bool): Whether to raise, as in a test. Defaults to True.
+
+    Returns:
+        list[str]: A sentence, if they differ and are not refused.
+
+    Raises:
+        ValueError: If one class has another name.
+    """
+    before, now = (list(map(str, meta.get('classes') or ())) for meta in (trained, given))
+    pairs = [(k, a, b) for k, (a, b) in enumerate(zip(before, now)) if _plain(a) != _plain(b)]
+    if not pairs:
+        return []
+    label, old, new = pairs[0]
+    text = (
+        f'class {label} is {old!r} in {path} and {new!r} in the data, '
+        f'{len(pairs)} of {len(now)} names differ'
+    )
+    if strict:
+        raise ValueError(f'{text}: test on data with the classes that it was trained for')
+    return [text]
+
+
+def _plain(name: str) -> str:
+    return ''.join(name.lower().replace('_', ' ').replace('-', ' ').split())
