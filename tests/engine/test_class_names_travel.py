@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import tiny
-import torch
 from mmaction.registry import DATASETS
 
 from stf_mmaction import STFInferencer
 from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.inference import class_names_of, focus_of_clip, load_model
+from stf_mmaction.files import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
 
 def test_the_checkpoint_and_the_inferencer_know_them(trained):
     cfg, checkpoint = trained
-    meta = torch.load(checkpoint, weights_only=True)['meta']
+    meta = read_checkpoint(checkpoint)['meta']
     assert tuple(meta['dataset_meta']['classes']) == tiny.NAMES
     inferencer = STFInferencer(cfg, str(checkpoint))
     result = inferencer(tiny.clips()[0]['keypoint'])

@@ -2,9 +2,9 @@
 
 import pytest
 import tiny
-import torch
 
 from stf_mmaction import STFInferencer
+from stf_mmaction.files import read_checkpoint
 
 
 @pytest.fixture(scope='module')
@@ -27,7 +27,7 @@ def test_a_training_takes_a_new_head_and_says_so(trained, tmp_path):
     assert 'has 3 classes, the network 2 classes: 4 weights are new, members.focus' in (
         log.read_text()
     )
-    old = torch.load(checkpoint, weights_only=True)['state_dict']
+    old = read_checkpoint(checkpoint)['state_dict']
     for member in runner.model.members.values():
         for name, value in member.named_parameters():
             if 'cls_head' not in name:
