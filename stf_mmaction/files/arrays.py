@@ -14,7 +14,7 @@ from typing import Any, Dict, Sequence, Tuple
 import numpy as np
 
 from .tree import RefusedError
-from .unpickler import Blank, Constructor, check_key
+from .unpickler import Blank, Bytes, Constructor, check_key
 
 # Numbers, and text of up to 9,999 letters.
 _KINDS = re.compile(r'[<>|=]?(b1|[iu][1248]|f[248]|f16|c8|c16|[SU]\d{1,4})')
@@ -46,30 +46,33 @@ def make_array(shape: Sequence[int], dtype: np.dtype, data: Any, order: str) -> 
     Args:
         shape (tuple[int]): Its shape.
         dtype (np.dtype): Made by :func:`make_dtype`.
-        data (bytes): Exactly as many as the shape needs.
+        data (bytes or Bytes): Exactly as many as the shape needs.
         order (str): ``'C'`` or ``'F'``.
     """
     if not isinstance(dtype, np.dtype):
         raise RefusedError('it has an array without a kind')
     if isinstance(data, str):  # Written by Python 2.
         data = data.encode('latin-1')
-    if type(data) not in (bytes, bytearray):
+    if type(data) not in (bytes, bytearray, Bytes):
         raise RefusedError(f'it has an array whose data is a {type(data).__name__}')
+    size = data.size if type(data) is Bytes else len(data)
     if (
         type(shape) is not tuple
         or len(shape) > _MAX_DIMS
-        or not all(type(n) is int and 0 <= n <= max(_MAX_EMPTY, len(data)) for n in shape)
+        or not all(type(n) is int and 0 <= n <= max(_MAX_EMPTY, size) for n in shape)
         or order not in ('C', 'F')
     ):
         raise RefusedError(f'it has an array of shape {str(shape)[:80]}')
     needed = math.prod(shape) * dtype.itemsize
-    if needed != len(data):
-        raise RefusedError(f'it has an array of shape {shape} with {len(data)} bytes, not {needed}')
-    array = np.ndarray(shape, dtype, data, order=order).copy(order)
-    if (
-        dtype.kind == 'U'
-        and (array.reshape(-1).view(f'{dtype.byteorder}u4') > sys.maxunicode).any()
-    ):
+    if needed != size:
+        raise RefusedError(f'it has an array of shape {shape} with {size} bytes, not {needed}')
+    array = np.ndarray(shape, dtype, order=order)
+    flat = array.reshape(-1, order='A').view('u1') if needed else np.empty(0, 'u1')
+    if type(data) is Bytes:
+        data.read_into(memoryview(flat))
+    else:
+        flat[:] = np.frombuffer(data, 'u1') if needed else 0
+    if dtype.kind == 'U' and (flat.view(f'{dtype.byteorder}u4') > sys.maxunicode).any():
         raise RefusedError('it has an array of text that is not valid')
     # Other bytes than 0 and 1 are true in one operation and false in another.
     return array if dtype.kind != 'b' else array.view('u1') != 0

@@ -9,6 +9,7 @@ a file may call are :class:`Constructor` objects, which have no attributes to
 write to.
 """
 
+import gc
 import struct
 from collections import Counter, OrderedDict, deque
 from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
@@ -18,7 +19,12 @@ import numpy as np
 from .tree import MAX_DEPTH, RefusedError, Unfinished, check_tree
 
 # Longer parts are read by themselves, not through the buffer.
-_CHUNK = 1 << 16
+_CHUNK = 1 << 20
+_MEMO_BYTES = 40
+# Those of arrays are read straight into them.
+_LAZY_BYTES = 1 << 12
+_MISSING = object()
+_STOP = ord('.')
 # Memory for containers, in bytes: that of a small file, and for each byte of
 # a larger one. The densest data that pickle writes, pairs of small integers,
 # takes 12 bytes for each byte.
@@ -50,6 +56,41 @@ class Blank(Unfinished):
         self.build, self.memo_keys = build, []
 
 
+class Bytes(Unfinished):
+    """The bytes of an array, which are read when the array is there.
+
+    Args:
+        file (BinaryIO): Where they are.
+        at (int): Their place in it.
+        size (int): Their number.
+        view (memoryview, optional): The bytes, where they are read already.
+    """
+
+    __slots__ = ('_file', '_at', 'size', '_view')
+
+    def __init__(self, file: BinaryIO, at: int, size: int, view: Optional[memoryview]):
+        self._file, self._at, self.size, self._view = file, at, size, view
+
+    def read_into(self, target: memoryview) -> None:
+        """Fill a writable view of ``size`` bytes."""
+        if self._view is not None:
+            target[:] = self._view
+            self._view = None  # It keeps far more than these bytes in memory.
+            return
+        back = self._file.tell()
+        self._file.seek(self._at)
+        read = self._file.readinto(target)
+        self._file.seek(back)
+        if read != self.size:
+            raise RefusedError('it is cut off')
+
+    def whole(self) -> bytes:
+        """The bytes by themselves."""
+        target = bytearray(self.size)
+        self.read_into(memoryview(target))
+        return bytes(target)
+
+
 class Unpickler:
     """Reads one pickle from a file; afterwards the file is at its end.
 
@@ -71,11 +112,13 @@ class Unpickler:
     ):
         self._file, self._left = file, size
         self._constructors, self._persistent = constructors, persistent
-        self._buffer, self._at = b'', 0
+        self._buffer, self._at, self._next = b'', 0, file.tell()
+        self._has_bytes = False  # of an array, among the newest values
         self._stack: List[Any] = []
         self._marks: List[List[Any]] = []
         self._memo: Dict[int, Any] = {}
         self._budget = _FREE_BYTES + _BYTES_PER_BYTE * size
+        self._num_paid = 0  # of the entries of the memo
         self._nodes = 1000 + 16 * size
 
     def load(self) -> Any:
@@ -90,28 +133,74 @@ class Unpickler:
 
     def load_part(self) -> Any:
         """As ``load``, for what is only a part of a value."""
-        steps = _STEPS
+        collects = gc.isenabled()
+        gc.disable()  # Nothing here is garbage, and looking for it takes half the time.
+        try:
+            self._run()
+        except IndexError:
+            raise RefusedError('its instructions do not fit together') from None
+        except UnicodeDecodeError:
+            raise RefusedError('it has text that is not valid') from None
+        finally:
+            if collects:
+                gc.enable()
+        if self._marks or len(self._stack) != 1:
+            raise RefusedError('its instructions do not fit together')
+        self._file.seek(self._at - len(self._buffer), 1)
+        (value,) = self._settled([self._stack.pop()])
+        return value
+
+    def _run(self) -> None:
+        """Follow the instructions up to the last one."""
         while True:
+            self._run_frequent()
             if self._at >= len(self._buffer):
                 self._fill(1)
             code = self._buffer[self._at]
             self._at += 1
-            if code == 0x2E:  # STOP
-                break
-            step = steps.get(code)
+            step = _STEPS[code]
             if step is None:
+                if code == _STOP:
+                    return
                 raise RefusedError(f'it has the instruction {bytes([code])!r}, which is not data')
-            try:
-                step(self)
-            except IndexError:
-                raise RefusedError('its instructions do not fit together') from None
-        if self._marks or len(self._stack) != 1:
-            raise RefusedError('its instructions do not fit together')
-        self._file.seek(self._at - len(self._buffer), 1)
-        return self._stack.pop()
+            step(self)
+
+    def _run_frequent(self) -> None:
+        """Follow instructions as long as they are of the five most frequent.
+
+        They are written out, as a call for each takes most of the time.
+        """
+        buffer, at, stack, memo = self._buffer, self._at, self._stack, self._memo
+        last = len(buffer) - 257  # The longest of these, a text, ends in the buffer.
+        while at < last:
+            code = buffer[at]
+            if code == 0x94:  # MEMOIZE
+                top = stack[-1]
+                if type(top) is Blank:
+                    top.memo_keys.append(len(memo))
+                memo[len(memo)] = top
+                at += 1
+            elif code == 0x68:  # BINGET
+                self._get(buffer[at + 1])
+                at += 2
+            elif code == 0x8C:  # SHORT_BINUNICODE
+                end = at + 2 + buffer[at + 1]
+                stack.append(str(buffer[at + 2 : end], 'utf-8', 'surrogatepass'))
+                at = end
+            elif code == 0x4B:  # BININT1
+                stack.append(buffer[at + 1])
+                at += 2
+            elif code == 0x4D:  # BININT2
+                stack.append(buffer[at + 1] | buffer[at + 2] << 8)
+                at += 3
+            else:
+                break
+        self._at = at
 
     def _fill(self, count: int) -> None:
         """Have at least ``count`` bytes from the position on."""
+        self._spend(_MEMO_BYTES * (len(self._memo) - self._num_paid))
+        self._num_paid = len(self._memo)
         kept = self._buffer[self._at :]
         wanted = count - len(kept)
         if wanted > self._left:
@@ -120,32 +209,47 @@ class Unpickler:
         if len(read) < wanted:
             raise RefusedError('it is cut off')
         self._left -= len(read)
+        self._next += len(read)
         self._buffer, self._at = kept + read, 0
 
     def take(self, count: int) -> bytes:
         """The next bytes."""
-        end = self._at + count
-        if end > len(self._buffer):
-            if count > _CHUNK // 2:
-                return self._take_many(count)
+        if self._at + count > len(self._buffer):
             self._fill(count)
-            end = self._at + count
+        end = self._at + count
         taken = self._buffer[self._at : end]
         self._at = end
         return taken
 
-    def _take_many(self, count: int) -> bytes:
-        """As ``take``, without a copy through the buffer."""
+    def _push_bytes(self, count: int) -> None:
+        """The next bytes, or where they are."""
+        if count < _LAZY_BYTES:
+            self._stack.append(self.take(count))
+            return
         kept = len(self._buffer) - self._at
-        if count - kept > self._left:
+        place = self._next - kept
+        if count <= kept:
+            view = memoryview(self._buffer)[self._at : self._at + count]
+            self._at += count
+        elif count - kept > self._left:
             raise RefusedError('it is cut off')
-        self._file.seek(-kept, 1)
-        taken = self._file.read(count)
-        if len(taken) < count:
-            raise RefusedError('it is cut off')
-        self._left -= count - kept
-        self._buffer, self._at = b'', 0
-        return taken
+        else:
+            view = None
+            self._left -= count - kept
+            self._next = self._file.seek(place + count)
+            self._buffer, self._at = b'', 0
+        self._has_bytes = True
+        self._stack.append(Bytes(self._file, place, count, view))
+
+    def _settled(self, items: List[Any]) -> List[Any]:
+        """The parts of a container, without those that are not yet read.
+
+        What describes an array is a tuple with its dtype; that waits.
+        """
+        self._has_bytes = False
+        if any(isinstance(item, np.dtype) for item in items):
+            return items
+        return [item.whole() if type(item) is Bytes else item for item in items]
 
     def _line(self) -> bytes:
         size = 64
@@ -168,7 +272,7 @@ class Unpickler:
 
     def _pop_mark(self) -> List[Any]:
         items, self._stack = self._stack, self._marks.pop()
-        return items
+        return self._settled(items) if self._has_bytes else items
 
     # Numbers and text.
 
@@ -211,7 +315,8 @@ class Unpickler:
         if len(self._stack) < count:
             raise IndexError
         self._spend(48 + 8 * count)
-        self._stack[-count:] = [tuple(self._stack[-count:])]
+        items = self._stack[-count:]
+        self._stack[-count:] = [tuple(self._settled(items) if self._has_bytes else items)]
 
     def _marked(self, make: Callable) -> None:
         items = self._pop_mark()
@@ -223,6 +328,14 @@ class Unpickler:
         if type(target) not in (list, deque):
             raise RefusedError(f'it appends to a {type(target).__name__}')
         target.extend(items)
+
+    def _append_one(self) -> None:
+        item = self._stack.pop()
+        self._append(self._settled([item]))
+
+    def _set_one(self) -> None:
+        value, key = self._stack.pop(), self._stack.pop()
+        self._set(self._settled([key, value]))
 
     def _add(self) -> None:
         items, target = self._pop_mark(), self._stack[-1]
@@ -250,14 +363,14 @@ class Unpickler:
         top = self._stack[-1]
         if type(top) is Blank:
             top.memo_keys.append(index)
-        self._spend(40)
         self._memo[index] = top
 
     def _get(self, index: int) -> None:
-        try:
-            self._stack.append(self._memo[index])
-        except KeyError:
-            raise RefusedError(f'it names value {index}, which it does not have') from None
+        value = self._memo.get(index, _MISSING)
+        if value is _MISSING:
+            raise RefusedError(f'it names value {index}, which it does not have')
+        self._has_bytes = self._has_bytes or type(value) is Bytes
+        self._stack.append(value)
 
     # Calls.
 
@@ -337,7 +450,7 @@ def check_key(value: Any) -> Any:
     return value
 
 
-def _steps() -> Dict[int, Callable[[Unpickler], None]]:
+def _steps() -> List[Optional[Callable[[Unpickler], None]]]:
     """What each instruction does, by its byte."""
 
     def push(value):
@@ -352,9 +465,6 @@ def _steps() -> Dict[int, Callable[[Unpickler], None]]:
 
     def latin(size):  # Text of Python 2.
         return lambda self: self._stack.append(str(self.take(self._unsigned(size)), 'latin-1'))
-
-    def data(size, kind):
-        return lambda self: self._stack.append(kind(self.take(self._unsigned(size))))
 
     names = {
         b'\x80': lambda self: self.take(1),  # PROTO
@@ -377,10 +487,11 @@ def _steps() -> Dict[int, Callable[[Unpickler], None]]:
         b'U': latin(1),
         b'T': latin(4),
         b'S': Unpickler._quoted,
-        b'C': data(1, bytes),
-        b'B': data(4, bytes),
-        b'\x8e': data(8, bytes),
-        b'\x96': data(8, bytearray),
+        b'C': lambda self: self._stack.append(self.take(self._unsigned(1))),
+        b'B': lambda self: self._push_bytes(self._unsigned(4)),
+        b'\x8e': lambda self: self._push_bytes(self._unsigned(8)),
+        b'\x96': lambda self: self._stack.append(bytearray(self.take(self._unsigned(8)))),
+        b'\x94': lambda self: self._put(len(self._memo)),
         b'(': Unpickler._mark,
         b')': push(()),
         b'\x85': lambda self: self._tuple_of(1),
@@ -389,18 +500,17 @@ def _steps() -> Dict[int, Callable[[Unpickler], None]]:
         b't': lambda self: self._marked(tuple),
         b']': lambda self: self._container(list, 64),
         b'l': lambda self: self._marked(list),
-        b'a': lambda self: self._append([self._stack.pop()]),
+        b'a': Unpickler._append_one,
         b'e': lambda self: self._append(self._pop_mark()),
         b'}': lambda self: self._container(dict, 64),
         b'd': Unpickler._marked_dict,
-        b's': lambda self: self._set([self._stack.pop(-2), self._stack.pop()]),
+        b's': Unpickler._set_one,
         b'u': lambda self: self._set(self._pop_mark()),
         b'\x8f': lambda self: self._container(set, 216),
         b'\x90': Unpickler._add,
         b'p': lambda self: self._put(_number(int, self._line()[:20])),
         b'q': lambda self: self._put(self.take(1)[0]),
         b'r': lambda self: self._put(self._unsigned(4)),
-        b'\x94': lambda self: self._put(len(self._memo)),
         b'g': lambda self: self._get(_number(int, self._line()[:20])),
         b'h': lambda self: self._get(self.take(1)[0]),
         b'j': lambda self: self._get(self._unsigned(4)),
@@ -413,7 +523,7 @@ def _steps() -> Dict[int, Callable[[Unpickler], None]]:
         b'b': Unpickler._build,
         b'Q': Unpickler._persist,
     }
-    return {code[0]: step for code, step in names.items()}
+    return [names.get(bytes([code])) for code in range(256)]
 
 
 _STEPS = _steps()
