@@ -1,10 +1,11 @@
 """Names of classes: where they come from, and whether they fit."""
 
-import codecs
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
+
+from stf_mmaction.files import read_text
 
 Names = Tuple[str, ...]
 
@@ -24,20 +25,6 @@ def read_class_names(path: Union[str, Path]) -> Names:
         raise FileNotFoundError(f'file {path} of class names does not exist')
     text = read_text(path)
     return as_class_names([line.strip() for line in text.rstrip().splitlines()], str(path))
-
-
-def read_text(path: Union[str, Path]) -> str:
-    """Read a text file, whatever wrote it.
-
-    UTF-8 with or without a byte order mark, UTF-16 with one, and else
-    Latin-1, which older Windows programs write.
-    """
-    data = Path(path).read_bytes()
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        return data.decode('utf-16' if is_utf16 else 'utf-8-sig')
-    except UnicodeDecodeError:
-        return data.decode('latin-1')
 
 
 def as_class_names(value: Any, source: str) -> Names:

@@ -1,12 +1,17 @@
 """Skeleton layouts: the one source of graph, bones, normalisation, drawing."""
 
-import json
+from collections import Counter
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional, Tuple, Union
 
+from stf_mmaction.files import read_json
+
 from .layout_table import TABLE, Pairs
+
+# A body with face and hands has 133; a graph holds the square of it many times.
+MAX_JOINTS, MAX_BONES = 2000, 20_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,16 @@ class Layout:
     name: str = ''
 
     def __post_init__(self) -> None:
+        if not 0 < self.num_node <= MAX_JOINTS:
+            raise ValueError(
+                f'num_node={self.num_node} of a layout is not the number of joints of a skeleton: '
+                f'use 1 to {MAX_JOINTS}'
+            )
+        if len(self.inward) > MAX_BONES or len(self.pairs) > MAX_BONES:
+            raise ValueError(
+                f'a layout has {len(self.inward)} bones and {len(self.pairs)} pairs: up to '
+                f'{MAX_BONES} are read'
+            )
         joints = [
             j
             for pair in (*self.inward, *self.pairs, self.height or ())
@@ -56,7 +71,7 @@ class Layout:
             raise ValueError(
                 f'joint {loops[0]} of a layout is its own parent: take that pair out of \'inward\''
             )
-        apart = set(range(self.num_node)) - set(self._ways(self.center))
+        apart = set(range(self.num_node)) - set(self._toward(self.center))
         if apart:
             raise ValueError(
                 f'joint {min(apart)} of a layout is not connected to joint '
@@ -69,19 +84,19 @@ class Layout:
                 f'{self.num_node} joints: give one for each'
             )
 
-    def _ways(self, start: int) -> Dict[int, Tuple[int, ...]]:
-        """A shortest path from a joint to each that is connected to it."""
+    def _toward(self, start: int) -> Dict[int, int]:
+        """The next joint on a shortest path to ``start``, of each that has one."""
         near: Dict[int, List[int]] = {j: [] for j in range(self.num_node)}
         for child, parent in self.inward:
             near[child].append(parent)
             near[parent].append(child)
-        ways, queue = {start: (start,)}, [start]
+        toward, queue = {start: start}, [start]
         for joint in queue:  # it grows
             for other in near[joint]:
-                if other not in ways:
-                    ways[other] = (*ways[joint], other)
+                if other not in toward:
+                    toward[other] = joint
                     queue.append(other)
-        return ways
+        return toward
 
     @property
     def parents(self) -> Tuple[int, ...]:
@@ -91,7 +106,7 @@ class Layout:
             ValueError: If the layout is not a tree.
         """
         children = [child for child, _ in self.inward]
-        twice = {c for c in children if children.count(c) > 1}
+        twice = {child for child, count in Counter(children).items() if count > 1}
         if twice:
             raise ValueError(
                 f'joint {min(twice)} of a layout has several parents: for '
@@ -120,7 +135,10 @@ class Layout:
         Returns:
             tuple[int]: The joints of the way, both ends among them.
         """
-        return self._ways(start)[end]
+        toward, way = self._toward(start), [end]
+        while way[-1] != start:
+            way.append(toward[way[-1]])
+        return tuple(reversed(way))
 
 
 LAYOUTS: Dict[str, Layout] = {name: Layout(name=name, **joints) for name, joints in TABLE.items()}
@@ -156,7 +174,7 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
         return LAYOUTS[layout]
     if not isinstance(layout, dict):
         raise ValueError(
-            f'layout {layout!r} is neither a name nor a dict: '
+            f'layout {layout!r:.200} is neither a name nor a dict: '
             f'use one of {sorted(LAYOUTS)} or a dict with '
             'num_node, inward and center'
         )
@@ -166,17 +184,14 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
         raise ValueError(f'a layout dict lacks {missing}: add them')
     unknown = [key for key in layout if key not in known]
     if unknown:
-        raise ValueError(f'a layout dict has unknown keys {unknown}: it takes {known}')
+        raise ValueError(f'a layout dict has unknown keys {unknown[:5]}: it takes {known}')
     return Layout(**{key: _field(key, layout[key]) for key in layout})
 
 
 def _read(path: Path) -> Any:
     if not path.is_file():
         raise FileNotFoundError(f'layout file {path} does not exist')
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f'layout file {path} is not JSON: {error}') from None
+    return read_json(path)
 
 
 def _pairs(value: Iterable) -> Pairs:
@@ -204,5 +219,5 @@ def _field(key: str, value: Any) -> Any:
         return convert(value)
     except (TypeError, ValueError):
         raise ValueError(
-            f'{key}={value!r} of a layout cannot be read: it must be {needed}'
+            f'{key}={value!r:.200} of a layout cannot be read: it must be {needed}'
         ) from None

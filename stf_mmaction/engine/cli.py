@@ -116,6 +116,9 @@ def run(main: Callable[[], None]) -> None:
     and for checkpoints that cannot be read. ``STF_TRACEBACK=1`` brings it
     back.
     """
+    for stream in (sys.stdout, sys.stderr):  # Names of files may not be in UTF-8.
+        if hasattr(stream, 'reconfigure'):
+            stream.reconfigure(errors='backslashreplace')
     try:
         main()
     except Exception as error:

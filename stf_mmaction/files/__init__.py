@@ -1,13 +1,18 @@
 """Files: read without trust, written whole or not at all."""
 
 from .reading import read_checkpoint, safe_load
+from .text import check_arrays, check_regular, read_json, read_text
 from .writing import check_writable, lock_folder, os_error_sentence, replacing
 
 __all__ = [
+    'check_arrays',
+    'check_regular',
     'check_writable',
     'lock_folder',
     'os_error_sentence',
     'read_checkpoint',
+    'read_json',
+    'read_text',
     'replacing',
     'safe_load',
 ]

@@ -146,7 +146,7 @@ def test_what_cannot_be_used_is_listed_and_not_fatal(folder):
     why = dict(skipped(folder / 'k400_openpose.pkl'))
     assert 'not from 0 to 1' in why['pixels']
     assert 'not from 0 to 1' in why['nan']
-    assert 'frame_index goes from 1 to 99999999' in why['far']
+    assert 'its frames go from 1 to 99999999' in why['far']
     for name in bad:
         assert why.pop(name).startswith('malformed: '), name
     for name in ('nobody', 'frameless', 'none'):

@@ -308,7 +308,7 @@ def test_what_cannot_be_used_is_listed_and_not_fatal(tmp_path):
             'goes on after its 16 frames',
             'a body of 20 joints',
             'is empty',
-            "can't decode",
+            'it begins with',
             "'many'",
             'malformed',
             'ends in frame 2 of 16',
@@ -319,7 +319,7 @@ def test_what_cannot_be_used_is_listed_and_not_fatal(tmp_path):
     assert why[clips[10]] == 'in the list of missing skeletons'
     assert why['S018C001P001R001A061'] == 'not of NTU-60'
     assert 'notes.skeleton' in why
-    assert why['S001C001P001R001A050'].startswith('it cannot be read: ')
+    assert why['S001C001P001R001A050.skeleton'] == 'it is a link to a file that does not exist'
     assert f'after {raw}/{good}.skeleton' in why[good]
     for line in (
         '9 skipped: malformed',
@@ -343,9 +343,8 @@ def test_a_list_of_missing_clips_that_is_of_no_use(tmp_path):
     assert f'warning: is {other} the list of this data set?' in printed
     for encoding in ('utf-16', 'cp1252'):
         other.write_text(f'é {NAME}\n', encoding=encoding)
-        with pytest.raises(SystemExit, match='is not in UTF-8') as end:
+        with pytest.raises(SystemExit, match='1 skipped: in the list of missing'):
             run_tool(*call, '--missing', other)
-        assert end.value.code.startswith(f'error: {other}')
 
 
 @pytest.fixture(scope='module')

@@ -185,7 +185,7 @@ def test_files_that_are_not_mmposes_are_listed(convert, tmp_path):
         other=(dict(a=1), "nor a dict with 'instance_info'"),
         frames=([dict(frame_id=0)], "without 'instances'"),
         twice=([frame, frame], 'frame_id is not'),
-        far=([frame, dict(frame, frame_id=10**9)], 'frame_id goes from 0'),
+        far=([frame, dict(frame, frame_id=10**9)], 'its frames go from 0'),
         mixed=([frame, dict(frame_id=1, instances=instances(more))], 'differ in joints'),
         scoreless=([dict(instances=[dict(keypoints=[[1, 2]])])], "lacks 'keypoints' and"),
         shape=([dict(instances=[dict(keypoints=[[1, 2]], keypoint_scores=[1, 1])])], 'shape (2,)'),

@@ -24,8 +24,8 @@ from typing import Dict, List, Optional, Tuple
 import numpy as np
 from conversion import Clip, add_conversion_arguments, convert
 
-from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.cli import run
+from stf_mmaction.files import check_arrays, safe_load
 
 NTU_JOINTS, NTU_PERSONS = 25, 2
 SCORED_JOINTS = 18
@@ -99,6 +99,7 @@ def _member(path: Path, name: str) -> np.ndarray:
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(f'{name}.npy')
     if info.compress_type != zipfile.ZIP_STORED:
+        check_arrays(path)
         with np.load(path, allow_pickle=False) as arrays:
             return arrays[name]
     with path.open('rb') as file:

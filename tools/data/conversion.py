@@ -30,9 +30,13 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from stf_mmaction.engine.cli import positive
-from stf_mmaction.files import replacing, safe_load
+from stf_mmaction.files import check_regular, replacing, safe_load
 
 NOBODY = 'nobody is in it'
+# Frames for each one that is listed, and those that a short clip may have.
+MAX_SPAN, FREE_SPAN = 10, 1000
+
+Skipped = List[Tuple[str, str]]
 
 
 class Clip(NamedTuple):
@@ -79,6 +83,76 @@ def below_folders(path: str) -> Path:
     return Path(path)
 
 
+def find_files(source: Path, fits: Callable[[str], bool]) -> Tuple[List[Path], Skipped]:
+    """Find files in a folder and in those below it.
+
+    Args:
+        source (Path): The folder. Links to folders are not followed.
+        fits (callable): Whether the name of a file is one to read.
+
+    Returns:
+        tuple: The files in order; the names of those that cannot be read,
+        with the reason.
+    """
+    found: List[Path] = []
+    skipped: Skipped = []
+
+    def unreadable(error: OSError) -> None:
+        skipped.append((printable(error.filename), f'it cannot be read: {error.strerror}'))
+
+    for folder, _, names in os.walk(source, onerror=unreadable):
+        for name in filter(fits, names):
+            path = Path(folder, name)
+            why = _unreadable(path)
+            if why is None:
+                found.append(path)
+            else:
+                skipped.append((printable(path.relative_to(source).as_posix()), why))
+    return sorted(found), sorted(skipped)
+
+
+def _unreadable(path: Path) -> Optional[str]:
+    try:
+        check_regular(path)
+        str(path).encode()
+    except UnicodeEncodeError:
+        return 'its name is not in UTF-8: rename it'
+    except FileNotFoundError:
+        return 'it is a link to a file that does not exist'
+    except OSError as error:
+        return f'it cannot be read: {error.strerror}'
+    except ValueError:
+        return 'it is not a file, but a pipe or a device'
+    return None
+
+
+def printable(name: str) -> str:
+    """A name on one line, in UTF-8."""
+    name = ''.join(c if c.isprintable() else c.encode('unicode-escape').decode() for c in name)
+    return name.encode('utf-8', 'backslashreplace').decode()
+
+
+def check_frames(first: int, last: int, listed: int) -> None:
+    """Refuse numbers of frames that were not counted one by one.
+
+    The frames between those that are listed are empty: time stamps would
+    fill the memory with them.
+
+    Args:
+        first (int): The smallest number.
+        last (int): The largest number.
+        listed (int): How many different ones there are.
+
+    Raises:
+        ValueError: If most frames would be empty.
+    """
+    if last - first >= MAX_SPAN * listed + FREE_SPAN:
+        raise ValueError(
+            f'its frames go from {first} to {last}, but it lists only {listed}: '
+            'number them one by one, not by time'
+        )
+
+
 def convert(
     clips: List[Clip],
     read: Callable[[Clip], Dict[str, np.ndarray]],
@@ -114,7 +188,9 @@ def convert(
             process converts to ``out``.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with out.with_name(f'{out.name}.skipped.txt').open('a') as log:
+    with out.with_name(f'{out.name}.skipped.txt').open(
+        'a', encoding='utf-8', errors='backslashreplace'
+    ) as log:
         _lock(log, out)
         _convert(clips, read, out, workers, skipped, clip_dir, classes, log)
 
@@ -156,7 +232,7 @@ def _convert(
         for clip, _ in others
     ]
     log.truncate(0)  # Of an earlier conversion.
-    log.writelines(f'{name}\t{why}\n' for name, why in skipped)
+    log.writelines(f'{printable(name)}\t{why}\n' for name, why in skipped)
     counts = Counter(why.partition(':')[0] for _, why in skipped)
     report = ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
     if not kept:

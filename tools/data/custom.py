@@ -8,14 +8,22 @@ import csv
 import functools
 import math
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
-from conversion import Clip, add_conversion_arguments, convert, existing_folder, positive
+from conversion import (
+    Clip,
+    add_conversion_arguments,
+    check_frames,
+    convert,
+    existing_folder,
+    find_files,
+    positive,
+)
 from labels import Labels, columns_of, delimiter_of, match_labels, read_labels
 
-from stf_mmaction.datasets.class_names import read_text
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.files import check_arrays, read_text
 
 ENDINGS = ('.csv', '.npz', '.npy')
 INDEX, AXES = ('frame', 'person', 'joint'), ('x', 'y', 'z')
@@ -24,7 +32,7 @@ KEYPOINTS = ('keypoint', 'keypoints')
 SCORES = ('keypoint_score', 'keypoint_scores', 'score', 'scores')
 MISSING = ('', 'nan', 'na', 'n/a', 'null', 'none')  # cells of what was not seen
 # Whole numbers beyond these are not meant: they would fill the memory.
-MAX_INDEX, MAX_JOINTS = 2**31, 10**8
+MAX_INDEX, MAX_JOINTS = 2**31, 2 * 10**7
 
 
 def parse_args() -> argparse.Namespace:
@@ -84,6 +92,7 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
             f'it has joints {joint.min()} to {joint.max()}, '
             f'but --joints {joints} are 0 to {joints - 1}'
         )
+    check_frames(frame.min(), frame.max(), len(np.unique(frame)))
     frame = frame - frame.min()
     ids, person = np.unique(person, return_inverse=True)
     shape = (len(ids), int(frame.max()) + 1, joints)
@@ -115,13 +124,22 @@ def _read_columns(path: Path) -> Dict[str, np.ndarray]:
         raise ValueError(
             f'its columns are not frame[,person],joint,x,y[,z][,score], but {",".join(heading)}'
         )
+    try:
+        return _read_rows(reader, wanted, columns, len(heading), delimiter)
+    except csv.Error as error:
+        raise ValueError(f'line {reader.line_num} is no row: {error}') from None
+
+
+def _read_rows(
+    reader: Any, wanted: List[str], columns: Dict[str, int], width: int, delimiter: str
+) -> Dict[str, np.ndarray]:
     rows = []
     for cells in reader:
         if not any(map(str.strip, cells)):
             continue
-        if len(cells) != len(heading):
+        if len(cells) != width:
             raise ValueError(
-                f'line {reader.line_num} has {len(cells)} cells, its heading has {len(heading)}'
+                f'line {reader.line_num} has {len(cells)} cells, its heading has {width}'
             )
         try:
             rows.append([_number(cells[columns[name]], delimiter) for name in wanted])
@@ -148,6 +166,7 @@ def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
 
     A clip of one person may leave out the axis of persons.
     """
+    check_arrays(path)
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         out = dict(keypoint=loaded)
@@ -181,8 +200,9 @@ def find_clips(
 ) -> Tuple[List[Clip], List[Tuple[str, str]]]:
     """The clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
-    for file in sorted(source.rglob('*')):
-        if file.suffix.lower() in ENDINGS and not file.samefile(path):
+    found, unread = find_files(source, lambda name: name.lower().endswith(ENDINGS))
+    for file in found:
+        if not file.samefile(path):
             name = file.relative_to(source).with_suffix('').as_posix()
             files.setdefault(name, []).append(file)
     if not files:
@@ -190,7 +210,8 @@ def find_clips(
             f'error: {source} holds no {", ".join(ENDINGS[:2])} or {ENDINGS[2]} file: put one '
             'for each clip into it'
         )
-    return match_labels(files, labels, path, ENDINGS, source)
+    clips, skipped = match_labels(files, labels, path, ENDINGS, source)
+    return clips, unread + skipped
 
 
 def tell_unread(clips: List[Clip]) -> None:

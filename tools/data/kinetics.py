@@ -12,7 +12,6 @@ centres and scales them; the score becomes the visibility.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Set, Tuple
 
@@ -22,15 +21,16 @@ from conversion import (
     Clip,
     add_conversion_arguments,
     below_folders,
+    check_frames,
     convert,
     existing_folder,
+    find_files,
 )
 
 from stf_mmaction.engine.cli import run
+from stf_mmaction.files import read_json
 
 NUM_JOINTS, NUM_PERSONS = 18, 2
-# Ten seconds have 300; an index beyond this is none.
-MAX_FRAMES = 10000
 MAX_VALUE = 2
 
 
@@ -63,7 +63,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If this is not such a file.
     """
-    data = json.loads(clip.source.read_text())
+    data = read_json(clip.source)
     if not isinstance(data, dict) or not {'data', 'label_index'} <= set(data):
         raise ValueError("it lacks 'data' and 'label_index', which Kinetics-Skeleton has")
     if _number(data['label_index']) != clip.label:
@@ -73,9 +73,8 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     index = np.array([frame['frame_index'] for frame in data['data']], int)
     if not len(index):
         index = np.zeros(1, int)
+    check_frames(index.min(), index.max(), len(np.unique(index)))
     num_frames = np.ptp(index) + 1
-    if num_frames > MAX_FRAMES:
-        raise ValueError(f'frame_index goes from {index.min()} to {index.max()}')
     persons = [
         (at, person) for at, frame in zip(index, data['data']) for person in frame['skeleton']
     ]
@@ -115,10 +114,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
 
 def read_labels(path: Path) -> Dict[str, Dict]:
     """Labels of a split: what is known of each clip by its id."""
-    try:
-        labels = json.loads(path.read_text())
-    except ValueError as error:
-        raise SystemExit(f'error: {path} is not JSON: {error}') from None
+    labels = read_json(path)
     if not isinstance(labels, dict) or not labels:
         raise SystemExit(
             f'error: {path} must be a dict of '
@@ -137,9 +133,9 @@ def read_labels(path: Path) -> Dict[str, Dict]:
 
 def _number(label: Any) -> Optional[int]:
     """A label as a number, also from text; None if it is none."""
-    if isinstance(label, str) and label.strip().isdecimal():
-        return int(label)
-    return label if isinstance(label, int) and label >= 0 else None
+    if isinstance(label, str) and label.strip().isdecimal() and len(label) < 10:
+        label = int(label)
+    return label if type(label) is int and 0 <= label < 2**31 else None
 
 
 def _half(source: Path, split: str) -> Tuple[Path, Path]:
@@ -158,8 +154,9 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
                 'be the folder kinetics-skeleton of ST-GCN'
             )
     labels = read_labels(labels_path)
-    files = {path.stem: path for path in folder.glob('*.json')}
-    clips, skipped = [], []
+    found, skipped = find_files(folder, lambda name: name.endswith('.json'))
+    files = {path.stem: path for path in found if path.parent == folder}
+    clips: List[Clip] = []
     for name in sorted(files.keys() | labels.keys()):
         if name not in labels:
             skipped.append((name, 'it has no label'))
@@ -170,7 +167,10 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
         else:
             label = labels[name]['label_index']
             clips.append(Clip(name, label, (split,), files[name]))
-    titles = {(value['label_index'], value.get('label')) for value in labels.values()}
+    titles = {
+        (value['label_index'], title if isinstance(title := value.get('label'), str) else None)
+        for value in labels.values()
+    }
     return clips, skipped, titles
 
 

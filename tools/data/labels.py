@@ -3,11 +3,11 @@
 import csv
 from collections import Counter
 from pathlib import Path, PurePosixPath
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from conversion import Clip
 
-from stf_mmaction.datasets.class_names import read_text
+from stf_mmaction.files import read_text
 
 Skipped = List[Tuple[str, str]]
 
@@ -47,6 +47,13 @@ def read_labels(path: Path) -> Labels:
     lines = read_text(path).splitlines()
     delimiter = delimiter_of(lines[0]) if lines else ','
     reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        return _read_rows(reader, path)
+    except csv.Error as error:
+        raise SystemExit(f'error: line {reader.line_num} of {path} is no row: {error}') from None
+
+
+def _read_rows(reader: Any, path: Path) -> Labels:
     heading = next(reader, [])
     columns = columns_of(heading)
     if not {'clip', 'label'} <= set(columns):

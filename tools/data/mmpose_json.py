@@ -9,18 +9,24 @@ frame to frame.
 
 import argparse
 import functools
-import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
-from conversion import Clip, add_conversion_arguments, convert, existing_folder, positive
+from conversion import (
+    Clip,
+    add_conversion_arguments,
+    check_frames,
+    convert,
+    existing_folder,
+    find_files,
+    positive,
+)
 from labels import Labels, match_labels, read_labels
 from tracking import persons_over_time
 
 from stf_mmaction.engine.cli import existing, run
-
-MAX_FRAMES = 10**6
+from stf_mmaction.files import read_json
 
 
 def parse_args() -> argparse.Namespace:
@@ -49,11 +55,7 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If this is not such a file.
     """
-    try:
-        data = json.loads(clip.source.read_text())
-    except ValueError as error:
-        raise ValueError(f'it is not JSON: {error}') from None
-    frames = _frames(data)
+    frames = _frames(read_json(clip.source))
     values = [[_person(one) for one in instances] for instances in frames]
     shapes = {one.shape for instances in values for one in instances}
     if len(shapes) > 1:
@@ -75,8 +77,7 @@ def _frames(data: Any) -> List[List[Dict]]:
     if not all(isinstance(i, int) for i in index) or len(set(index)) < len(index):
         raise ValueError('frame_id is not a whole number of its own for each frame')
     first = min(index, default=0)
-    if max(index, default=0) - first >= MAX_FRAMES:
-        raise ValueError(f'frame_id goes from {first} to {max(index)}')
+    check_frames(first, max(index, default=0), len(index))
     frames: List[List[Dict]] = [[] for _ in range(max(index, default=0) - first + 1)]
     for i, frame in zip(index, data):
         if not isinstance(frame['instances'], list):
@@ -116,11 +117,13 @@ def find_clips(
 ) -> Tuple[List[Clip], List[Tuple[str, str]]]:
     """The clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
-    for file in sorted(source.rglob('*.json')):
+    found, unread = find_files(source, lambda name: name.endswith('.json'))
+    for file in found:
         files.setdefault(file.relative_to(source).with_suffix('').as_posix(), []).append(file)
     if not files:
         raise SystemExit(f'error: {source} holds no .json file: put one for each clip into it')
-    return match_labels(files, labels, path, ('.json', '.mp4', '.avi'), source)
+    clips, skipped = match_labels(files, labels, path, ('.json', '.mp4', '.avi'), source)
+    return clips, unread + skipped
 
 
 def main() -> None:

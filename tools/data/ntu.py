@@ -41,9 +41,10 @@ from pathlib import Path
 from typing import Dict, List, Optional, Set, Tuple
 
 import numpy as np
-from conversion import Clip, add_conversion_arguments, convert, existing_folder
+from conversion import Clip, add_conversion_arguments, convert, existing_folder, find_files
 
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.files import read_text
 
 NAME = r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})'
 NUM_JOINTS = 25
@@ -105,6 +106,10 @@ TRAINING_SUBJECTS = {
     100,
     103,
 }
+# Of all bodies together; a clip has 300 frames at most.
+MAX_BODY_FRAMES = 10**6
+# A Kinect sees 8.
+MAX_METRES = 10**4
 MIN_FRAMES, MAX_WIDTH, MAX_WIDE_FRAMES = 12, 0.8, 0.69754
 
 
@@ -139,10 +144,15 @@ def read_bodies(path: Path) -> np.ndarray:
     Raises:
         ValueError: If this is not such a file, or not a whole one.
     """
-    words = path.read_text().split()
+    words = read_text(path).split()
     if not words:
         raise ValueError('it is empty')
+    if not words[0].isdecimal():
+        raise ValueError(f'it begins with {words[0]!r:.40}, not with its number of frames')
     num_frames, at = int(words[0]), 1
+    # Each frame has at least the number of its bodies.
+    if not 0 <= num_frames < len(words):
+        raise ValueError(f'it ends before its {num_frames} frames')
     # Ids are too long for a float: they stay text.
     bodies: Dict[str, np.ndarray] = {}
     for frame in range(num_frames):
@@ -162,10 +172,16 @@ def read_bodies(path: Path) -> np.ndarray:
             if end > len(words):
                 raise ValueError(cut)
             if words[at] not in bodies:
+                if (len(bodies) + 1) * num_frames > MAX_BODY_FRAMES:
+                    raise ValueError(
+                        f'it has more than {len(bodies)} bodies in {num_frames} frames'
+                    )
                 bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
             joints = np.array([words[i : i + 3] for i in range(first, end, JOINT)], float)
             # What is not a number was not seen, the rest of its joint too.
             joints[~np.isfinite(joints).all(1)] = 0
+            if (abs(joints) > MAX_METRES).any():
+                raise ValueError(f'frame {frame + 1} has a joint {abs(joints).max():g} m away')
             bodies[words[at]][frame] = joints
             at = end
     if at < len(words):
@@ -238,10 +254,7 @@ def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, st
 
 def read_missing(path: str) -> Set[str]:
     """Names in a list; lines that are not names, as its heading, are left."""
-    try:
-        text = Path(path).read_text(encoding='utf-8')
-    except UnicodeDecodeError:
-        raise SystemExit(f'error: {path} is not in UTF-8: save it as plain text') from None
+    text = read_text(path)
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
         raise SystemExit(
@@ -252,8 +265,9 @@ def read_missing(path: str) -> Set[str]:
 
 def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip], List]:
     """The clips of a benchmark, and those left out with the reason."""
-    clips, skipped = [], []
-    for path in sorted(source.rglob('*.skeleton')):
+    clips: List[Clip] = []
+    found, skipped = find_files(source, lambda name: name.endswith('.skeleton'))
+    for path in found:
         match = re.fullmatch(NAME, path.stem)
         if match is None:
             skipped.append((path.name, 'its name is not that of an NTU clip'))
@@ -286,7 +300,8 @@ def tell_missing(source: Path, path: Optional[str], missing: Set[str]) -> None:
             'set list as incomplete are not left out'
         )
         return
-    found = len(missing & {file.stem for file in source.rglob('*.skeleton')})
+    files, _ = find_files(source, lambda name: name.endswith('.skeleton'))
+    found = len(missing & {file.stem for file in files})
     print(f'{found} of the {len(missing)} clips that {path} lists are in {source}')
     if not found:
         print(f'warning: is {path} the list of this data set? None of its clips is left out')

@@ -10,22 +10,29 @@ followed from frame to frame.
 
 import argparse
 import functools
-import json
 import re
+from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
-from conversion import Clip, add_conversion_arguments, convert, existing_folder, positive
+from conversion import (
+    Clip,
+    add_conversion_arguments,
+    check_frames,
+    convert,
+    existing_folder,
+    find_files,
+    positive,
+)
 from labels import Labels, match_labels, read_labels
 from tracking import persons_over_time
 
 from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.files import read_json
 
 NAME = re.compile(r'(?:(.+)_)?(\d+)_keypoints\.json')
 LAYOUTS = {25: 'body_25', 18: 'openpose'}
-# An hour has 216,000 at 60 a second; an index beyond this is none.
-MAX_FRAMES = 10**6
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,15 +62,9 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If a file is not such a file, or the joints differ.
     """
-    folder, prefix = clip.source.parent, NAME.fullmatch(clip.source.name)[1]
-    files = {}
-    for path in folder.iterdir():
-        match = NAME.fullmatch(path.name)
-        if match and match[1] == prefix:
-            files[int(match[2])] = path
+    files = _clips_of(clip.source.parent)[NAME.fullmatch(clip.source.name)[1]]
     first, last = min(files), max(files)
-    if last - first >= MAX_FRAMES:
-        raise ValueError(f'its frames go from {first} to {last}')
+    check_frames(first, last, len(files))
     frames, counts = [np.zeros((0, 0, 3))] * (last - first + 1), set()
     for index, path in files.items():
         frames[index - first] = read_frame(path)
@@ -73,12 +74,20 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     return persons_over_time(frames, persons)
 
 
+@functools.lru_cache(maxsize=4)
+def _clips_of(folder: Path) -> Dict[Optional[str], Dict[int, Path]]:
+    """The files of all clips in a folder, by frame; it may hold thousands."""
+    clips: Dict[Optional[str], Dict[int, Path]] = {}
+    for path in folder.iterdir():
+        match = NAME.fullmatch(path.name)
+        if match:
+            clips.setdefault(match[1], {})[int(match[2])] = path
+    return clips
+
+
 def read_frame(path: Path) -> np.ndarray:
     """Read the persons of a frame, (P, V, 3): x, y and score."""
-    try:
-        data = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f'{path.name} is not JSON: {error}') from None
+    data = read_json(path)
     people = data.get('people') if isinstance(data, dict) else None
     if not isinstance(people, list):
         raise ValueError(f"{path.name} has no list 'people', which OpenPose writes")
@@ -116,7 +125,8 @@ def find_clips(
     A folder that holds one clip gives it its name; else the files do.
     """
     groups: Dict[Tuple[Path, str], Path] = {}
-    for file in sorted(source.rglob('*_keypoints.json')):
+    found, unread = find_files(source, lambda name: name.endswith('_keypoints.json'))
+    for file in found:
         match = NAME.fullmatch(file.name)
         if match:
             groups.setdefault((file.parent, match[1] or ''), file)
@@ -125,13 +135,14 @@ def find_clips(
             f'error: {source} holds no <clip>_000000000000_keypoints.json: name the folder that '
             'openpose --write_json wrote to'
         )
-    folders = [folder for folder, _ in groups]
+    folders = Counter(folder for folder, _ in groups)
     files: Dict[str, List[Path]] = {}
     for (folder, prefix), file in groups.items():
         inside = folder.relative_to(source)
-        alone = folders.count(folder) == 1 and folder != source
+        alone = folders[folder] == 1 and folder != source
         files.setdefault((inside if alone else inside / prefix).as_posix(), []).append(file)
-    return match_labels(files, labels, path, ('.mp4', '.avi', '.json'), source)
+    clips, skipped = match_labels(files, labels, path, ('.mp4', '.avi', '.json'), source)
+    return clips, unread + skipped
 
 
 def main() -> None:

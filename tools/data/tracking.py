@@ -7,6 +7,8 @@ from scipy.optimize import linear_sum_assignment
 
 # A person may be lost for so many frames and move by so many of its own sizes.
 MAX_LOST, MAX_STEP = 15, 1.0
+# In a frame. To match more takes long, and a crowd is no clip.
+MAX_PERSONS = 200
 
 
 def track(
@@ -34,28 +36,37 @@ def track(
                 named.setdefault(number, {})[time] = person
         return list(named.values())
     tracks: List[Dict] = []
+    live: List[Dict] = []  # those that may go on
     for time, persons in enumerate(frames):
         persons = [person for person in persons if (person[:, -1] > 0).any()]
-        ends = [(one, next(reversed(one))) for one in tracks]
-        ends = [(one, end) for one, end in ends if time - end <= MAX_LOST]
-        cost = np.array([[_step(one[end], person) for one, end in ends] for person in persons])
+        if len(persons) > MAX_PERSONS:
+            raise ValueError(f'frame {time + 1} has {len(persons)} persons')
+        live = [one for one in live if time - next(reversed(one)) <= MAX_LOST]
         taken = {}
-        if cost.size:
+        if persons and live:
+            cost = _steps([one[next(reversed(one))] for one in live], persons)
             matched = zip(*linear_sum_assignment(cost))
-            taken = {i: ends[j][0] for i, j in matched if cost[i, j] < MAX_STEP}
+            taken = {i: live[j] for i, j in matched if cost[i, j] < MAX_STEP}
         for i, person in enumerate(persons):
             if i in taken:
                 taken[i][time] = person
             else:
-                tracks.append({time: person})
+                live.append({time: person})
+                tracks.append(live[-1])
     return tracks
 
 
-def _step(before: np.ndarray, after: np.ndarray) -> float:
-    """How far a person went, in its own size; at most twice what is allowed."""
-    middle, size = zip(*(_extent(person) for person in (before, after)))
-    distance = np.linalg.norm(middle[0] - middle[1])
-    return min(float(distance / max(*size, 1e-9)), 2 * MAX_STEP)
+def _steps(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
+    """How far each person would have gone, in its own size, (after, before).
+
+    At most twice what is allowed.
+    """
+    (old, old_size), (new, new_size) = (
+        map(np.array, zip(*map(_extent, persons))) for persons in (before, after)
+    )
+    distance = np.linalg.norm(new[:, None] - old, axis=-1)
+    size = np.maximum(np.maximum(new_size[:, None], old_size), 1e-9)
+    return np.minimum(distance / size, 2 * MAX_STEP)
 
 
 def _extent(person: np.ndarray) -> tuple:

@@ -1,0 +1,127 @@
+"""Text, JSON and NumPy files of others: how large they may be, and what is in them."""
+
+import codecs
+import json
+import math
+import stat
+import zipfile
+from pathlib import Path
+from typing import Any, BinaryIO, Union
+
+import numpy as np
+
+# Lists of JSON take up to 20 times their text.
+MAX_TEXT_BYTES = 1 << 27
+# A compressed file may unpack to this, and to so many times its own size:
+# zeros would be a thousand times as long.
+_FREE_BYTES, _MAX_RATIO = 1 << 26, 100
+_MAX_MEMBERS = 1000
+
+
+def check_regular(path: Union[str, Path]) -> int:
+    """Return the size of a file; refuse what is none, such as a pipe.
+
+    Raises:
+        OSError: If there is nothing, or a link that leads nowhere.
+        ValueError: If it is not a file.
+    """
+    status = Path(path).stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f'{path} is not a file')
+    return status.st_size
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """Read a text file, whatever wrote it.
+
+    UTF-8 with or without a byte order mark, UTF-16 with one, and else
+    Latin-1, which older Windows programs write.
+
+    Raises:
+        ValueError: If it is not a file, or too long to be meant.
+    """
+    size = check_regular(path)
+    if size > MAX_TEXT_BYTES:
+        raise ValueError(
+            f'{path} is {size / 2**20:.0f} MiB long: text of up to {MAX_TEXT_BYTES >> 20} MiB '
+            'is read; is it the right file?'
+        )
+    data = Path(path).read_bytes()
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return data.decode('utf-16' if is_utf16 else 'utf-8-sig')
+    except UnicodeDecodeError:
+        return data.decode('latin-1')
+
+
+def read_json(path: Union[str, Path]) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        ValueError: If it is not one; the error names the file.
+    """
+    text = read_text(path)
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(f'{path} is not JSON of skeletons: it is nested too deep') from None
+    except ValueError as error:
+        raise ValueError(f'{path} is not JSON: {error}') from None
+
+
+def check_arrays(path: Union[str, Path]) -> None:
+    """Look at the headers of an NPZ or NPY file, before memory is taken.
+
+    Raises:
+        ValueError: If it is damaged, holds something else than numbers, or
+            unpacks to far more than its size.
+    """
+    size = check_regular(path)
+    with Path(path).open('rb') as file:
+        start = file.read(6)
+        file.seek(0)
+        if start == np.lib.format.MAGIC_PREFIX:
+            total = _array_bytes(file, Path(path).name)
+        elif start[:4] == b'PK\x03\x04':
+            total = _npz_bytes(file)
+        else:
+            raise ValueError(f'{path} is not an NPZ or NPY file')
+    if total > _FREE_BYTES + _MAX_RATIO * size:
+        raise ValueError(
+            f'{path} of {size / 2**20:.1f} MiB unpacks to {total / 2**20:.0f} MiB: nothing but '
+            'equal numbers is that small'
+        )
+
+
+def _npz_bytes(file: BinaryIO) -> int:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if len(members) > _MAX_MEMBERS:
+                raise ValueError(f'it holds {len(members)} arrays')
+            total = 0
+            for member in members:
+                with archive.open(member) as stream:
+                    total += _array_bytes(stream, member.filename)
+            return total
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+        raise ValueError(f'it is not a whole NPZ file: {error}') from None
+
+
+def _array_bytes(stream: BinaryIO, name: str) -> int:
+    """The size of an array by its header."""
+    version = np.lib.format.read_magic(stream)
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
+        raise ValueError(f'{name[:80]} has the unknown version {version} of an array')
+    shape, _, dtype = readers[version](stream)
+    if dtype.hasobject:
+        raise ValueError(f'{name[:80]} holds Python objects, which could run code')
+    if dtype.kind not in 'biufcSU' or any(length < 0 for length in shape):
+        raise ValueError(
+            f'{name[:80]} of type {dtype} and shape {shape} is not an array of numbers'
+        )
+    return math.prod(shape) * dtype.itemsize
