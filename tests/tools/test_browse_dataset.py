@@ -1,0 +1,91 @@
+"""A look at the data of a config, in this process."""
+
+import contextlib
+import io
+import runpy
+from unittest import mock
+
+import numpy as np
+import pytest
+from data_tools import ROOT
+from PIL import Image
+from test_augment import LAYOUT
+
+from stf_mmaction.datasets import get_layout
+from stf_mmaction.visualization import DrawnClip, draw_clips
+
+CONFIG = """
+_base_ = '{base}'
+pipeline = [
+    dict(type='PrepareSkeleton', layout='kinect20'),
+    dict(type='RandomJointErasing', p=1),
+    dict(type='SkeletonStream', layout='kinect20'),
+    dict(type='PadTo', length=32),
+    dict(type='PoseDecode'),
+    dict(type='FormatGCNInput', num_person=1),
+    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
+]
+few = dict(indices=12, ann_file='{data}')
+train_dataloader = dict(dataset=dict(pipeline=pipeline, {stream}**few))
+val_dataloader = dict(dataset=few)
+test_dataloader = val_dataloader
+"""
+
+
+@pytest.fixture
+def browse(tmp_path):
+    """Runs the tool; returns what it prints and the picture."""
+
+    def browses(*arguments, stream=''):
+        config = tmp_path / 'config.py'
+        base = ROOT / 'configs/msg3d_demo_j.py'
+        data = ROOT / 'tools/demo_data/ui_prmd_tiny.pkl'
+        config.write_text(CONFIG.format(base=base, data=data, stream=stream))
+        argv = ['browse_dataset.py', str(config), '--out', str(tmp_path / 'o/b.png'), *arguments]
+        out = io.StringIO()
+        with mock.patch('sys.argv', argv), contextlib.redirect_stdout(out):
+            tool = runpy.run_path(str(ROOT / 'tools/browse_dataset.py'), run_name='browse')
+            tool['main']()
+        return out.getvalue(), np.asarray(Image.open(tmp_path / 'o/b.png').convert('RGB'))
+
+    return browses
+
+
+def test_counts_warnings_and_a_picture(browse):
+    text, picture = browse('--num-clips', '1')
+    assert 'train: 12 clips of' in text and 'val: 12 clips of' in text
+    assert 'frames 32 to 32, median 32; persons: 1 in 12 clips; 0.0% of the joints missing' in text
+    assert 'warning: train has no clip of' in text  # of ten classes, in twelve clips
+    assert 'test:' not in text  # the same as val
+    assert np.ptp(picture) > 100
+    _, once = browse('--num-clips', '1', '--draws', '1', '--no-counts')
+    assert once.shape[0] < picture.shape[0]
+
+
+def test_the_picture_is_of_the_seed(browse):
+    few = ('--num-clips', '1', '--draws', '1', '--no-counts')
+    first, again, other = (browse(*few, '--seed', seed)[1] for seed in '001')
+    assert np.array_equal(first, again) and not np.array_equal(first, other)
+    bones = browse(*few, stream="stream='b', ")[1]  # drawn as joints
+    assert np.array_equal(first, bones)
+
+
+def test_an_unknown_clip(browse):
+    with pytest.raises(ValueError, match='clip nobody is not in the split; its first are'):
+        browse('--no-counts', '--clips', 'nobody')
+
+
+def test_clips_of_two_persons_some_joints_missing():
+    layout = get_layout(LAYOUT)
+    keypoint = np.random.default_rng(0).normal(size=(2, 9, 5, 2))
+    seen = np.ones((2, 9, 5))
+    seen[0, :, 3] = seen[1] = 0  # a left joint; a person
+    (axes, heat) = draw_clips([DrawnClip(keypoint, seen, 'a')], layout, poses=3).axes
+    lines, dots = axes.collections[::2], axes.collections[1::2]
+    # Three bones are left of one person; nothing of the other.
+    assert [len(line.get_paths()) for line in lines] == [3, 3, 3, 0, 0, 0]
+    assert [len(dot.get_offsets()) for dot in dots] == [4, 4, 4, 0, 0, 0]
+    assert axes.yaxis_inverted()  # 2D: y points down
+    np.testing.assert_array_equal(heat.images[0].get_array(), np.concatenate([s.T for s in seen]))
+    with pytest.raises(ValueError, match='no clip to draw'):
+        draw_clips([], layout)

@@ -1,0 +1,199 @@
+"""Look at the data of a config before training.
+
+Prints what each split holds and warns of what looks wrong; draws what enters
+the network, after the whole pipeline, augmentation and all.
+"""
+
+import argparse
+import copy
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+from mmaction.registry import DATASETS
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.utils import track_iter_progress
+
+from stf_mmaction.datasets import get_layout
+from stf_mmaction.datasets.inspection import (
+    SplitSummary,
+    class_table,
+    summarize,
+    warnings_of,
+)
+from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.visualization import DrawnClip, draw_clips
+
+SPLITS = ('train', 'val', 'test')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', type=existing, help='config file')
+    parser.add_argument('--out', default='browse.png', help='the picture')
+    parser.add_argument(
+        '--split', choices=SPLITS, default='train', help='split to draw; defaults to train'
+    )
+    parser.add_argument(
+        '--clips',
+        nargs='+',
+        help='their ids (frame_dir); defaults to one of each of the first classes',
+    )
+    parser.add_argument('--num-clips', type=positive, default=3, help='how many without --clips')
+    parser.add_argument(
+        '--draws',
+        type=positive,
+        default=2,
+        help='times each clip goes through the pipeline, which differ where it is random',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
+    parser.add_argument('--no-counts', action='store_true', help='draw only')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
+    )
+    return parser.parse_args()
+
+
+def build_datasets(cfg: Config) -> Dict:
+    """The data sets of a config by split; those that are equal only once."""
+    found, known = {}, []
+    for split in SPLITS:
+        loader = cfg.get(f'{split}_dataloader')
+        if loader is not None and loader.dataset not in known:
+            known.append(loader.dataset)
+            found[split] = DATASETS.build(_joints_of(loader.dataset))
+    if not found:
+        raise ValueError('the config has no train_dataloader, val_dataloader or test_dataloader')
+    return found
+
+
+def _joints_of(dataset: Dict) -> Dict:
+    """The same data set with joints for bones and motion, which can be drawn."""
+    dataset = copy.deepcopy(dataset)
+    for key in ('dataset', 'datasets'):
+        inner = dataset.get(key)
+        if inner is not None:
+            dataset[key] = (
+                [_joints_of(d) for d in inner] if key == 'datasets' else _joints_of(inner)
+            )
+    if dataset.get('stream') is not None:
+        dataset['stream'] = 'j'
+    for step in dataset.get('pipeline', ()):
+        if step.get('stream') is not None:
+            step['stream'] = 'j'
+        if step.get('feats') is not None:
+            step['feats'] = ['j']
+    return dataset
+
+
+def layout_of(cfg: Config):
+    """The layout that the network or the pipeline names."""
+    found: List = []
+
+    def visit(value) -> None:
+        if isinstance(value, dict):
+            if 'layout' in value:
+                found.append(value['layout'])
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+
+    visit([cfg.get('train_dataloader'), cfg.get('test_dataloader'), cfg.get('model')])
+    if not found:
+        raise ValueError("the config names no layout: add one to graph_cfg or to PrepareSkeleton")
+    layout = found[0]
+    return get_layout(layout.to_dict() if hasattr(layout, 'to_dict') else layout)
+
+
+def num_classes_of(cfg: Config) -> Optional[int]:
+    """The number of classes of the head."""
+    model = cfg.get('model') or {}
+    head = model.get('cls_head') or (model.get('shared') or {}).get('cls_head') or {}
+    return head.get('num_classes')
+
+
+def infos_of(dataset) -> List[Dict]:
+    """The clips of a data set as the file has them."""
+    return [dataset.get_data_info(i) for i in range(len(dataset))]
+
+
+def print_summary(splits: Dict[str, SplitSummary], names: Optional[Sequence[str]]) -> None:
+    """Print classes, persons and frames of each split."""
+    rows = class_table(splits, names)
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    for row in rows:
+        cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
+        print('  '.join(cells))
+    print()
+    for name, split in splits.items():
+        quarters = np.percentile(split.lengths, [0, 50, 100]).astype(int)
+        persons = ', '.join(f'{n} in {count} clips' for n, count in sorted(split.persons.items()))
+        print(
+            f'{name}: {len(split.lengths)} clips of {len(split.labels)} classes; frames '
+            f'{quarters[0]} to {quarters[2]}, median {quarters[1]}; persons: {persons}; '
+            f'{split.unseen.mean():.1%} of the joints missing'
+        )
+
+
+def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[int]:
+    """Indices of clips by id, or of the first clip of each class."""
+    ids = [str(info['frame_dir']) for info in infos]
+    if wanted:
+        unknown = [name for name in wanted if name not in ids]
+        if unknown:
+            raise ValueError(f'clip {unknown[0]} is not in the split; its first are {ids[:3]}')
+        return [ids.index(name) for name in wanted]
+    labels = [int(np.min(info['label'])) for info in infos]
+    return np.unique(labels, return_index=True)[1][:count].tolist()
+
+
+def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequence[str]]) -> List:
+    """What enters the network of some clips, several times each."""
+    drawn = []
+    for index in indices:
+        info = dataset.get_data_info(index)
+        channels = info['keypoint'].shape[-1]
+        label = int(np.min(info['label']))
+        title = names[label] if names and label < len(names) else f'class {label}'
+        for draw in range(draws):
+            inputs = dataset[index]['inputs'][0].numpy()  # of several clips the first
+            points = inputs[..., :channels]
+            seen = inputs[..., channels] if inputs.shape[-1] > channels else points.any(-1)
+            there = seen.any((1, 2)) if seen.any() else np.ones(len(seen), bool)
+            shown = (
+                f'{info["frame_dir"]}: {title} ({draw + 1} of {draws}, {points.shape[1]} frames)'
+            )
+            drawn.append(DrawnClip(points[there], seen[there], shown))
+    return drawn
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope', 'mmaction'))
+    layout, datasets = layout_of(cfg), build_datasets(cfg)
+    metas = [getattr(dataset, 'metainfo', {}) for dataset in datasets.values()]
+    names = next((meta['classes'] for meta in metas if meta.get('classes')), None)
+    if not args.no_counts:
+        splits = {}
+        for name, dataset in datasets.items():
+            places = track_iter_progress(list(range(len(dataset))))
+            splits[name] = summarize((dataset.get_data_info(i) for i in places), layout)
+        print_summary(splits, names)
+        for sentence in warnings_of(splits, layout, num_classes_of(cfg)):
+            print(f'warning: {sentence}')
+    dataset = datasets.get(args.split, datasets[next(reversed(datasets))])
+    np.random.seed(args.seed)
+    indices = choose(infos_of(dataset), args.clips, args.num_clips)
+    clips = draw_inputs(dataset, indices, args.draws, names)
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+    draw_clips(clips, layout).savefig(args.out, dpi=100)
+    print(f'wrote {args.out}')
+
+
+if __name__ == '__main__':
+    run(main)
