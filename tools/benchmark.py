@@ -4,10 +4,14 @@ All run in one process, interleaved, each twice in a row of which the second
 counts, and the median of several rounds is shown.
 The first row is the reference: MS-G3D as published, of the same size. Peak
 memory is measured in a process of its own for each.
+
+With ``--count`` nothing is timed: a training step runs on fake tensors, and its launches, bytes,
+FLOPs and peak memory on a GPU are counted, on any machine.
 """
 
 import argparse
 import gc
+import json
 import os
 import statistics
 import subprocess
@@ -26,6 +30,7 @@ from published_msg3d import PublishedMSG3D
 from torch.utils.flop_counter import FlopCounterMode
 
 from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.engine.step_counter import GPUS, Cost, count_step
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
 from stf_mmaction.upstream import tune_malloc
 
@@ -73,8 +78,25 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--device', default='cpu', help='as PyTorch names it (default: %(default)s)'
     )
+    parser.add_argument(
+        '--count',
+        action='store_true',
+        help='count launches, bytes, FLOPs and peak memory of a training step on a GPU instead of '
+        'timing it; needs no GPU',
+    )
+    parser.add_argument('--json', metavar='FILE', help='write the counts of --count to this file')
+    parser.add_argument(
+        '--gpu',
+        default='a100',
+        choices=GPUS,
+        help='whose time --count estimates by a model (default: %(default)s)',
+    )
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.json and not args.count:
+        parser.error('--json writes what --count counts: add --count')
+    if args.count and not set(args.variants) <= {'cp', 'bf16'}:
+        parser.error('--count counts a training step: its variants are cp and bf16')
     if args.device.startswith('cuda') and not torch.cuda.is_available():
         parser.error(f'--device {args.device}: PyTorch sees no GPU here')
     return args
@@ -132,23 +154,26 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
         )
     model.bf16 = variant == 'bf16'
     model.gives_focus = variant == 'focus'
-    return model.to(args.device)
+    return model if args.device == 'cpu' else model.to(args.device)  # fake weights cannot move
+
+
+def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
+    """The shape of the first config's input, (N, M, T, V, C)."""
+    net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
+    return (
+        args.batch,
+        net.get('num_person', 2),
+        args.frames,
+        build(args.configs[0], args).lead.layout.num_node,
+        net.get('in_channels', 3),
+    )
 
 
 def make_batch(args: argparse.Namespace):
     """Random clips of the first config's shape, and labels."""
-    first = build(args.configs[0], args).lead
-    net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
-    shape = (
-        args.batch,
-        1,
-        net.get('num_person', 2),
-        args.frames,
-        first.layout.num_node,
-        net.get('in_channels', 3),
-    )
-    labels = torch.arange(args.batch) % 2
-    return torch.randn(shape).to(args.device), labels.to(args.device)
+    clips, *shape = input_shape(args)
+    labels = torch.arange(clips) % 2
+    return torch.randn(clips, 1, *shape).to(args.device), labels.to(args.device)
 
 
 def step(model: torch.nn.Module, x, labels) -> None:
@@ -255,6 +280,41 @@ def memory_in_a_process_of_its_own(name: str) -> float:
     return float(out.stdout.split()[-1])
 
 
+def count(names: List[str], args: argparse.Namespace) -> None:
+    """Print what a training step of each network costs on a GPU, and write it to a file."""
+    shape = input_shape(args)
+    args.device = 'cpu'
+    costs = {
+        name: count_step(lambda: build(name, args), shape, name.endswith('+bf16')) for name in names
+    }
+    show_costs(costs, shape, args.gpu)
+    if args.json:
+        counts = {
+            name: {key: getattr(cost, key) for key in ('launches', 'bytes', 'flops', 'peak_bytes')}
+            for name, cost in costs.items()
+            if name != REFERENCE
+        }
+        Path(args.json).write_text(json.dumps(counts, indent=2) + '\n')
+
+
+def show_costs(costs: Dict[str, Cost], shape: Tuple, gpu: str) -> None:
+    """Print the table of :func:`count`."""
+    print(
+        f'\ninput {shape}, one training step without its optimizer, counted on fake tensors; two '
+        f'FLOP per multiply-add.\nThe times are those of a model of a GPU ({gpu}): GPU / host ms; '
+        'a step takes at least the longer one.\n'
+    )
+    print('| network | launches | GB moved | GFLOP | peak GB | default flags | TF32 |')
+    print('|' + ' --- |' * 7)
+    for name, cost in costs.items():
+        times = (cost.seconds(GPUS[gpu], tf32) for tf32 in (False, True))
+        times = [f'{1e3 * busy:.1f} / {1e3 * host:.1f} ms' for busy, host in times]
+        print(
+            f'| {Path(name).name.replace(".py", "")} | {cost.launches} | {cost.bytes / 1e9:.1f} '
+            f'| {cost.flops / 1e9:.0f} | {cost.peak_bytes / 1e9:.2f} | {times[0]} | {times[1]} |'
+        )
+
+
 def main() -> None:
     args = parse_args()
     if args.memory_of:
@@ -269,6 +329,9 @@ def main() -> None:
     names = [] if args.no_reference else [REFERENCE]
     names += args.configs
     names += [f'{args.configs[0]}+{variant}' for variant in args.variants]
+    if args.count:
+        count(names, args)
+        return
     x, labels = make_batch(args)
     rows = measure(names, x, labels, args)
     for name in names:

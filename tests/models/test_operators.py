@@ -6,12 +6,19 @@ import sys
 import pytest
 import torch
 
-from stf_mmaction.models.layers import joints_first, orders
-from stf_mmaction.models.layers.batch_norm import batch_norm
-from stf_mmaction.models.layers.branches import branches, branches_plain
-from stf_mmaction.models.layers.graph_conv import graph_conv, graph_conv_plain
 from stf_mmaction.models.layers.norm import channels_last_norm
-from stf_mmaction.models.layers.window_conv import window_conv, window_conv_plain
+from stf_mmaction.models.ops import (
+    batch_norm,
+    branches,
+    graph_conv,
+    reference,
+    use_way,
+    window_conv,
+    window_conv_folded,
+)
+from stf_mmaction.models.ops.batched import budget
+from stf_mmaction.models.ops.clipwise import aggregate_first
+from stf_mmaction.models.ops.orders import cheapest_order
 
 SHAPES = [  # clips, frames, stride, window, matrices
     (2, 5, 1, 1, 1), (2, 4, 1, 1, 2), (2, 6, 1, 3, 1), (2, 7, 2, 3, 1),
@@ -58,80 +65,92 @@ def loop_graph_conv(x, weight, adjacency, stride, window):
     return out
 
 
-ORDERS = ['ChannelsFirst', 'JointsFirst', 'FewChannels']
+ORDERS = ['TransformFirst', 'AggregateFirst', 'FewChannels']
+MODULES = [
+    sys.modules[f'stf_mmaction.models.ops.{way}.graph_conv'] for way in ('clipwise', 'batched')
+]
 
 
-@pytest.fixture(params=ORDERS + ['the cheapest'])
+@pytest.fixture(params=['clipwise', 'batched'])
+def way(request, monkeypatch):
+    """Both implementations, in small parts: two frames or one clip at a time."""
+    monkeypatch.setattr(aggregate_first, 'SCRATCH', 25)
+    monkeypatch.setattr(budget, 'CHUNK_BYTES', 600)
+    monkeypatch.setattr(budget, 'L2_BYTES', 2000)
+    with use_way(request.param):
+        yield request.param
+
+
+@pytest.fixture(params=ORDERS)
 def order(request, monkeypatch):
     """Each order of the two steps, for all shapes that it can do."""
-    kind = getattr(orders, request.param, None)
-    if kind is not None:
-
-        def choose(joints, weight, adjacency, stride, window, needs=()):
-            return kind(weight, adjacency, stride, window, needs or (False,) * 3)
-
-        for name in ('graph_conv', 'window_conv'):
-            module = sys.modules[f'stf_mmaction.models.layers.{name}']
-            monkeypatch.setattr(module, 'clip_product', choose)
+    for module in MODULES:
+        monkeypatch.setattr(module, 'cheapest_order', lambda *_: request.param)
     return request.param
 
 
 def skip_unless(order, shape):
-    if order == 'JointsFirst' and shape[2:4] != (1, 1):
+    if order == 'AggregateFirst' and shape[2:4] != (1, 1):
         pytest.skip('for windows of one frame')
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_graph_conv_is_the_loop(shape, order, monkeypatch):
+def test_graph_conv_is_the_loop(shape, order, way):
     skip_unless(order, shape)
-    monkeypatch.setattr(joints_first, 'CACHED', 25)  # two frames at a time
     x, weight, adjacency = make(*shape)
     args = shape[2:4]
     expected = loop_graph_conv(x, weight, adjacency, *args)
-    for operator in (graph_conv, graph_conv_plain):
+    for operator in (graph_conv, reference.graph_conv):
         torch.testing.assert_close(operator(x, weight, adjacency, *args), expected)
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_graph_conv_gradients(shape, order, monkeypatch):
+def test_graph_conv_gradients(shape, order, way):
     skip_unless(order, shape)
-    monkeypatch.setattr(joints_first, 'CACHED', 25)
     inputs = make(*shape)
 
     def operator(*tensors):
         return graph_conv(*tensors, *shape[2:4])
 
-    assert torch.autograd.gradcheck(operator, inputs)
+    assert torch.autograd.gradcheck(operator, inputs, fast_mode=True)
     if shape[1] < 6:
-        assert torch.autograd.gradgradcheck(operator, inputs)
+        assert torch.autograd.gradgradcheck(operator, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize('copies', [0, 2**30])
+def test_a_matrix_per_clip_in_one_launch_or_in_many(copies, monkeypatch):
+    module = sys.modules['stf_mmaction.models.ops.batched.aggregate_first']
+    monkeypatch.setattr(module, 'COPY_BYTES', copies)
+    inputs = make(2, 4, 1, 1, 2, c=4)
+    with use_way('batched'):
+        out = graph_conv(*inputs)
+    torch.testing.assert_close(out, loop_graph_conv(*inputs, 1, 1))
 
 
 @pytest.mark.parametrize(
     'channels,out_channels,stride,window,kind',
     [
-        (96, 96, 1, 1, 'JointsFirst'),
-        (96, 96, 2, 3, 'ChannelsFirst'),
+        (96, 96, 1, 1, 'AggregateFirst'),
+        (96, 96, 2, 3, 'TransformFirst'),
         (4, 96, 1, 1, 'FewChannels'),
         (4, 96, 1, 5, 'FewChannels'),
-        (192, 192, 2, 5, 'ChannelsFirst'),
+        (192, 192, 2, 5, 'TransformFirst'),
     ],
 )
 def test_the_cheapest_order(channels, out_channels, stride, window, kind):
-    _, weight, adjacency = make(
-        1, 4, stride, window, 1, joints=25, scales=6, c=channels, d=out_channels
-    )
-    product = orders.clip_product(25, weight, adjacency, stride, window)
-    assert type(product).__name__ == kind
+    weight = torch.empty(6, out_channels, channels)
+    assert cheapest_order(25, weight, stride, window) == kind
 
 
-def test_graph_conv_without_gradients_of_some():
+def test_graph_conv_without_gradients_of_some(way, order):
     """Frozen weights or adjacency get no gradient, the others their own."""
-    inputs = make(2, 5, 1, 3, 1)
-    want = torch.autograd.grad(graph_conv(*inputs, 1, 3).sum(), inputs)
+    shape = (2, 5, 1, 1, 1) if order == 'AggregateFirst' else (2, 5, 1, 3, 1)
+    inputs = make(*shape)
+    want = torch.autograd.grad(reference.graph_conv(*inputs, *shape[2:4]).sum(), inputs)
     for frozen in range(3):
         some = [t.detach() if i == frozen else t for i, t in enumerate(inputs)]
         rest = [t for i, t in enumerate(inputs) if i != frozen]
-        got = torch.autograd.grad(graph_conv(*some, 1, 3).sum(), rest)
+        got = torch.autograd.grad(graph_conv(*some, *shape[2:4]).sum(), rest)
         for a, b in zip(got, [g for i, g in enumerate(want) if i != frozen]):
             torch.testing.assert_close(a, b)
 
@@ -143,19 +162,14 @@ def window_inputs(shape):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-@pytest.mark.parametrize('by_batch', [True, False])
-def test_window_conv_is_its_steps(shape, by_batch):
+def test_window_conv_is_its_steps(shape, way):
     inputs = window_inputs(shape)
-    stats = (None, None) if by_batch else (torch.randn(2).double(), torch.rand(2).double() + 0.5)
-    args = (*stats, *shape[2:4], 1e-5)
+    args = (*shape[2:4], 1e-5)
     out, mean, variance = window_conv(*inputs, *args)
-    expected = window_conv_plain(*inputs, *args)
+    expected = reference.window_conv(*inputs, *args)
     torch.testing.assert_close(out, expected)
-    with torch.no_grad():
-        torch.testing.assert_close(window_conv(*inputs, *args)[0], expected)
     z = loop_graph_conv(*inputs[:3], *shape[2:4]) + inputs[3]
-    if by_batch:
-        stats = z.mean((0, 1, 2)), z.var((0, 1, 2), unbiased=False)
+    stats = z.mean((0, 1, 2)), z.var((0, 1, 2), unbiased=False)
     torch.testing.assert_close((mean, variance), stats)
     direction = torch.randn_like(out)
     got = torch.autograd.grad(out, inputs, direction)
@@ -163,17 +177,46 @@ def test_window_conv_is_its_steps(shape, by_batch):
     torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize('by_batch', [True, False])
-def test_window_conv_gradients(by_batch):
+@pytest.mark.parametrize('shape', SHAPES)
+def test_window_conv_with_a_folded_norm(shape, way):
+    x, weight, adjacency, bias, _, _, collapse, collapse_bias = window_inputs(shape)
+    args = x, weight, adjacency, bias, collapse, collapse_bias, *shape[2:4]
+    z = loop_graph_conv(x, weight, adjacency, *shape[2:4]) + bias
+    z = z.relu().reshape(*z.shape[:2], x.shape[2], -1)
+    expected = torch.nn.functional.linear(z, collapse, collapse_bias)
+    torch.testing.assert_close(window_conv_folded(*args), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(window_conv_folded(*args), expected)
+
+
+def test_window_conv_gradients(way):
     shape = (2, 3, 2, 3, 1)
     inputs = window_inputs(shape)
-    stats = (None, None) if by_batch else (torch.zeros(2).double(), torch.ones(2).double())
 
     def operator(*tensors):
-        return window_conv(*tensors, *stats, *shape[2:4], 1e-2)[0]
+        return window_conv(*tensors, *shape[2:4], 1e-2)[0]
 
     assert torch.autograd.gradcheck(operator, inputs)
-    assert torch.autograd.gradgradcheck(operator, inputs)
+    assert torch.autograd.gradgradcheck(operator, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
+def test_half_precision_sums_over_clips_in_float32(kind, way):
+    """The gradients of many clips lose no more than those of one."""
+    shape = (24, 6, 2, 3, 1)
+    x, weight, adjacency, *rest = (t.detach().float() for t in window_inputs(shape))
+    leaves = [t.requires_grad_() for t in (weight, adjacency, *rest)]
+    with torch.autocast('cpu', kind):
+        out = window_conv(x, *leaves, *shape[2:4], 1e-5)[0]
+    assert out.dtype == kind
+    direction = torch.randn_like(out)
+    got = torch.autograd.grad(out, leaves, direction)
+    exact = [t.detach().to(kind).double().requires_grad_() for t in leaves]
+    truth = reference.window_conv(x.to(kind).double(), *exact, *shape[2:4], 1e-5)
+    want = torch.autograd.grad(truth, exact, direction.double())
+    for g, w in zip(got[:2], want[:2]):
+        assert g.dtype == torch.float32
+        assert (g - w).norm() < 4 * torch.finfo(kind).eps * w.norm()
 
 
 def branch_inputs(frames, stride, width, joints=2):
@@ -208,7 +251,7 @@ def test_branches_are_convolutions_and_a_pool(frames, stride):
         expected[:, t, :, 8:10] = near.amax(1)
     expected[..., 10:] = point
     torch.testing.assert_close(branches(*inputs, stride), expected)
-    torch.testing.assert_close(branches_plain(*inputs, stride), expected)
+    torch.testing.assert_close(reference.branches(*inputs, stride), expected)
 
 
 @pytest.mark.parametrize('frames,stride', CONVS)
@@ -219,7 +262,7 @@ def test_branches_gradients(frames, stride):
         return branches(*tensors, stride)
 
     assert torch.autograd.gradcheck(operator, inputs)
-    assert torch.autograd.gradgradcheck(operator, inputs)
+    assert torch.autograd.gradgradcheck(operator, inputs, fast_mode=True)
 
 
 def test_the_pool_gives_to_the_first_of_equal_frames():
@@ -227,12 +270,12 @@ def test_the_pool_gives_to_the_first_of_equal_frames():
     h, point, weight, bias = branch_inputs(5, 1, 1)
     h = h.detach().round().requires_grad_()
     (got,) = torch.autograd.grad(branches(h, point, weight * 0, bias).sum(), h)
-    (want,) = torch.autograd.grad(branches_plain(h, point, weight * 0, bias, 1).sum(), h)
+    (want,) = torch.autograd.grad(reference.branches(h, point, weight * 0, bias, 1).sum(), h)
     torch.testing.assert_close(got, want)
 
 
 @pytest.mark.parametrize('relu', [False, True])
-def test_batch_norm_gradients(relu):
+def test_batch_norm_gradients(relu, way):
     norm = torch.nn.BatchNorm2d(3).double()
     other = copy.deepcopy(norm)
     x, gamma, beta = rand(2, 2, 2, 3), rand(3), rand(3)
@@ -241,7 +284,7 @@ def test_batch_norm_gradients(relu):
         return batch_norm(x, gamma, beta, None, None, 0.1, 1e-2, relu)
 
     assert torch.autograd.gradcheck(operator, (x, gamma, beta))
-    assert torch.autograd.gradgradcheck(operator, (x, gamma, beta))
+    assert torch.autograd.gradgradcheck(operator, (x, gamma, beta), fast_mode=True)
     out = channels_last_norm(norm, x, relu)
     expected = other(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     torch.testing.assert_close(out, expected.relu() if relu else expected)

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from networks import LOSSES, backbone, batch, ensemble_cfg, recognizer_cfg, samples, total, wake
 from torch.utils.data import Dataset
 
-from stf_mmaction.models.recognizers.backward_now import can_backward_now
+from stf_mmaction.models.recognizers.backward_now import LossScale
 
 
 def build(**shared):
@@ -67,13 +67,33 @@ def test_members_that_take_turns_get_the_gradients_of_the_sum():
     torch.testing.assert_close(got, [p.grad for p in model.parameters()])
 
 
-def test_float16_waits_for_the_loss_scale():
-    with torch.autocast('cpu', torch.float16):
-        assert not can_backward_now(torch.device('cpu'))
-    with torch.autocast('cpu', torch.bfloat16):
-        assert can_backward_now(torch.device('cpu'))
-    with torch.no_grad():
-        assert not can_backward_now(torch.device('cpu'))
+@pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
+def test_members_take_turns_under_autocast(kind):
+    """Same gradients as together, with a loss scale of their own in float16."""
+    model = build()
+    wake(model)
+    other = copy.deepcopy(model)
+    x, data = batch(frames=16)
+    with torch.autocast('cpu', kind):
+        for _ in range(10):  # until the scale of float16 has come down
+            model.zero_grad()
+            total(model(x, data, mode='loss')).backward()
+            if all(p.grad.isfinite().all() for p in model.parameters()):
+                break
+        each = sum(total(m(x, data, mode='loss')) for m in other.members.values())
+    (each * 2**10).backward()
+    got, want = (torch.cat([p.grad.flatten() for p in m.parameters()]) for m in (model, other))
+    assert torch.cosine_similarity(got, want / 2**10, 0) > 0.99
+    assert got.norm() == pytest.approx(want.norm().item() / 2**10, rel=0.05)
+
+
+def test_the_loss_scale_of_float16_adapts():
+    weight = torch.nn.Parameter(torch.ones(2))
+    scale = LossScale()
+    (good,) = scale.gradients((weight * 3).sum(), [weight])
+    assert good.tolist() == [3, 3]
+    (bad,) = scale.gradients((weight.half() * 3).sum(), [weight])
+    assert bad.isinf().all() and scale._state[0] == 2**15
 
 
 def test_warm_up_is_the_baseline_and_still_reaches_every_parameter():

@@ -1,5 +1,6 @@
 """The reference is the published network, and the benchmark runs."""
 
+import json
 import sys
 
 import pytest
@@ -57,11 +58,27 @@ def test_the_benchmark_prints_a_row_for_each_network():
     assert ' 1.00 x ' in rows[0] and 'freed memory kept' in out.stdout
 
 
+def test_the_benchmark_counts_a_step_on_a_gpu(tmp_path, monkeypatch, capsys):
+    import benchmark
+
+    file = tmp_path / 'counts.json'
+    arguments = ['configs/msg3d_demo_j.py', '--count', '--json', str(file), '--frames', '8']
+    monkeypatch.setattr(sys, 'argv', ['benchmark.py', *arguments, '--variants', 'cp'])
+    monkeypatch.chdir(ROOT)
+    benchmark.main()
+    counts = json.loads(file.read_text())
+    plain, kept = (counts[f'configs/msg3d_demo_j.py{variant}'] for variant in ('', '+cp'))
+    assert len(counts) == 2 and set(plain) == {'launches', 'bytes', 'flops', 'peak_bytes'}
+    assert kept['peak_bytes'] < plain['peak_bytes'] and kept['launches'] > plain['launches']
+    assert 'a model of a GPU (a100)' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     'arguments, said',
     [
         ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
         ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
+        ((DEMO, '--json', 'x.json'), 'add --count'),
         (('configs/stgcn_utd_mhad_j.py',), 'use --no-reference'),
         (
             ('configs/stgcn_utd_mhad_j.py', '--no-reference', '--variants', 'cp'),

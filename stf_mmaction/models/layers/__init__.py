@@ -1,5 +1,4 @@
 from .graph import adjacency_scales, layout_of
-from .graph_conv import graph_conv
 from .ms_gcn import G3D, MultiScaleGraphConv
 from .norm import channels_last_norm
 from .stf_module import BottleneckSTF, InferredGraph
@@ -13,6 +12,5 @@ __all__ = [
     'TemporalUnit',
     'adjacency_scales',
     'channels_last_norm',
-    'graph_conv',
     'layout_of',
 ]

@@ -5,7 +5,7 @@ Original code: https://github.com/kenziyuliu/MS-G3D (MIT). Written anew:
 same functions and parameters, other order of the steps.
 """
 
-from typing import Optional
+from typing import Optional, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -14,10 +14,17 @@ from torch import Tensor, nn
 
 from stf_mmaction.datasets.layouts import Layout
 
+from ..ops import graph_conv, window_conv, window_conv_folded
 from .graph import adjacency_scales
-from .graph_conv import graph_conv, needs_plain
-from .norm import affine, channels_last_norm, fold, is_affine, linear_norm, update_running
-from .window_conv import window_conv
+from .norm import (
+    channels_last_norm,
+    factor_and_shift,
+    fold,
+    is_plain,
+    linear_norm,
+    update_running,
+    uses_running_stats,
+)
 
 
 class MultiScaleGraphConv(BaseModule):
@@ -76,14 +83,18 @@ class MultiScaleGraphConv(BaseModule):
             torch.Tensor: Shape (B, T', V, w D), T' = ceil(T / stride).
         """
         args = (self.matrix(graph), self.stride, self.window)
-        if is_affine(self.norm):
-            factor, shift = affine(self.norm)
-            out = graph_conv(x, self.weight * factor[:, None], *args)
-            out = F.relu_(out.add_(self.bias * factor + shift))
+        if uses_running_stats(self.norm):
+            weight, bias = self.folded()
+            out = F.relu_(graph_conv(x, weight, *args).add_(bias))
         else:
             out = graph_conv(x, self.weight, *args)
             out = channels_last_norm(self.norm, out.add_(self.bias), relu=True)
         return out.reshape(*out.shape[:2], self.num_node, -1)
+
+    def folded(self) -> Tuple[Tensor, Tensor]:
+        """Return the weight (K, D, C) and bias (D,) with the norm in evaluation mode folded in."""
+        factor, shift = factor_and_shift(self.norm)
+        return self.weight * factor[:, None], self.bias * factor + shift
 
     def matrix(self, graph: Optional[Tensor] = None) -> Tensor:
         """A + mask + G with rows (u, i) and columns (j, v, k)."""
@@ -133,13 +144,11 @@ class G3D(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) -> (B, T', V, D)."""
-        if not self._is_plain_norm():
+        if uses_running_stats(self.conv.norm):
+            return self._evaluate(x)
+        if not is_plain(self.conv.norm):
             return linear_norm(self.collapse.weight, self.collapse.bias, self.norm, self.conv(x))
-        conv, norm, collapse = self.conv, self.conv.norm, self.collapse
-        weight, bias = collapse.weight, collapse.bias
-        if is_affine(self.norm):
-            weight, bias = fold(weight, bias, self.norm)
-        by_batch = norm.training
+        conv, norm = self.conv, self.conv.norm
         out, mean, variance = window_conv(
             x,
             conv.weight,
@@ -147,28 +156,25 @@ class G3D(BaseModule):
             conv.bias,
             norm.weight,
             norm.bias,
-            weight,
-            bias,
-            None if by_batch else norm.running_mean,
-            None if by_batch else norm.running_var,
+            self.collapse.weight,
+            self.collapse.bias,
             conv.stride,
             conv.window,
             norm.eps,
         )
-        if by_batch and norm.track_running_stats:
+        if norm.track_running_stats:
             rows = out[..., 0].numel() * conv.window
             update_running(norm, mean, variance, rows)
-        if is_affine(self.norm):
-            return out
         return channels_last_norm(self.norm, out)
 
-    def _is_plain_norm(self) -> bool:
-        """Whether the steps around the norm may be done as one."""
-        norm = self.conv.norm
-        device = norm.weight.device.type
-        return (
-            type(norm) is nn.BatchNorm2d
-            and norm.momentum is not None
-            and not needs_plain()
-            and not torch.is_autocast_enabled(device)
+    def _evaluate(self, x: Tensor) -> Tensor:
+        """Compute :meth:`forward` with norms that are part of weights and biases."""
+        conv = self.conv
+        weight, bias = self.collapse.weight, self.collapse.bias
+        if uses_running_stats(self.norm):
+            weight, bias = fold(weight, bias, self.norm)
+        conv_weight, conv_bias = conv.folded()
+        out = window_conv_folded(
+            x, conv_weight, conv.matrix(), conv_bias, weight, bias, conv.stride, conv.window
         )
+        return out if uses_running_stats(self.norm) else channels_last_norm(self.norm, out)

@@ -1,41 +1,31 @@
-"""Batch norm of features with channels last, and its neighbours."""
+"""Batch norm of features with channels last, alone or behind a linear layer."""
 
 from typing import Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from .batch_norm import batch_norm, relu_backward
-from .graph_conv import needs_plain
+from ..ops import batch_norm, needs_reference
 
 
-class _ReLU(Function):
-    @staticmethod
-    def forward(ctx, x):
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x.relu_())
-        return x
+def is_plain(norm: nn.Module) -> bool:
+    """Return whether a norm is PyTorch's own by the batch, so that built-in operators compute it.
 
-    @staticmethod
-    def backward(ctx, grad):
-        return relu_backward(grad, *ctx.saved_tensors)
-
-
-def relu_(x: Tensor) -> Tensor:
-    """``F.relu_`` with a cheaper second derivative."""
-    return F.relu_(x) if needs_plain() else _ReLU.apply(x)
+    Not ``SyncBatchNorm``, and not one with a cumulative average (``momentum=None``).
+    """
+    return (
+        type(norm) is nn.BatchNorm2d
+        and norm.training
+        and norm.momentum is not None
+        and not needs_reference()
+    )
 
 
 def channels_last_norm(norm: nn.Module, x: Tensor, relu: bool = False) -> Tensor:
-    """A batch norm, and perhaps ReLU, of (B, T, V, C), C the channels."""
-    if (
-        type(norm) is not nn.BatchNorm2d
-        or not norm.training
-        or (norm.momentum is None or needs_plain())
-    ):
+    """Normalise (B, T, V, C) over all but the channels C, and perhaps apply ReLU."""
+    if not is_plain(norm):
         out = norm(x.permute(0, 3, 1, 2))
         return (F.relu_(out) if relu else out).permute(0, 2, 3, 1)
     running = (None, None)
@@ -45,13 +35,13 @@ def channels_last_norm(norm: nn.Module, x: Tensor, relu: bool = False) -> Tensor
     return batch_norm(x, norm.weight, norm.bias, *running, norm.momentum, norm.eps, relu)
 
 
-def is_affine(norm: nn.Module) -> bool:
-    """Whether a norm is but a factor and a shift, as in evaluation mode."""
+def uses_running_stats(norm: nn.Module) -> bool:
+    """Return whether a norm is just a factor and a shift, as in evaluation mode."""
     return isinstance(norm, _BatchNorm) and not norm.training and norm.running_mean is not None
 
 
-def affine(norm: nn.Module) -> Tuple[Tensor, Tensor]:
-    """Factor and shift of a norm in evaluation mode, each (C,)."""
+def factor_and_shift(norm: nn.Module) -> Tuple[Tensor, Tensor]:
+    """Return a norm in evaluation mode as x factor + shift, each (C,)."""
     factor = (norm.running_var + norm.eps).rsqrt()
     if norm.affine:
         return norm.weight * factor, (norm.bias - norm.running_mean * norm.weight * factor)
@@ -59,15 +49,15 @@ def affine(norm: nn.Module) -> Tuple[Tensor, Tensor]:
 
 
 def fold(weight: Tensor, bias: Tensor, norm: nn.Module) -> Tuple[Tensor, Tensor]:
-    """A linear layer (D, C), (D,) with the norm behind it in one."""
-    factor, shift = affine(norm)
+    """Fold a norm in evaluation mode into the linear layer before it, (D, C) and (D,)."""
+    factor, shift = factor_and_shift(norm)
     return weight * factor[:, None], bias * factor + shift
 
 
 def linear_norm(
     weight: Tensor, bias: Tensor, norm: nn.Module, x: Tensor, relu: bool = False
 ) -> Tensor:
-    """A linear layer and a batch norm, in evaluation mode as one product.
+    """Apply a linear layer and a batch norm, in evaluation mode as one product.
 
     Args:
         weight (torch.Tensor): Shape (D, C).
@@ -79,7 +69,7 @@ def linear_norm(
     Returns:
         torch.Tensor: Shape (B, T, V, D).
     """
-    if is_affine(norm):
+    if uses_running_stats(norm):
         out = F.linear(x, *fold(weight, bias, norm))
         return F.relu_(out) if relu else out
     return channels_last_norm(norm, F.linear(x, weight, bias), relu)
@@ -87,7 +77,13 @@ def linear_norm(
 
 @torch.no_grad()
 def update_running(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, rows: int) -> None:
-    """As a batch norm does in training, from the (biased) variance."""
+    """Update running statistics as a batch norm does in training.
+
+    Args:
+        norm (nn.BatchNorm2d): Its buffers are changed in place.
+        mean, variance (torch.Tensor): Of the batch, the variance biased, each (C,).
+        rows (int): Numbers per channel in the batch.
+    """
     norm.num_batches_tracked += 1
     norm.running_mean.lerp_(mean, norm.momentum)
     norm.running_var.lerp_(variance * (rows / max(rows - 1, 1)), norm.momentum)

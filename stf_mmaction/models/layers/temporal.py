@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from .branches import TAPS, branches
-from .graph_conv import needs_plain
-from .norm import affine, channels_last_norm, fold, is_affine, linear_norm, relu_
+from ..ops import branches, needs_reference, relu_
+from ..ops.reference import TAPS
+from .norm import channels_last_norm, factor_and_shift, fold, linear_norm, uses_running_stats
 
 
 class TemporalUnit(BaseModule):
@@ -67,7 +67,7 @@ class TemporalUnit(BaseModule):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, V, C) -> (B, T', V, D), T' = ceil(T / stride)."""
-        if is_affine(self.norm) and is_affine(self.reduce_norm):
+        if uses_running_stats(self.norm) and uses_running_stats(self.reduce_norm):
             out = self._folded_branches(x)
         else:
             h = linear_norm(self.reduce.weight, self.reduce.bias, self.reduce_norm, x, relu=True)
@@ -90,7 +90,7 @@ class TemporalUnit(BaseModule):
     def _folded_branches(self, x: Tensor) -> Tensor:
         """The branches with their norms inside, in evaluation mode."""
         width = self.width
-        factor, shift = (t.view(6, width) for t in affine(self.norm))
+        factor, shift = (t.view(6, width) for t in factor_and_shift(self.norm))
         weight, bias = fold(self.reduce.weight, self.reduce.bias, self.reduce_norm)
         point = (self.point.weight * factor[5, :, None], self.point.bias * factor[5] + shift[5])
         if self.stride == 1:  # one product reads the input
@@ -107,7 +107,7 @@ class TemporalUnit(BaseModule):
             self.stride,
         )
         # The norm of the pool, which is not linear, comes behind it.
-        if not torch.is_grad_enabled() and not needs_plain():
+        if not torch.is_grad_enabled() and not needs_reference():
             out[..., 4 * width : 5 * width].mul_(factor[4]).add_(shift[4])
             return out
         pool = torch.arange(6, device=out.device).unsqueeze(1) == 4

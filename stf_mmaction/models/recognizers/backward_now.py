@@ -1,6 +1,6 @@
 """Several networks in one step, with the memory of one."""
 
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 from mmengine.model import BaseModel
@@ -20,41 +20,68 @@ class _KnownGradients(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return (None, None, *(None if own is None else own * grad for own in ctx.grads))
+        known = [own for own in ctx.grads if own is not None]
+        scaled = iter(torch._foreach_mul(known, grad))  # one launch for hundreds of weights
+        return (None, None, *(None if own is None else next(scaled) for own in ctx.grads))
 
 
-def can_backward_now(device: torch.device) -> bool:
-    """Whether :func:`backward_now` gives what a later backward pass would.
+class LossScale:
+    """A dynamic loss scale for float16, as that of ``torch.amp.GradScaler``, without waits.
 
-    In float16 the gradients need the loss scale, which is not known yet.
-
-    Args:
-        device (torch.device): Of the network.
+    The scale of the optimizer's own scaler is not known while gradients are taken early. This
+    one adapts by itself; where it was too large the gradients are infinite, and the optimizer's
+    scaler skips the step.
     """
-    half = (
-        torch.is_autocast_enabled(device.type)
-        and torch.get_autocast_dtype(device.type) == torch.float16
-    )
-    return torch.is_grad_enabled() and not half
+
+    def __init__(self) -> None:
+        self._state: Optional[Tuple[Tensor, Tensor]] = None
+
+    def gradients(self, total: Tensor, parameters: Sequence[nn.Parameter]) -> Tuple:
+        """Compute the gradients of a loss, of a scaled copy and scaled back.
+
+        Args:
+            total (torch.Tensor): A scalar.
+            parameters (Sequence[torch.nn.Parameter]): To differentiate by.
+
+        Returns:
+            tuple: One gradient or None per parameter.
+        """
+        if self._state is None:
+            scale = torch.full((), 2.0**16, device=total.device)
+            self._state = scale, torch.zeros((), dtype=torch.int32, device=total.device)
+        scale, steps = self._state
+        grads = torch.autograd.grad(total * scale, parameters, allow_unused=True)
+        known = [own for own in grads if own is not None]
+        overflow = torch.zeros((), device=total.device)
+        torch._amp_foreach_non_finite_check_and_unscale_(known, overflow, scale.reciprocal())
+        torch._amp_update_scale_(scale, steps, overflow, 2.0, 0.5, 2000)
+        return grads
 
 
 def backward_now(
-    losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter]
+    losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter], scale: LossScale
 ) -> Dict[str, Tensor]:
     """Take the gradients of losses at once, and free what they needed.
 
-    The sum of the result, as ``parse_losses`` takes it, has the same value
-    and the same gradients; the losses one by one have their values only.
+    The sum of the result, as ``parse_losses`` takes it, has the same value and the same
+    gradients; the losses one by one have their values only.
 
     Args:
         losses (dict[str, torch.Tensor]): Of one network, scalars.
         parameters (Sequence[torch.nn.Parameter]): All that learn from them.
+        scale (LossScale): Used under float16 autocast.
 
     Returns:
         dict[str, torch.Tensor]: With the same keys.
     """
     total, _ = BaseModel.parse_losses(None, losses)
-    grads: Tuple = torch.autograd.grad(total, parameters, allow_unused=True)
+    device = total.device.type
+    half = torch.is_autocast_enabled(device) and (torch.get_autocast_dtype(device) == torch.float16)
+    with torch.autocast(device, enabled=False):  # as a backward pass runs
+        if half:
+            grads = scale.gradients(total, parameters)
+        else:
+            grads = torch.autograd.grad(total, parameters, allow_unused=True)
     known = {key: value.detach() for key, value in losses.items()}
     key = next(key for key in known if 'loss' in key)
     known[key] = _KnownGradients.apply(known[key], grads, *parameters)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from stf_mmaction.focus import present_persons, resize_focus
 
-from .backward_now import backward_now, can_backward_now
+from .backward_now import LossScale, backward_now
+from .idle import with_idle
 from .stf_recognizer import FocusSink, STFRecognizer, build_preprocessor, top_classes
 
 
@@ -80,6 +81,7 @@ class STFEnsemble(BaseModel):
                 built[name] = self._build(name, cfg)
                 self._part[name] = part
         self.members = ModuleDict(built)
+        self._scales = {name: LossScale() for name in built}
         self.baseline = False
         self.focus_sink: Optional[FocusSink] = None
         self._register_load_state_dict_pre_hook(self.spread_baseline)
@@ -191,20 +193,17 @@ class STFEnsemble(BaseModel):
         active = self._active()
         for name, member in active.items():
             own = member.loss(self._own(name, inputs), data_samples)
-            if len(active) > 1 and can_backward_now(inputs.device):
-                own = backward_now(own, [p for p in member.parameters() if p.requires_grad])
+            if len(active) > 1 and torch.is_grad_enabled():
+                learning = [p for p in member.parameters() if p.requires_grad]
+                own = backward_now(own, learning, self._scales[name])
             losses.update({f'{name}.{k}': value for k, value in own.items()})
         if self.baseline:
             if len(self.streams) == 1:
                 losses = {k.split('.', 1)[1]: v for k, v in losses.items()}
             # Of the members that wait, as in STFRecognizer.loss.
+            waiting = [m for name, m in self.members.items() if name not in self.leads]
             key = next(k for k in losses if k.endswith('loss_cls'))
-            losses[key] = losses[key] + sum(
-                p.sum() * 0
-                for name, member in self.members.items()
-                if name not in self.leads
-                for p in member.parameters()
-            )
+            losses[key] = with_idle(losses[key], [p for m in waiting for p in m.parameters()])
         return losses
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:

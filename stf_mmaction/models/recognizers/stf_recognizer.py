@@ -13,6 +13,7 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 
 from ..heads import FocusContext, STFHead
 from .focus_layers import candidates, check_layers, last_blocks, watched_features
+from .idle import with_idle
 from .upstream_backbones import check_stock_input, translate_layout
 
 # Receives what a test step found, see STFRecognizer.focus_sink.
@@ -36,6 +37,28 @@ def top_classes(samples: SampleList) -> Tensor:
     scores = [sample.pred_score for sample in samples]
     # average_clips=None leaves scores of each clip, (num_clips, K).
     return torch.stack([s.reshape(-1, s.shape[-1]).mean(0) for s in scores]).topk(2, 1).indices
+
+
+def check_labels(data_samples: SampleList, num_classes: int) -> None:
+    """Raise a ValueError if a label is not a class.
+
+    Labels on a GPU are not read back, which would wait for all that it has to do; before
+    training, ``SkeletonCheckHook`` has checked those of the data set.
+
+    Args:
+        data_samples (list[ActionDataSample]): With gt_label.
+        num_classes (int): K.
+    """
+    for sample in data_samples:
+        label = sample.gt_label
+        if label.device.type != 'cpu' or label.numel() != 1 or label.is_floating_point():
+            continue  # soft labels
+        if not 0 <= int(label) < num_classes:
+            clip = sample.metainfo.get('frame_dir', 'of the batch')
+            raise ValueError(
+                f'label {int(label)} of clip {clip} is not one of the {num_classes} classes 0 to '
+                f'{num_classes - 1} of the head: set cls_head.num_classes to the number of classes'
+            )
 
 
 @MODELS.register_module()
@@ -206,17 +229,14 @@ class STFRecognizer(RecognizerGCN):
             ValueError: If a label is not a class, or the inputs are not
                 those of the network.
         """
-        self._check_labels(data_samples)
+        check_labels(data_samples, self.cls_head.num_classes)
         clips = inputs.flatten(0, 1)
         self.check_input(clips.shape)
         samples = [s for s in data_samples for _ in range(inputs.shape[1])]
         head = self.cls_head
         if self.baseline or not getattr(head, 'uses_focus', False):
             losses = head.loss_by_feat(head(self.backbone(clips)), samples)
-            for idle in self.unused_parameters():
-                # DDP waits for a gradient of every weight; STFPhaseHook
-                # keeps the optimizer from decaying these.
-                losses['loss_cls'] = losses['loss_cls'] + idle.sum() * 0
+            losses['loss_cls'] = with_idle(losses['loss_cls'], self.unused_parameters())
             return losses
         feats, context = self._context(clips)
         return head.loss(feats, samples, context)
@@ -281,20 +301,6 @@ class STFRecognizer(RecognizerGCN):
             return self.cls_head.scores(masked)
 
         return feats, FocusContext(present_persons(clips), lower, last, embeddings, masked_scores)
-
-    def _check_labels(self, data_samples: SampleList) -> None:
-        for sample in data_samples:
-            label = sample.gt_label
-            if label.numel() != 1 or label.is_floating_point():
-                continue  # soft labels
-            if not 0 <= int(label) < self.cls_head.num_classes:
-                clip = sample.metainfo.get('frame_dir', 'of the batch')
-                raise ValueError(
-                    f'label {int(label)} of clip {clip} is not one of the '
-                    f'{self.cls_head.num_classes} classes 0 to '
-                    f'{self.cls_head.num_classes - 1} of the head: set '
-                    'cls_head.num_classes to the number of classes'
-                )
 
     def check_focus(self) -> None:
         """Raise a ValueError if the head cannot tell the focus."""

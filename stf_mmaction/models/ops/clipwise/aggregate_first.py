@@ -1,47 +1,43 @@
-"""Joints first: aggregate over scales and joints, then W_k on the result."""
+"""Aggregate first: over scales and joints, then W_k on the result."""
 
 from math import ceil
 
 import torch
 from torch import Tensor
 
-from .clip_product import ClipProduct, out_frames, pad_frames
+from ..orders import by_scale, from_scale
+from ..shapes import out_frames, pad_frames
+from .caches import SCRATCH
+from .clip_product import ClipProduct, add_product
 
-CACHED = 2**20  # numbers of a scratch that stays in the cache
 
-
-class _JointsFirst(ClipProduct):
+class _Aggregating(ClipProduct):
     def _flatten(self, weight: Tensor) -> Tensor:
         return weight.transpose(1, 2).flatten(0, 1)  # (K C, D)
 
     @property
     def grad_weight(self) -> Tensor:
         scales, channels, in_channels = self.weight.shape
-        return self._grad_weight.view(scales, in_channels, channels).transpose(1, 2)
+        grad = self._grad_weight.view(scales, in_channels, channels).transpose(1, 2)
+        return grad.contiguous()  # as the weight: DDP copies any other stride
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
-        """Rows r, columns (c, k) -> rows (r, k), columns c."""
-        scales = len(self.weight)
-        rows, cols = adjacency.shape[1], adjacency.shape[2] // scales
-        matrix = adjacency.view(-1, rows, cols, scales).transpose(2, 3)
-        return matrix.reshape(-1, rows * scales, cols)
+        return by_scale(adjacency, len(self.weight))
 
     @property
     def grad_adjacency(self) -> Tensor:
-        scales = len(self.weight)
-        grad = self._collected().unflatten(1, (-1, scales))
-        return grad.transpose(2, 3).flatten(2)
+        return from_scale(self._collected(), len(self.weight))
 
 
-class JointsFirst(_JointsFirst):
+class AggregateFirst(_Aggregating):
     """For windows of one frame: a small product per frame.
 
-    As many multiplications as the other order, but what the backward pass
-    makes again is the cheaper step.
+    As many multiplications as the other order, but what the backward pass computes again is the
+    cheaper step.
     """
 
     def _parts(self, frames: int):
-        most = CACHED // (self.matrix.shape[1] * self.weight.shape[2])
+        most = SCRATCH // (self.matrix.shape[1] * self.weight.shape[2])
         count = ceil(frames / ceil(frames / max(most, 1)))  # of equal size
         for start in range(0, frames, count):
             yield slice(start, min(frames, start + count)), count
@@ -68,22 +64,22 @@ class JointsFirst(_JointsFirst):
             product = self._aggregate(matrix, x[part], count)
             flat = product.view(-1, len(self.flat))
             if self.needs[1]:
-                self._grad_weight.addmm_(flat.t(), rows)
-            torch.mm(rows, self.flat.t(), out=flat)  # now of the product
+                self._add_weight(flat, rows)
+            torch.mm(rows, self.flat.t(), out=flat)  # now the gradient of the product
             if self.needs[2]:
                 self._collect(which, product, x[part])
             if self.needs[0]:
                 torch.bmm(matrix.t().expand(len(product), -1, -1), product, out=grad_x[part])
 
 
-class FewChannels(_JointsFirst):
-    """For any window, where C is much smaller than D.
+class FewChannels(_Aggregating):
+    """For any window, where C is much smaller than D: one product per clip.
 
-    As the first block, which reads coordinates: one product per clip.
+    The first block reads coordinates.
     """
 
     def _unfold(self, x: Tensor) -> Tensor:
-        """(T, V, C) -> (C T', w V); few channels: a cheap copy."""
+        """Copy windows: (T, V, C) -> (C T', w V); cheap for few channels."""
         count = out_frames(len(x), self.stride)
         last = (count - 1) * self.stride + 1
         x = pad_frames(x, self.pad, self.pad).permute(2, 0, 1)
@@ -108,10 +104,10 @@ class FewChannels(_JointsFirst):
         count, window = len(grad), self.window
         unfolded = self._unfold(x)
         rows = grad.view(-1, self.flat.shape[1])
-        self._grad_weight.addmm_(self._aggregate(unfolded, clip).t(), rows)
+        self._add_weight(self._aggregate(unfolded, clip), rows)
         product = (rows @ self.flat.t()).view(-1, channels)
         product = torch.stack(product.unbind(1)).view(channels * count, -1)
-        self._grad_matrix[which].addmm_(product.t(), unfolded)
+        self._add_matrix(which, product, unfolded)
         if not self.needs[0]:
             return
         parts = (product @ self.matrix[which]).view(channels, count, window, joints)
@@ -120,3 +116,6 @@ class FewChannels(_JointsFirst):
         for j in range(window):
             padded[j : j + last : self.stride] += parts[:, :, j].permute(1, 2, 0)
         grad_x.copy_(padded[self.pad : self.pad + frames])
+
+    def _add_matrix(self, which: int, a: Tensor, b: Tensor) -> None:
+        add_product(self._grad_matrix[which], a.t(), b)

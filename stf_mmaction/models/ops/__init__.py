@@ -1,0 +1,27 @@
+"""Operators as pure functions on tensors.
+
+==================  =========================================================
+``reference.py``    The definitions, in differentiable operators of PyTorch.
+``clipwise/``       The CPU's way: clip by clip, in the caches.
+``batched/``        Everything else's way: whole batches, few launches.
+``dispatch.py``     Which way a tensor takes.
+the other files     One operator each: its autograd function and its docs.
+==================  =========================================================
+"""
+
+from .batch_norm import batch_norm, relu_
+from .branches import branches
+from .dispatch import needs_reference, use_way
+from .graph_conv import graph_conv
+from .window_conv import window_conv, window_conv_folded
+
+__all__ = [
+    'batch_norm',
+    'branches',
+    'graph_conv',
+    'needs_reference',
+    'relu_',
+    'use_way',
+    'window_conv',
+    'window_conv_folded',
+]

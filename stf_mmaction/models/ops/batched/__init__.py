@@ -1,0 +1,18 @@
+"""The way of GPUs: whole batches in few launches, in chunks of clips that fit a memory budget.
+
+Same functions as :mod:`..clipwise`.
+"""
+
+from .batch_norm import combine, sum_of_products
+from .graph_conv import graph_conv, graph_conv_backward
+from .window_conv import window_conv, window_conv_backward, window_conv_folded
+
+__all__ = [
+    'combine',
+    'graph_conv',
+    'graph_conv_backward',
+    'sum_of_products',
+    'window_conv',
+    'window_conv_backward',
+    'window_conv_folded',
+]

@@ -1,0 +1,18 @@
+"""The CPU's way: one clip after the other, so that what lies between two steps stays in a cache.
+
+Same functions as :mod:`..batched`.
+"""
+
+from .batch_norm import combine, sum_of_products
+from .graph_conv import graph_conv, graph_conv_backward
+from .window_conv import window_conv, window_conv_backward, window_conv_folded
+
+__all__ = [
+    'combine',
+    'graph_conv',
+    'graph_conv_backward',
+    'sum_of_products',
+    'window_conv',
+    'window_conv_backward',
+    'window_conv_folded',
+]

@@ -1,0 +1,57 @@
+"""Which implementation of the operators a tensor takes: the only place that asks for its device."""
+
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Iterator, Optional
+
+import torch
+from torch import Tensor
+
+from . import batched, clipwise
+
+WAYS = dict(clipwise=clipwise, batched=batched)
+_forced: Optional[ModuleType] = None
+
+
+def way_of(x: Tensor) -> ModuleType:
+    """Return the implementation for a tensor.
+
+    Args:
+        x (torch.Tensor): An input of the operator.
+
+    Returns:
+        ModuleType: :mod:`.clipwise` on a CPU, :mod:`.batched` elsewhere, or the one that
+        :func:`use_way` names. Both have the same functions.
+    """
+    if _forced is not None:
+        return _forced
+    return clipwise if x.device.type == 'cpu' else batched
+
+
+@contextmanager
+def use_way(name: str) -> Iterator[None]:
+    """Force an implementation within a context, to test or to count it.
+
+    Args:
+        name (str): ``'clipwise'`` or ``'batched'``.
+    """
+    global _forced
+    before, _forced = _forced, WAYS[name]
+    try:
+        yield
+    finally:
+        _forced = before
+
+
+def needs_reference() -> bool:
+    """Return whether something records operators (export, tracing, compilation).
+
+    Custom autograd functions would be opaque to it, so the plain references run.
+    """
+    return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
+
+
+def compute_dtype(x: Tensor) -> torch.dtype:
+    """Return the dtype of matrix products: that of autocast where it is on, else that of x."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

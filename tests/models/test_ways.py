@@ -1,0 +1,54 @@
+"""Whole networks: whole batches (GPUs) compute what clip by clip (CPUs) does, in float64."""
+
+import copy
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from networks import LOSSES, backward_now, batch, ensemble_cfg, recognizer, total, wake
+
+from stf_mmaction.models.ops import use_way
+from stf_mmaction.models.ops.batched import budget
+
+CLOSE = dict(rtol=1e-10, atol=1e-10)
+
+
+def ensemble():
+    model = MODELS.build(ensemble_cfg())
+    wake(model)
+    return model
+
+
+def step(model, way, x, samples):
+    with use_way(way):
+        losses = model.train()(x, samples, mode='loss')
+        total(losses).backward()
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    return losses, gradients, dict(model.named_buffers())
+
+
+@pytest.mark.parametrize('build', [lambda: recognizer(LOSSES), ensemble], ids=['all', 'ensemble'])
+@pytest.mark.parametrize('frames,chunk', [(13, 2**29), (8, 4000)])
+def test_losses_gradients_and_running_statistics(build, frames, chunk, monkeypatch):
+    monkeypatch.setattr(budget, 'CHUNK_BYTES', chunk)
+    one = build().double()
+    other = copy.deepcopy(one)
+    x, samples = batch(frames=frames, dtype=torch.float64)
+    torch.testing.assert_close(
+        step(other, 'batched', x, samples), step(one, 'clipwise', x, samples), **CLOSE
+    )
+
+
+def test_logits_in_evaluation():
+    model = recognizer(LOSSES).double()
+    x, _ = batch(frames=13, dtype=torch.float64)
+    backward_now(model, x)
+    model.eval()
+    scores = []
+    for way in ('batched', 'clipwise'):
+        with use_way(way), torch.no_grad():
+            scores.append(model(x, mode='tensor', stage='head'))
+        with use_way(way):
+            scores.append(model(x, mode='tensor', stage='head'))
+    for other in scores[1:]:
+        torch.testing.assert_close(scores[0], other, **CLOSE)
