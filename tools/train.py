@@ -1,16 +1,21 @@
 """Train a recognizer; the arguments are those of MMAction2's tool."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from mmengine.config import Config
 
 from stf_mmaction.engine.cli import (
     add_common_arguments,
     build_runner,
     existing,
+    is_first,
     load_config,
     lock_work_dir,
     run,
 )
+from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
@@ -45,6 +50,24 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+def resume(cfg: Config, path: str) -> None:
+    """Set the checkpoint to resume from; ``'auto'`` is the last good one."""
+    if path == 'auto':
+        hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+        chosen, notes = choose_checkpoint(cfg.work_dir, hook.get('out_dir'))
+        if chosen is None:
+            notes.append(
+                f'{cfg.work_dir} has no checkpoint: the training starts from the beginning'
+            )
+        for note in notes if is_first(cfg) else ():
+            print(f'warning: {note}', file=sys.stderr)
+        cfg.resume = chosen is not None
+        cfg.load_from = cfg.get('load_from') if chosen is None else str(chosen)
+        return
+    check_resumable(path)
+    cfg.resume, cfg.load_from = True, path
+
+
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
@@ -57,8 +80,7 @@ def main() -> None:
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+        resume(cfg, args.resume)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise SystemExit(

@@ -14,6 +14,7 @@ from stf_mmaction.files import safe_load
 from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
 from .class_names import as_class_names, read_class_names
 from .layouts import get_layout
+from .numbers import anyone_seen, usable
 from .persons import dropped_persons, select_persons
 from .transforms import check_stream
 
@@ -73,6 +74,7 @@ class SkeletonDataset(PoseDataset):
         self.num_joints = layout and get_layout(layout).num_node
         self._num_person = steps.get('FormatGCNInput', {}).get('num_person')
         self._selects = 'SelectPersons' in steps
+        self._compressed = 'DecompressPose' in steps
         self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
         super().__init__(ann_file, pipeline, split=split, metainfo=_read_names(metainfo), **kwargs)
 
@@ -145,15 +147,32 @@ class SkeletonDataset(PoseDataset):
         info = super(PoseDataset, self).get_data_info(idx)
         if 'skeleton' in self.data_prefix:
             folder = Path(self.data_prefix['skeleton'])
-            info.update(safe_load(folder / f'{clip_id(info)}.pkl'))
+            path = folder / f'{clip_id(info)}.pkl'
+            loaded = safe_load(path)
+            if not isinstance(loaded, dict):
+                raise ValueError(f'{path} holds a {type(loaded).__name__}, not a dict of a clip')
+            # The label and the id of the annotation file have been checked.
+            info.update({k: v for k, v in loaded.items() if k not in ('label', 'frame_dir')})
+            self._check_loaded(info, path)
         return info
 
-    def _check_keypoints(self, clips: List[Dict]) -> None:
+    def _check_loaded(self, clip: Dict, path: Path) -> None:
+        """Check a clip that has a file of its own."""
+        if not self._compressed:
+            return self._check_keypoints([clip], path)
+        for name in ('keypoint', 'keypoint_score'):
+            value = clip.get(name)
+            if value is not None and not usable(value):
+                raise ValueError(f'{path} has NaN, infinite or huge numbers in {name}: repair it')
+        return None
+
+    def _check_keypoints(self, clips: List[Dict], path: Optional[Path] = None) -> None:
         self._refuse(
             clips,
             'keypoints that are missing or not (persons, frames, joints, 2 or 3 channels)',
             'see "Data" in the README',
             _not_an_array,
+            path,
         )
         source = 'layout'
         if self.num_joints is None:
@@ -167,9 +186,9 @@ class SkeletonDataset(PoseDataset):
                 lambda clip: clip['keypoint'].shape[2] != self.num_joints,
             ),
             (
-                'NaN or infinite keypoints',
+                'NaN, infinite or huge keypoints',
                 'repair it or leave it out',
-                lambda clip: not np.isfinite(clip['keypoint']).all(),
+                lambda clip: not usable(clip['keypoint']),
             ),
             (
                 'only zeros',
@@ -180,6 +199,11 @@ class SkeletonDataset(PoseDataset):
                 'a keypoint_score that is not one finite number for each joint',
                 'correct it or leave the entry out',
                 _bad_score,
+            ),
+            (
+                'no joint with a keypoint_score above 0',
+                'nobody is seen in it; correct the scores or leave the entry out',
+                lambda clip: not anyone_seen(clip),
             ),
             (
                 'a total_frames that is not its number of frames',
@@ -195,7 +219,7 @@ class SkeletonDataset(PoseDataset):
                 lambda clip: clip['keypoint'].shape[1] > self._max_frames,
             ),
         ):
-            self._refuse(clips, what, mend, is_bad)
+            self._refuse(clips, what, mend, is_bad, path)
 
     def _tell_dropped(self, clips: List[Dict]) -> None:
         """Say which persons do not fit into the network."""
@@ -227,14 +251,21 @@ class SkeletonDataset(PoseDataset):
             level=logging.INFO if self._selects else logging.WARNING,
         )
 
-    def _refuse(self, clips: List[Dict], what: str, mend: str, is_bad: Callable) -> None:
+    def _refuse(
+        self,
+        clips: List[Dict],
+        what: str,
+        mend: str,
+        is_bad: Callable,
+        path: Optional[Path] = None,
+    ) -> None:
         """Raise a ValueError that names the bad clips, if there are any."""
         bad = [clip for clip in clips if is_bad(clip)]
         if bad:
             keypoint = bad[0].get('keypoint')
             shape = getattr(keypoint, 'shape', type(keypoint).__name__)
             raise ValueError(
-                f'{self.ann_file}: {len(bad)} of {len(clips)} clips '
+                f'{path or self.ann_file}: {len(bad)} of {len(clips)} clips '
                 f'have {what}, the first is {clip_id(bad[0])} (keypoint '
                 f"{shape}, label {bad[0].get('label')}, total_frames "
                 f"{bad[0].get('total_frames')}); {mend}"
@@ -286,5 +317,5 @@ def _not_an_array(clip: Dict) -> bool:
 def _bad_score(clip: Dict) -> bool:
     score = clip.get('keypoint_score')
     return score is not None and (
-        np.shape(score) != clip['keypoint'].shape[:3] or not np.isfinite(score).all()
+        np.shape(score) != clip['keypoint'].shape[:3] or not usable(score)
     )

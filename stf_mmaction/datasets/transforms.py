@@ -7,6 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 
 from .layouts import Layout, get_layout
+from .numbers import usable
 
 STREAMS = ('j', 'b', 'jm', 'bm')
 
@@ -67,8 +68,8 @@ class PrepareSkeleton(BaseTransform):
         """Prepare one clip.
 
         Raises:
-            ValueError: If the joints are not those of the layout, or the
-                scores not those of the joints.
+            ValueError: If the joints are not those of the layout, the
+                scores not those of the joints, or a result is not finite.
         """
         _check_joints(results, self.layout)
         keypoint = np.array(results['keypoint'], dtype=np.float32)
@@ -83,6 +84,11 @@ class PrepareSkeleton(BaseTransform):
             height = self._height(keypoint[first], seen[first], center)
             keypoint = (keypoint - center[None, :, None]) / height
         keypoint[~seen] = 0
+        if not (usable(keypoint) and usable(visibility)):
+            raise ValueError(
+                f"clip {results.get('frame_dir', '(no id)')} has NaN, infinite or huge "
+                'keypoints or scores: repair it or leave it out'
+            )
         results['keypoint'] = keypoint
         return results
 

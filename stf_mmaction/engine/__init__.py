@@ -1,9 +1,12 @@
+from .finite_hook import FiniteCheckHook
 from .focus_export_hook import FocusExportHook
 from .focus_file import FocusFile
 from .focus_hook import FocusVisualizationHook
 from .inferencer import STFInferencer
 from .metrics import DumpScores, MemberAccMetric, WholeDumpResults
 from .phase_hook import STFPhaseHook
+from .reproducible_hook import ReproducibleHook
+from .resume import ResumeCheckHook
 from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 
 __all__ = [
@@ -11,8 +14,11 @@ __all__ = [
     'DumpScores',
     'FocusExportHook',
     'FocusFile',
+    'FiniteCheckHook',
     'FocusVisualizationHook',
     'MemberAccMetric',
+    'ReproducibleHook',
+    'ResumeCheckHook',
     'STFInferencer',
     'STFPhaseHook',
     'SkeletonCheckHook',

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -17,7 +18,13 @@ from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
 # Where a launcher says which process this is.
 _RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
-CHECKS = ('SkeletonCheckHook', 'CheckpointCheckHook')
+CHECKS = (
+    'SkeletonCheckHook',
+    'CheckpointCheckHook',
+    'FiniteCheckHook',
+    'ResumeCheckHook',
+    'ReproducibleHook',
+)
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -103,9 +110,14 @@ def lock_work_dir(cfg: Config) -> None:
     Raises:
         SystemExit: If another training writes there.
     """
-    rank = _RANKS.get(cfg.launcher)
-    if rank is None or os.environ.get(rank, '0') == '0':
+    if is_first(cfg):
         lock_folder(cfg.work_dir)
+
+
+def is_first(cfg: Config) -> bool:
+    """Return whether this is the only process of a run, or its first."""
+    rank = _RANKS.get(cfg.launcher)
+    return rank is None or os.environ.get(rank, '0') == '0'
 
 
 def run(main: Callable[[], None]) -> None:
@@ -133,8 +145,11 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, OSError):  # Missing files, full disks, folders of others.
         return os_error_sentence(error)
-    if Path(stf_mmaction.__file__).parent in files[-1].parents:
+    ours = Path(stf_mmaction.__file__).parent
+    if ours in files[-1].parents:
         return str(error)
+    if 'in DataLoader worker' in str(error).partition('\n')[0]:
+        return _worker_sentence(str(error), ours)
     if isinstance(error, ValueError) and tools in files[-1].parents:
         return str(error)
     reading = 'serialization.py' in [file.name for file in files]
@@ -148,3 +163,10 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0]  # str() of a KeyError adds quotes
     return None
+
+
+def _worker_sentence(text: str, ours: Path) -> Optional[str]:
+    """The last line of a worker's traceback, if this package raised it."""
+    files = re.findall(r'^  File "(.+)", line \d+, in ', text, re.MULTILINE)
+    last = re.split(r'^\w*(?:Error|Exit): ', text, flags=re.MULTILINE)[-1].strip()
+    return last if files and ours in Path(files[-1]).parents else None

@@ -183,6 +183,11 @@ def focus_of_classes(
     inputs = data['inputs'][0]
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
+    if not scores.isfinite().all():
+        raise ValueError(
+            f"the scores of clip {clip.get('frame_dir', '(no id)')} are not finite: its keypoints "
+            'are far from those that the network was trained on, or the network is damaged'
+        )
     if classes is None:
         wanted = scores.topk(2).indices
     else:

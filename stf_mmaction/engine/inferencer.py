@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 
 from stf_mmaction.datasets.class_names import find_class_names, read_class_names
+from stf_mmaction.datasets.numbers import anyone_seen, usable
 
 from .inference import class_names_of, load_model, num_classes_of, predict
 
@@ -129,6 +130,11 @@ class STFInferencer:
             clip['img_shape'] = img_shape
         if not clip['keypoint'].any():
             raise ValueError('keypoints are only zeros: nobody is in the clip')
+        if not anyone_seen(clip):
+            raise ValueError(
+                'no joint has a keypoint_score above 0: nobody is seen in the clip; '
+                'correct the scores or leave them out'
+            )
         prediction = predict(self.model, self.pipeline, clip)
         out = dict(pred_label=prediction.label)
         if self.class_names:
@@ -156,6 +162,8 @@ def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:
         )
     if array.dtype.kind != 'f':
         array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise ValueError(f'{name} hold NaN or infinite numbers: write 0 for what was not seen')
+    if not usable(array):
+        raise ValueError(
+            f'{name} hold NaN, infinite or huge numbers: write 0 for what was not seen'
+        )
     return array

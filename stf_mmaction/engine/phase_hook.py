@@ -48,6 +48,8 @@ class STFPhaseHook(Hook):
         model.set_baseline(runner.epoch < self.warmup_epochs)
         if runner.epoch == self.warmup_epochs and self.warmup_epochs:
             runner.optim_wrapper.optimizer.state.clear()
+            # Of accumulative_counts that do not divide the warm-up.
+            runner.optim_wrapper.zero_grad()
             runner.logger.info(
                 f'epoch {runner.epoch + 1}: the warm-up is over, the STF objectives begin'
             )

@@ -69,7 +69,8 @@ def check_weights(model: nn.Module, state: State, path: str) -> None:
         path (str): Named in the error.
 
     Raises:
-        ValueError: If an entry is missing, unknown or has another shape.
+        ValueError: If an entry is missing, unknown, not finite or has another
+            shape.
     """
     state = dict(state)
     if hasattr(model, 'spread_baseline'):
@@ -87,6 +88,11 @@ def check_weights(model: nn.Module, state: State, path: str) -> None:
             raise ValueError(
                 f'{path} holds {name} of shape {tuple(state[name].shape)}, '
                 f'the network has {tuple(value.shape)}: {_hint(every, state)}'
+            )
+        if name in state and not state[name].isfinite().all():
+            raise ValueError(
+                f'{path} holds {name} with NaN or infinite numbers: use an earlier checkpoint, '
+                'and train with a lower learning rate'
             )
     unknown = [name for name in state if name.startswith(PARTS) and name not in every]
     if unknown:
