@@ -163,7 +163,9 @@ class SkeletonDataset(PoseDataset):
         for name in ('keypoint', 'keypoint_score'):
             value = clip.get(name)
             if value is not None and not usable(value):
-                raise ValueError(f'{path} has NaN, infinite or huge numbers in {name}: repair it')
+                raise ValueError(
+                    f'{path} has NaN or infinite (beyond 1e18) numbers in {name}: repair it'
+                )
         return None
 
     def _check_keypoints(self, clips: List[Dict], path: Optional[Path] = None) -> None:
@@ -186,7 +188,7 @@ class SkeletonDataset(PoseDataset):
                 lambda clip: clip['keypoint'].shape[2] != self.num_joints,
             ),
             (
-                'NaN, infinite or huge keypoints',
+                'NaN or infinite (beyond 1e18) keypoints',
                 'repair it or leave it out',
                 lambda clip: not usable(clip['keypoint']),
             ),

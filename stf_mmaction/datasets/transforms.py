@@ -86,7 +86,7 @@ class PrepareSkeleton(BaseTransform):
         keypoint[~seen] = 0
         if not (usable(keypoint) and usable(visibility)):
             raise ValueError(
-                f"clip {results.get('frame_dir', '(no id)')} has NaN, infinite or huge "
+                f"clip {results.get('frame_dir', '(no id)')} has NaN or infinite (beyond 1e18) "
                 'keypoints or scores: repair it or leave it out'
             )
         results['keypoint'] = keypoint

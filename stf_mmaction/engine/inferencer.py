@@ -164,6 +164,6 @@ def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:
         array = array.astype(np.float32)
     if not usable(array):
         raise ValueError(
-            f'{name} hold NaN, infinite or huge numbers: write 0 for what was not seen'
+            f'{name} hold NaN or infinite (beyond 1e18) numbers: write 0 for what was not seen'
         )
     return array

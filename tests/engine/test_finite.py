@@ -154,8 +154,8 @@ def clips(**second):
 
 SCORES = np.ones((1, 4, 20))
 BAD = [
-    (dict(keypoint=np.full((1, 4, 20, 3), 1e300)), 'NaN, infinite or huge keypoints'),
-    (dict(keypoint=np.full((1, 4, 20, 3), np.nan)), 'NaN, infinite or huge keypoints'),
+    (dict(keypoint=np.full((1, 4, 20, 3), 1e300)), 'NaN or infinite .beyond 1e18. keypoints'),
+    (dict(keypoint=np.full((1, 4, 20, 3), np.nan)), 'NaN or infinite .beyond 1e18. keypoints'),
     (dict(keypoint=np.zeros((1, 4, 20, 3))), 'only zeros'),
     (dict(keypoint_score=0 * SCORES), 'no joint with a keypoint_score above 0'),
     (dict(keypoint_score=-SCORES), 'no joint with a keypoint_score above 0'),
