@@ -45,6 +45,7 @@ class SkeletonDataset(PoseDataset):
     Attributes:
         max_label (int): The largest label.
         min_label (int): The smallest label.
+        clip_ids (frozenset[str]): Of the clips.
         num_joints (int): Of the layout of :class:`PrepareSkeleton`, else of
             the file.
 
@@ -94,6 +95,7 @@ class SkeletonDataset(PoseDataset):
         if 'skeleton' not in self.data_prefix:
             self._check_keypoints(clips)
             self._tell_dropped(clips)
+        self.clip_ids = frozenset(map(clip_id, clips))
         for clip in clips:
             clip['stream'] = self.stream
         return clips

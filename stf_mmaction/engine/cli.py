@@ -88,6 +88,11 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if (cfg.get(loader) or {}).get('num_workers', 1) == 0:
+            # PyTorch refuses these without workers.
+            cfg[loader].persistent_workers = False
+            cfg[loader].pop('prefetch_factor', None)
     cfg.custom_hooks = [dict(type=kind) for kind in CHECKS] + list(cfg.get('custom_hooks') or [])
     return cfg
 
@@ -159,6 +164,13 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
             'the checkpoint cannot be read: it is damaged, or it holds '
             'more than weights and numbers, which could run code and is '
             'refused'
+        )
+    replaced = re.match(r'(\w+)=.*_delete_=True', str(error), re.S)
+    if isinstance(error, TypeError) and replaced:  # MMEngine's, of a config
+        key = replaced[1]
+        return (
+            f'{key} is a dict in your config and something else in its _base_: write '
+            f'{key}=dict(_delete_=True, ...) to replace it'
         )
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0]  # str() of a KeyError adds quotes

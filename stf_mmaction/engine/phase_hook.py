@@ -1,8 +1,11 @@
-"""From the baseline to the STF objectives, by the epoch alone."""
+"""From the baseline to the STF objectives, by the epoch or iteration alone."""
+
+from typing import Dict, Optional
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch import nn
 
 from .sanity_hooks import unwrapped
 
@@ -11,24 +14,39 @@ from .sanity_hooks import unwrapped
 class STFPhaseHook(Hook):
     """Warm-up on the baseline objective, then the STF objectives.
 
-    The phase follows from the epoch alone, so that a run that was stopped
-    anywhere goes on as if it had not been. During the warm-up one network
-    learns and the others are given its weights at the end of every epoch: a
-    checkpoint of the warm-up tests as the baseline. When the STF objectives
-    begin, momentum starts anew.
+    The phase follows from the epoch or the iteration alone, so that a run
+    that was stopped anywhere resumes as if it had not been. During the
+    warm-up one network learns and the others are given its weights after
+    every iteration: a checkpoint of the warm-up tests as the baseline
+    whenever it is saved, and an ``EMAHook`` averages the same weights in all
+    of them. When the STF objectives begin, momentum starts anew.
 
     Args:
-        warmup_epochs (int): Epochs of the baseline objective. 0 starts from
-            the weights at hand, for example those of ``load_from``.
+        warmup_epochs (int, optional): Epochs of the baseline objective. 0
+            starts from the weights there are, for example those of
+            ``load_from``. In an ``IterBasedTrainLoop`` an epoch is the
+            length of the training data loader. Defaults to None.
+        warmup_iters (int, optional): Iterations in place of epochs, in a
+            loop of either kind. Defaults to None.
     """
 
-    # Before hooks that save or evaluate.
+    # Before hooks that save, evaluate or average weights.
     priority = 'HIGH'
 
-    def __init__(self, warmup_epochs: int) -> None:
-        if warmup_epochs < 0:
-            raise ValueError(f'warmup_epochs={warmup_epochs} must be 0 or more')
+    def __init__(
+        self, warmup_epochs: Optional[int] = None, warmup_iters: Optional[int] = None
+    ) -> None:
+        given = [value for value in (warmup_epochs, warmup_iters) if value is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f'warmup_epochs={warmup_epochs} and warmup_iters={warmup_iters}: give one of them'
+            )
+        if given[0] < 0:
+            name = 'warmup_iters' if warmup_epochs is None else 'warmup_epochs'
+            raise ValueError(f'{name}={given[0]} must be 0 or more')
         self.warmup_epochs = warmup_epochs
+        self.warmup_iters = warmup_iters
+        self._log_is_clean = False
 
     def before_train(self, runner: Runner) -> None:
         """Check the model; keep idle weights out of the optimizer's hands."""
@@ -41,26 +59,76 @@ class STFPhaseHook(Hook):
         # They get zero gradients for DDP's sake, which weight decay and
         # momentum would act on.
         runner.optim_wrapper.optimizer.register_step_pre_hook(lambda *_: _drop_gradients(model))
+        if self.warmup_iters is None and isinstance(runner.train_loop, IterBasedTrainLoop):
+            length = len(runner.train_dataloader)
+            self.warmup_iters = self.warmup_epochs * length
+            runner.logger.info(
+                f'the warm-up of {self.warmup_epochs} epochs takes {self.warmup_iters} '
+                f'iterations, {length} for each epoch'
+            )
+        by_epoch = self.warmup_iters is None
+        last = runner.max_epochs if by_epoch else runner.max_iters
+        end = self.warmup_epochs if by_epoch else self.warmup_iters
+        if end >= last:
+            unit = 'epochs' if by_epoch else 'iterations'
+            runner.logger.warning(
+                f'the warm-up takes {end} {unit}, the training {last}: '
+                'the STF objectives never begin'
+            )
+        model.set_baseline((runner.epoch if by_epoch else runner.iter) < end)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Set the phase; at the switch, forget the warm-up's momentum."""
+        """Set the phase by the epoch."""
+        if self.warmup_iters is None:
+            self._set_phase(runner, runner.epoch, self.warmup_epochs, f'epoch {runner.epoch + 1}')
+
+    def before_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Optional[Dict] = None
+    ) -> None:
+        """Set the phase by the iteration."""
+        if self.warmup_iters is not None:
+            self._set_phase(runner, runner.iter, self.warmup_iters, f'iteration {runner.iter + 1}')
+
+    @staticmethod
+    def _set_phase(runner: Runner, now: int, end: int, place: str) -> None:
+        """Switch where the warm-up ends, and forget its momentum."""
         model = unwrapped(runner)
-        model.set_baseline(runner.epoch < self.warmup_epochs)
-        if runner.epoch == self.warmup_epochs and self.warmup_epochs:
+        if model.baseline != (now < end):
+            model.set_baseline(now < end)
+        if now == end > 0:
             runner.optim_wrapper.optimizer.state.clear()
             # Of accumulative_counts that do not divide the warm-up.
             runner.optim_wrapper.zero_grad()
-            runner.logger.info(
-                f'epoch {runner.epoch + 1}: the warm-up is over, the STF objectives begin'
-            )
+            runner.logger.info(f'{place}: the warm-up is over, the STF objectives begin')
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Give the warm-up's weights to all members."""
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: Optional[Dict] = None,
+        outputs: Optional[Dict] = None,
+    ) -> None:
+        """Give the warm-up's weights to all members; end its lines in the log."""
         model = unwrapped(runner)
-        if model.baseline and hasattr(model, 'spread_leads'):
-            model.spread_leads()
+        if model.baseline:
+            if hasattr(model, 'spread_leads'):
+                model.spread_leads()
+        elif not self._log_is_clean:
+            _forget(runner, outputs or {})
+            self._log_is_clean = True
 
 
-def _drop_gradients(model) -> None:
+def _forget(runner: Runner, outputs: Dict) -> None:
+    """Drop losses and accuracies of the warm-up, which no step computes any more.
+
+    MMEngine logs the last values of every name that it has ever seen.
+    """
+    scalars = runner.message_hub.log_scalars
+    for name in [key[len('train/') :] for key in scalars if key.startswith('train/')]:
+        if name not in outputs and ('loss' in name or name.endswith('_acc')):
+            del scalars[f'train/{name}']
+
+
+def _drop_gradients(model: nn.Module) -> None:
     for parameter in model.unused_parameters():
         parameter.grad = None

@@ -1,12 +1,14 @@
 """Checks that a run can only fail before it starts."""
 
-from typing import Dict
+from typing import Dict, List
 
 from mmaction.registry import HOOKS
+from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
+from torch.utils.data import DataLoader, Dataset
 
 from .checkpoint_paths import confine_paths
 from .provenance import check_classes, check_provenance
@@ -26,37 +28,102 @@ def dataset_meta(checkpoint: Dict) -> Dict:
     return dict(known) if isinstance(known, dict) else {}
 
 
+def leaf_datasets(dataset: Dataset) -> List[Dataset]:
+    """Return what RepeatDataset, ConcatDataset, Subset and the like wrap."""
+    inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
+    if inner == [None]:
+        return [dataset]
+    return [leaf for part in inner for leaf in leaf_datasets(part)]
+
+
 @HOOKS.register_module()
 class SkeletonCheckHook(Hook):
     """Do the labels and the shape of the data fit the network?
 
+    A training checks the validation data, too, before it starts.
+
     Raises:
-        ValueError: If they do not, before the first iteration.
+        ValueError: If they do not, or a data loader makes no batch, before
+            the first iteration.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Check the training data."""
-        self._check(runner, runner.train_dataloader)
+        """Check the training and the validation data."""
+        self._check(runner, runner.train_dataloader, 'train_dataloader')
+        if isinstance(runner._val_loop, BaseLoop):
+            self._check(runner, runner.val_dataloader, 'val_dataloader')
+            self._tell_overlap(runner)
+
+    def before_val(self, runner: Runner) -> None:
+        """Check the validation data where nothing is trained."""
+        if not isinstance(runner._train_loop, BaseLoop):
+            self._check(runner, runner.val_dataloader, 'val_dataloader')
 
     def before_test(self, runner: Runner) -> None:
         """Check the test data."""
-        self._check(runner, runner.test_dataloader)
+        self._check(runner, runner.test_dataloader, 'test_dataloader')
 
-    @staticmethod
-    def _check(runner: Runner, dataloader) -> None:
-        dataset = dataloader.dataset
-        while hasattr(dataset, 'dataset'):  # RepeatDataset and the like
-            dataset = dataset.dataset
+    def _check(self, runner: Runner, dataloader: DataLoader, name: str) -> None:
         model = unwrapped(runner)
         classes = getattr(model, 'lead', model).cls_head.num_classes
+        for dataset in leaf_datasets(dataloader.dataset):
+            self._check_labels(dataset, classes)
+            names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
+            if names is not None and len(names) != classes:
+                runner.logger.warning(
+                    f'{_file(dataset)} names {len(names)} classes, the head has '
+                    f'num_classes={classes}: the names are not used'
+                )
+            if hasattr(model, 'check_input') and len(dataset):
+                model.check_input(dataset[0]['inputs'].shape)
+        self._check_length(dataloader, name)
+
+    @staticmethod
+    def _check_labels(dataset: Dataset, classes: int) -> None:
         label = getattr(dataset, 'max_label', 0)
-        if label >= classes:
-            raise ValueError(
-                f'{dataset.ann_file} has labels up to {label}, but the head '
-                f'has num_classes={classes}: set it to at least {label + 1}'
+        if label < classes:
+            return
+        mend = f'set it to at least {label + 1}'
+        if dataset.min_label == 1 and label == classes:
+            mend = f'labels count from 0: subtract 1 from all, or {mend}'
+        raise ValueError(
+            f'{_file(dataset)} has labels up to {label}, but the head '
+            f'has num_classes={classes}: {mend}'
+        )
+
+    @staticmethod
+    def _check_length(dataloader: DataLoader, name: str) -> None:
+        """Refuse a loader that makes no batch: its epochs do nothing."""
+        # An InfiniteSampler goes through the data again until a batch is full.
+        if isinstance(dataloader.sampler, InfiniteSampler) or len(dataloader):
+            return
+        clips, batch = len(dataloader.sampler), dataloader.batch_sampler.batch_size
+        raise ValueError(
+            f'{name} makes no batch: {clips} clips for each process are fewer than '
+            f'batch_size={batch}, and drop_last=True drops them; use a smaller batch_size, '
+            'or drop_last=False'
+        )
+
+    @staticmethod
+    def _tell_overlap(runner: Runner) -> None:
+        train, val = (
+            {
+                (_file(dataset), name)
+                for dataset in leaf_datasets(loader.dataset)
+                for name in getattr(dataset, 'clip_ids', ())
+            }
+            for loader in (runner.train_dataloader, runner.val_dataloader)
+        )
+        both = sorted(train & val)
+        if both:
+            runner.logger.warning(
+                f'{len(both)} clips are in the training and in the validation data, the first '
+                f'is {both[0][1]}: the accuracy says nothing of new clips'
             )
-        if hasattr(model, 'check_input'):
-            model.check_input(dataset[0]['inputs'].shape)
+
+
+def _file(dataset: Dataset) -> str:
+    return str(getattr(dataset, 'ann_file', type(dataset).__name__))
 
 
 @HOOKS.register_module()

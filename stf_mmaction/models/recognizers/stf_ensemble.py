@@ -157,8 +157,11 @@ class STFEnsemble(BaseModel):
             (lead,) = (
                 lead for own, lead in self.leads.items() if self._part[own] == self._part[name]
             )
-            if member is not lead:
-                member.load_state_dict(lead.state_dict())
+            if member is lead:
+                continue
+            source = lead.state_dict()
+            for own, value in member.state_dict().items():
+                value.copy_(source[own])
 
     def forward(
         self, inputs: Tensor, data_samples: Optional[SampleList] = None, mode: str = 'tensor'
