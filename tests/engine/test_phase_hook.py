@@ -88,8 +88,8 @@ def test_every_checkpoint_of_the_warm_up_is_the_baseline(warmed):
 
 def test_the_log_ends_the_lines_of_the_warm_up(warmed):
     _, work_dir, _, _ = warmed
-    (path,) = work_dir.glob('*/vis_data/*.json')
-    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    logs = [path.read_text() for path in sorted(work_dir.glob('*/vis_data/scalars.json'))]
+    lines = [json.loads(line) for line in ''.join(logs).splitlines()]
     lines = [line for line in lines if 'loss' in line]
     first = [line for line in lines if 'focus.loss_cls' not in line]
     assert len(first) == 2 and all('loss_cls' in line and 'top1_acc' in line for line in first)
