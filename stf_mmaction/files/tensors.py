@@ -5,10 +5,12 @@ dtypes to NumPy as they are, and gives a tensor as much memory as the file
 says. Here every byte of a tensor comes from the file and is checked.
 """
 
+import errno
 import io
 import math
 import zipfile
-from typing import Any, BinaryIO, Dict, List, NamedTuple, Sequence, Tuple
+from contextlib import contextmanager
+from typing import Any, BinaryIO, Dict, Iterator, List, NamedTuple, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -177,7 +179,8 @@ def read_torch(file: BinaryIO, size: int) -> Any:
         return _read_zip(file, size)
     if start[:1] != b'\x80':
         raise RefusedError('it is not a file of torch.save')
-    return _read_older(file, size)
+    with _damage('it is not a whole file of torch.save'):
+        return _read_older(file, size)
 
 
 def _storage_key(key: Tuple) -> Tuple[torch.dtype, str, int]:
@@ -190,11 +193,21 @@ def _storage_key(key: Tuple) -> Tuple[torch.dtype, str, int]:
 
 
 def _read_zip(file: BinaryIO, size: int) -> Any:
+    with _damage('its archive is damaged'), zipfile.ZipFile(file) as archive:
+        return _read_archive(archive, size)
+
+
+@contextmanager
+def _damage(what: str) -> Iterator[None]:
+    """Refuse a file where the readers of Python stumble over its bytes."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            return _read_archive(archive, size)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise RefusedError(f'its archive is damaged: {error}') from None
+        yield
+    except (RefusedError, MemoryError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise  # The disk, not the file.
+        raise RefusedError(f'{what}: {str(error)[:200]}') from None
 
 
 def _read_archive(archive: zipfile.ZipFile, size: int) -> Any:

@@ -30,41 +30,39 @@ def check_tree(value: Any, most: int) -> None:
         value (Any): Of containers, arrays, text and numbers.
         most (int): How many parts it may have.
     """
-    sizes: Dict[int, Tuple[int, int]] = {}  # of each container, with its depth
-    stack = [(value, False)]
-    open_ids = set()
+    sizes: Dict[int, Tuple[int, int]] = {}  # of containers of containers, with their depth
+    stack, open_ids = [(value, False)], set()
     while stack:
         item, is_done = stack.pop()
-        if type(item) in _LEAVES:
-            continue
         parts = _parts(item)
-        if parts is None:
-            continue
+        inner = [part for part in parts if type(part) not in _LEAVES and _parts(part)]
         if is_done:
-            below = [sizes.get(id(part), (1, 0)) for part in parts]
-            size = 1 + sum(size for size, _ in below)
-            depth = 1 + max((depth for _, depth in below), default=0)
-            if size > most or depth > MAX_DEPTH:
+            size, depth = 1 + len(parts) - len(inner), 0
+            for part in inner:
+                # One that is not there holds no containers.
+                more, below = sizes.get(id(part)) or (1 + len(_parts(part)), 1)
+                size, depth = size + more, max(depth, below)
+            if size > most or depth >= MAX_DEPTH:
                 raise RefusedError('its values are nested without end')
-            sizes[id(item)] = size, depth
+            sizes[id(item)] = size, depth + 1
             open_ids.discard(id(item))
-        elif id(item) not in sizes:
+        elif inner and id(item) not in sizes:
             if id(item) in open_ids:
                 raise RefusedError('it has a value that contains itself')
             open_ids.add(id(item))
             stack.append((item, True))
-            stack.extend((part, False) for part in parts if type(part) not in _LEAVES)
+            stack.extend((part, False) for part in inner)
 
 
 _LEAVES = {str, int, float, bool, bytes, bytearray, complex, type(None), np.ndarray}
 
 
 def _parts(item: Any) -> Any:
-    """The values in a container; None where an item is none."""
+    """The values in a container; none where an item is no container."""
     if isinstance(item, dict):
         return item.values()
     if type(item) in (list, tuple, deque):
         return item
     if isinstance(item, Unfinished):
         raise RefusedError('it holds a name where a value belongs')
-    return None
+    return ()

@@ -20,15 +20,15 @@ from .tree import MAX_DEPTH, RefusedError, Unfinished, check_tree
 
 # Longer parts are read by themselves, not through the buffer.
 _CHUNK = 1 << 20
-_MEMO_BYTES = 40
+_MEMO_BYTES = 100
 # Those of arrays are read straight into them.
 _LAZY_BYTES = 1 << 12
 _MISSING = object()
 _STOP = ord('.')
 # Memory for containers, in bytes: that of a small file, and for each byte of
 # a larger one. The densest data that pickle writes, pairs of small integers,
-# takes 12 bytes for each byte.
-_FREE_BYTES, _BYTES_PER_BYTE = 1 << 26, 32
+# takes 30 bytes for each byte.
+_FREE_BYTES, _BYTES_PER_BYTE = 1 << 24, 40
 # 128 bits and a sign, as in the state of a random generator.
 _MAX_INT_BYTES = 17
 _KEYS = (str, bytes, int, float, np.generic, type(None))
@@ -113,7 +113,9 @@ class Unpickler:
         self._file, self._left = file, size
         self._constructors, self._persistent = constructors, persistent
         self._buffer, self._at, self._next = b'', 0, file.tell()
-        self._has_bytes = False  # of an array, among the newest values
+        self._num_bytes = 0  # of arrays, on the stack
+        self._tuple: Tuple = ()  # the newest, and how many it lies in
+        self._tuple_depth = 0
         self._stack: List[Any] = []
         self._marks: List[List[Any]] = []
         self._memo: Dict[int, Any] = {}
@@ -238,7 +240,7 @@ class Unpickler:
             self._left -= count - kept
             self._next = self._file.seek(place + count)
             self._buffer, self._at = b'', 0
-        self._has_bytes = True
+        self._num_bytes += 1
         self._stack.append(Bytes(self._file, place, count, view))
 
     def _settled(self, items: List[Any]) -> List[Any]:
@@ -246,7 +248,7 @@ class Unpickler:
 
         What describes an array is a tuple with its dtype; that waits.
         """
-        self._has_bytes = False
+        self._num_bytes -= sum(type(item) is Bytes for item in items)
         if any(isinstance(item, np.dtype) for item in items):
             return items
         return [item.whole() if type(item) is Bytes else item for item in items]
@@ -272,7 +274,7 @@ class Unpickler:
 
     def _pop_mark(self) -> List[Any]:
         items, self._stack = self._stack, self._marks.pop()
-        return self._settled(items) if self._has_bytes else items
+        return self._settled(items) if self._num_bytes else items
 
     # Numbers and text.
 
@@ -316,7 +318,12 @@ class Unpickler:
             raise IndexError
         self._spend(48 + 8 * count)
         items = self._stack[-count:]
-        self._stack[-count:] = [tuple(self._settled(items) if self._has_bytes else items)]
+        is_nested = any(item is self._tuple for item in items)
+        self._tuple = tuple(self._settled(items) if self._num_bytes else items)
+        self._tuple_depth = self._tuple_depth + 1 if is_nested else 0
+        if self._tuple_depth > MAX_DEPTH:
+            raise RefusedError('its values are nested without end')
+        self._stack[-count:] = [self._tuple]
 
     def _marked(self, make: Callable) -> None:
         items = self._pop_mark()
@@ -369,7 +376,7 @@ class Unpickler:
         value = self._memo.get(index, _MISSING)
         if value is _MISSING:
             raise RefusedError(f'it names value {index}, which it does not have')
-        self._has_bytes = self._has_bytes or type(value) is Bytes
+        self._num_bytes += type(value) is Bytes
         self._stack.append(value)
 
     # Calls.
