@@ -1,0 +1,204 @@
+"""Tables of experiments: which runs a file asks for, and as what configs."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
+
+import yaml
+from mmengine.config import Config
+
+from stf_mmaction.datasets import safe_load
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = Path(__file__).resolve().parent / 'tables'
+LOADERS = ('train_dataloader', 'test_dataloader')
+# Of a table, of one of its data sets, and of one of its rows.
+TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
+SET_KEYS = {'config', 'options', 'splits'}
+ROW_KEYS = {'options', 'mean_of', 'about'}
+# What changes no result: left out of the key of a run.
+RUNTIME = ('work_dir', 'default_hooks', 'visualizer', 'vis_backends', 'log_level')
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training and its tests.
+
+    Attributes:
+        row (str): Name of the row.
+        dataset (str): Name of the data set.
+        split (str): Name of the split.
+        seed (int): Of everything random.
+        config (mmengine.Config): As it is trained and tested.
+        key (str): Hash of all that determines the result.
+    """
+
+    row: str
+    dataset: str
+    split: str
+    seed: int
+    config: Config = field(compare=False, repr=False)
+    key: str
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Average of the probabilities of several runs.
+
+    Attributes:
+        row, dataset, split, seed: As those of :class:`Run`.
+        members (tuple[Run]): The runs.
+        key (str): Hash of the keys of the runs.
+    """
+
+    row: str
+    dataset: str
+    split: str
+    seed: int
+    members: Tuple[Run, ...] = field(compare=False, repr=False)
+    key: str
+
+
+class Table:
+    """A table of experiments.
+
+    Args:
+        path (pathlib.Path): YAML; ``tools/experiments/README.md`` describes it.
+        data_root (pathlib.Path, optional): Folder of the pickles. Defaults to
+            None, the paths of the configs.
+
+    Raises:
+        ValueError: If the file is no table, or one of its names is unknown.
+    """
+
+    def __init__(self, path: Path, data_root: Optional[Path] = None) -> None:
+        self.path, self.data_root = path, data_root
+        self.name = path.stem
+        content = yaml.safe_load(path.read_text())
+        _check_keys(content, TABLE_KEYS, {'sets', 'seeds', 'against', 'rows'}, str(path))
+        self.title = content.get('title', self.name)
+        self.sets, self.rows = content['sets'], content['rows']
+        self.seeds, self.against = content['seeds'], content['against']
+        for name, entry in self.sets.items():
+            _check_keys(entry, SET_KEYS, {'config', 'splits'}, f'{path}: set {name!r}')
+        for name, entry in self.rows.items():
+            _check_keys(entry or {}, ROW_KEYS, set(), f'{path}: row {name!r}')
+            for member in (entry or {}).get('mean_of', ()):
+                self._check_row(_member(member)[0], f'mean_of of row {name!r}')
+        self._check_row(self.against, "'against'")
+
+    def _check_row(self, name: str, where: str) -> None:
+        if name not in self.rows:
+            raise ValueError(
+                f'{self.path}: {where} names the row {name!r}, which is none of {list(self.rows)}'
+            )
+
+    def cells(self) -> Iterator[Union[Run, Mean]]:
+        """Yield all runs, seed by seed, and each mean after its members."""
+        for seed in self.seeds:
+            for dataset, entry in self.sets.items():
+                for split in entry['splits']:
+                    for row in self.rows:
+                        yield self.cell(row, dataset, split, seed)
+
+    def cell(self, row: str, dataset: str, split: str, seed: int) -> Union[Run, Mean]:
+        """Return the run or mean of a row for a data set, split and seed."""
+        members = (self.rows[row] or {}).get('mean_of')
+        if not members:
+            return self._run(row, dataset, split, seed)
+        parts = [_member(member) for member in members]
+        runs = tuple(self._run(name, dataset, split, seed + offset) for name, offset in parts)
+        return Mean(row, dataset, split, seed, runs, _hash([run.key for run in runs]))
+
+    def _run(self, row: str, dataset: str, split: str, seed: int) -> Run:
+        cfg = self._config(row, dataset, split)
+        cfg.randomness = dict(seed=seed)
+        content = {k: v for k, v in cfg.to_dict().items() if k not in RUNTIME}
+        for loader in LOADERS:
+            data = content[loader]['dataset']
+            data['ann_file'] = Path(data['ann_file']).name
+        return Run(row, dataset, split, seed, cfg, _hash(content))
+
+    def _config(self, row: str, dataset: str, split: str) -> Config:
+        entry = self.sets[dataset]
+        cfg = Config.fromfile(ROOT / entry['config'])
+        for options in (entry.get('options'), (self.rows[row] or {}).get('options')):
+            cfg.merge_from_dict(_flat(options or {}))
+        for loader in LOADERS:
+            data = cfg[loader]['dataset']
+            cfg[loader].update(num_workers=0, persistent_workers=False)
+            if self.data_root:
+                data['ann_file'] = str(self.data_root / Path(data['ann_file']).name)
+        self._split(cfg, entry['splits'][split])
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        cfg.default_hooks = dict(checkpoint=None, logger=None, timer=None)
+        cfg.log_level = 'ERROR'
+        return cfg
+
+    @staticmethod
+    def _split(cfg: Config, split: Dict) -> None:
+        """Names of splits in the file, or values of a field that are held out of training."""
+        train, test = (cfg[loader]['dataset'] for loader in LOADERS)
+        hold_out = split.get('hold_out')
+        if hold_out is None:
+            train['split'], test['split'] = split['train'], split['test']
+            return
+        # Never the clips of the test split: those that are held out are cut from training.
+        source = test['split'] = train['split'] = split.get('train', train['split'])
+        held = held_out(train['ann_file'], source, hold_out)
+        test['indices'] = [i for i, out in enumerate(held) if out]
+        train['indices'] = [i for i, out in enumerate(held) if not out]
+
+
+def held_out(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
+    """Tell which clips of a split are held out.
+
+    Args:
+        ann_file (str): Pickle of the clips.
+        split (str): The split to cut.
+        values (dict): A field of the clips, such as ``subject``, and its
+            values that are held out.
+
+    Returns:
+        list[bool]: For each clip of the split, in the order of the file.
+
+    Raises:
+        ValueError: If no clip, or every clip, is held out.
+    """
+    data = safe_load(Path(ann_file))
+    names = set(data['split'][split])
+    clips = [clip for clip in data['annotations'] if clip['frame_dir'] in names]
+    ((name, wanted),) = values.items()
+    held = [clip.get(name) in wanted for clip in clips]
+    if all(held) or not any(held):
+        raise ValueError(
+            f'hold_out={values} takes {sum(held)} of the {len(held)} clips of split {split!r} of '
+            f'{ann_file}: name values of {name!r} that some of them have'
+        )
+    return held
+
+
+def _member(member: Union[str, List]) -> Tuple[str, int]:
+    """A row, or ``[row, offset of the seed]``."""
+    return (member, 0) if isinstance(member, str) else tuple(member)
+
+
+def _flat(options: Dict[str, Any]) -> Dict[str, Any]:
+    """Tuples where MMAction2 requires them."""
+    return {key: tuple(v) if isinstance(v, list) and key.endswith('stages') else v
+            for key, v in options.items()}  # fmt: skip
+
+
+def _hash(content: Any) -> str:
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _check_keys(entry: Any, known: set, needed: set, where: str) -> None:
+    if not isinstance(entry, dict):
+        raise ValueError(f'{where} is {entry!r}: a mapping of {sorted(known)} is needed')
+    for fault, keys in (('lacks', needed - set(entry)), ('has unknown', set(entry) - known)):
+        if keys:
+            raise ValueError(f'{where} {fault} {sorted(keys)}: it takes {sorted(known)}')
