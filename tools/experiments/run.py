@@ -105,7 +105,7 @@ def train_one(job: Run, scores: Path) -> Dict[str, Any]:
     from trial import train_and_test
 
     init_default_scope('mmaction')
-    line = train_and_test(job.config, scores)
+    line = train_and_test(job.resolved(), scores)
     versions = dict(torch=torch.__version__, mmengine=mmengine.__version__)
     return dict(_identity(job), **line, versions=versions)
 

@@ -1,8 +1,10 @@
 """Tables of experiments: which runs a file asks for, and as what configs."""
 
+import copy
 import hashlib
 import json
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
@@ -33,6 +35,8 @@ class Run:
         seed (int): Of everything random.
         config (mmengine.Config): As it is trained and tested.
         key (str): Hash of all that determines the result.
+        hold_out (dict, optional): A field of the clips and its values, as
+            ``subject: [1]``: these clips are cut from training and tested.
     """
 
     row: str
@@ -41,6 +45,17 @@ class Run:
     seed: int
     config: Config = field(compare=False, repr=False)
     key: str
+    hold_out: Optional[Dict[str, List]] = field(default=None, compare=False)
+
+    def resolved(self) -> Config:
+        """Return the config with the clips that are held out, which needs the data."""
+        cfg = copy.deepcopy(self.config)
+        if self.hold_out:
+            train, test = (cfg[loader]['dataset'] for loader in LOADERS)
+            held = held_out(train['ann_file'], train['split'], self.hold_out)
+            test['indices'] = [i for i, out in enumerate(held) if out]
+            train['indices'] = [i for i, out in enumerate(held) if not out]
+        return cfg
 
 
 @dataclass(frozen=True)
@@ -119,11 +134,12 @@ class Table:
         for loader in LOADERS:
             data = content[loader]['dataset']
             data['ann_file'] = Path(data['ann_file']).name
-        return Run(row, dataset, split, seed, cfg, _hash(content))
+        hold_out = self.sets[dataset]['splits'][split].get('hold_out')
+        return Run(row, dataset, split, seed, cfg, _hash([content, hold_out]), hold_out)
 
     def _config(self, row: str, dataset: str, split: str) -> Config:
         entry = self.sets[dataset]
-        cfg = Config.fromfile(ROOT / entry['config'])
+        cfg = copy.deepcopy(_read(entry['config']))
         for options in (entry.get('options'), (self.rows[row] or {}).get('options')):
             cfg.merge_from_dict(_flat(options or {}))
         for loader in LOADERS:
@@ -139,17 +155,12 @@ class Table:
 
     @staticmethod
     def _split(cfg: Config, split: Dict) -> None:
-        """Names of splits in the file, or values of a field that are held out of training."""
+        """Name the splits; held-out clips are cut from training, not from the test split."""
         train, test = (cfg[loader]['dataset'] for loader in LOADERS)
-        hold_out = split.get('hold_out')
-        if hold_out is None:
+        if 'hold_out' in split:
+            test['split'] = train['split']
+        else:
             train['split'], test['split'] = split['train'], split['test']
-            return
-        # Never the clips of the test split: those that are held out are cut from training.
-        source = test['split'] = train['split'] = split.get('train', train['split'])
-        held = held_out(train['ann_file'], source, hold_out)
-        test['indices'] = [i for i, out in enumerate(held) if out]
-        train['indices'] = [i for i, out in enumerate(held) if not out]
 
 
 def held_out(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
@@ -178,6 +189,11 @@ def held_out(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
             f'{ann_file}: name values of {name!r} that some of them have'
         )
     return held
+
+
+@cache
+def _read(config: str) -> Config:
+    return Config.fromfile(ROOT / config)
 
 
 def _member(member: Union[str, List]) -> Tuple[str, int]:

@@ -40,9 +40,7 @@ class CurveHook(Hook):
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
         """Keep what a step has logged."""
         for key, value in (outputs or {}).items():
-            self._values.setdefault(key, []).append(
-                float(getattr(value, "detach", lambda: value)())
-            )
+            self._values.setdefault(key, []).append(float(torch.as_tensor(value).detach()))
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Average the epoch."""

@@ -1,0 +1,178 @@
+"""Controls and variants of the STF losses that experiments compare.
+
+They live here, not in the package: a variant moves there if it pays in a table.
+"""
+
+from typing import Dict, Sequence, Tuple
+
+import torch
+import torch.nn.functional as F
+from mmaction.registry import HOOKS, MODELS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor
+
+from stf_mmaction.focus import frozen_running_stats
+from stf_mmaction.losses import STFAdjacencyLoss, STFCoherenceLoss, STFDivergenceLoss
+from stf_mmaction.losses.base import WeightedLoss, clip_norms
+from stf_mmaction.models import STFRecognizer
+
+
+@MODELS.register_module()
+class PermutedAdjacencyLoss(STFAdjacencyLoss):
+    """Control for L_G: the same target with its joints permuted anew in each step."""
+
+    @staticmethod
+    def formula(focus: Tensor, embeddings: Sequence[Tensor], present: Tensor) -> Tensor:
+        """Arguments as of :func:`adjacency_loss`."""
+        order = torch.randperm(focus.shape[-1], device=focus.device)
+        return STFAdjacencyLoss.formula(focus[..., order], embeddings, present)
+
+
+@MODELS.register_module()
+class MaskedClassificationLoss(WeightedLoss):
+    """Exploration as consistency: classify X - Q * X, cross entropy with y.
+
+    In place of ``loss_exploration``. Where Eq. (3) makes the network unsure
+    of the masked clip, this makes it find the class from what is left.
+
+    Args:
+        loss_weight (float): Defaults to 0.5.
+    """
+
+    def __init__(self, loss_weight: float = 0.5) -> None:
+        super().__init__(loss_weight)
+
+    @staticmethod
+    def formula(masked_logits: Tensor, classes: Tensor) -> Tensor:
+        """Arguments as of :func:`exploration_loss`."""
+        return F.cross_entropy(masked_logits, classes)
+
+
+@MODELS.register_module()
+class MarginDivergenceLoss(STFDivergenceLoss):
+    """Divergence per place, up to a margin: mean of max(0, margin - RMS(Q^1 - Q^2)).
+
+    Args:
+        margin (float): Of the root mean square. Defaults to 0.2.
+        loss_weight (float): Defaults to 0.1.
+    """
+
+    def __init__(self, margin: float = 0.2, loss_weight: float = 0.1) -> None:
+        super().__init__(loss_weight)
+        self.margin = margin
+
+    def formula(self, first: Tensor, second: Tensor) -> Tensor:
+        """Arguments as of :func:`divergence_loss`."""
+        return (self.margin - rms(first - second)).relu().mean()
+
+
+@MODELS.register_module()
+class MeanCoherenceLoss(STFCoherenceLoss):
+    """Coherence per place: mean of RMS(Q_5 - Q_6)."""
+
+    @staticmethod
+    def formula(lower: Tensor, last: Tensor) -> Tensor:
+        """Arguments as of :func:`coherence_loss`."""
+        return STFCoherenceLoss.formula(lower, last) / last[0].numel() ** 0.5
+
+
+def rms(maps: Tensor) -> Tensor:
+    """Root mean square per clip: (N, M, T', V) -> (N,)."""
+    return clip_norms(maps) / maps[0].numel() ** 0.5
+
+
+@HOOKS.register_module()
+class LossRampHook(Hook):
+    """Raise the weights of STF losses from 0, linearly over the epochs.
+
+    Args:
+        begin (int): The last epoch at zero.
+        end (int): The first epoch at the full weight.
+        losses (Sequence[str]): Names in the head.
+    """
+
+    def __init__(
+        self,
+        begin: int,
+        end: int,
+        losses: Sequence[str] = ('loss_divergence', 'loss_coherence', 'loss_exploration'),
+    ) -> None:
+        self.begin, self.end, self.losses = begin, end, losses
+
+    def before_train(self, runner: Runner) -> None:
+        """Remember the full weights."""
+        head = runner.model.lead.cls_head
+        found = {name: getattr(head, name, None) for name in self.losses}
+        self._full = {loss: loss.loss_weight for loss in found.values() if loss is not None}
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Set the weights of this epoch, which follow from its number alone."""
+        share = (runner.epoch + 1 - self.begin) / (self.end - self.begin)
+        for loss, weight in self._full.items():
+            loss.loss_weight = weight * min(max(share, 0), 1)
+
+
+@MODELS.register_module()
+class FocusErasingRecognizer(STFRecognizer):
+    """Exploration as erasing: hide joints in training, rather those in focus.
+
+    The amount is that of ``RandomJointErasing``; with ``guided=0`` so is the
+    choice, and this is its control.
+
+    Args:
+        guided (float): Joints are drawn without replacement with a
+            probability in proportion to (mean focus on the true class) **
+            guided. Defaults to 1.
+        joints (float): Up to this share of the joints, at least one.
+            Defaults to 0.5.
+        frames (tuple[float]): The least and the largest share of frames.
+            Defaults to (0.3, 1).
+        p (float): Probability for each clip. Defaults to 0.5.
+        kwargs: Of :class:`STFRecognizer`.
+    """
+
+    def __init__(
+        self,
+        *args,
+        guided: float = 1.0,
+        joints: float = 0.5,
+        frames: Tuple[float, float] = (0.3, 1.0),
+        p: float = 0.5,
+        **kwargs,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.guided, self.joints, self.frames, self.p = guided, joints, frames, p
+
+    def loss(self, inputs: Tensor, data_samples: Sequence, **kwargs) -> Dict[str, Tensor]:
+        """Losses of the clips, of which some parts are hidden."""
+        clips = inputs.flatten(0, 1)
+        hidden = self.hidden(clips, data_samples)
+        clips = clips.masked_fill(hidden[..., None], 0)
+        return super().loss(clips.unflatten(0, inputs.shape[:2]), data_samples, **kwargs)
+
+    @torch.no_grad()
+    def hidden(self, clips: Tensor, data_samples: Sequence) -> Tensor:
+        """Which places are hidden: boolean, (N, M, T, V).
+
+        Args:
+            clips (torch.Tensor): Shape (N, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+        """
+        count, persons, frames, joints = clips.shape[:4]
+        draw = torch.rand(count, persons, joints).log().neg().log().neg()  # Gumbel
+        if self.guided:
+            labels = torch.stack([sample.gt_label for sample in data_samples])
+            with frozen_running_stats(self):
+                focus = self.focus(clips, labels)['focus'][:, 0].mean(2)
+            draw += self.guided * (focus + 1e-3).log().cpu()
+        most = max(1, int(self.joints * joints))
+        number = torch.randint(1, most + 1, (count, persons, 1))
+        erased = draw.argsort(-1, descending=True).argsort(-1) < number
+        low, high = self.frames
+        length = ((low + (high - low) * torch.rand(count, persons, 1)) * frames).round().clamp(1)
+        start = (torch.rand(count, persons, 1) * (frames - length + 1)).floor()
+        time = torch.arange(frames)
+        during = (time >= start) & (time < start + length)
+        chosen = torch.rand(count, 1, 1, 1) < self.p
+        return (during[..., None] & erased[:, :, None] & chosen).to(clips.device)

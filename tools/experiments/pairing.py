@@ -1,0 +1,99 @@
+"""Means, deviations and paired differences of the lines of a table."""
+
+from statistics import mean, stdev
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from scipy import stats
+
+CONFIDENCE = 0.95
+# (row, data set) -> seed -> split -> value
+Values = Dict[int, Dict[str, float]]
+
+
+class Estimate(NamedTuple):
+    """A mean over pairs or runs.
+
+    Attributes:
+        mean (float): In the unit of the values.
+        sd (float, optional): Standard deviation (n - 1); None for one value.
+        low, high (float, optional): Ends of the 95 % interval of Student's t;
+            None for one value.
+        count (int): n.
+    """
+
+    mean: float
+    sd: Optional[float]
+    low: Optional[float]
+    high: Optional[float]
+    count: int
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """Estimate a mean from independent values.
+
+    Args:
+        values (Sequence[float]): At least one.
+    """
+    if len(values) < 2:
+        return Estimate(mean(values), None, None, None, len(values))
+    center, spread = mean(values), stdev(values)
+    reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * spread / len(values) ** 0.5
+    return Estimate(center, spread, center - reach, center + reach, len(values))
+
+
+def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: str) -> Values:
+    """Collect a measure of a row.
+
+    Args:
+        lines (Sequence[dict]): Of a results file.
+        row (str): Name of the row.
+        dataset (str): Name of the data set.
+        measure (str): A condition (top-1 in %), or ``nll`` or ``ece``.
+
+    Returns:
+        dict[int, dict[str, float]]: Seed to split to value.
+    """
+    values: Values = {}
+    for line in lines:
+        if (line['row'], line['set']) != (row, dataset):
+            continue
+        value = line.get(measure, line['top1'].get(measure))
+        if value is not None:
+            values.setdefault(line['seed'], {})[line['split']] = value
+    return values
+
+
+def units(values: Values, splits: Sequence[str]) -> Dict[Any, float]:
+    """Return the values that count as independent.
+
+    With several seeds these are the seeds, each averaged over all splits: splits share
+    training clips, so that they are not independent runs. With one seed they are its splits.
+
+    Args:
+        values (dict): From :func:`values_of`.
+        splits (Sequence[str]): All splits of the data set.
+    """
+    if len(values) == 1:
+        (only,) = values.values()
+        return dict(only)
+    whole = {seed: own for seed, own in values.items() if set(splits) <= set(own)}
+    return {seed: mean(own[split] for split in splits) for seed, own in whole.items()}
+
+
+def difference(ours: Values, theirs: Values, splits: Sequence[str]) -> Optional[Estimate]:
+    """Estimate the paired difference of two rows.
+
+    Args:
+        ours, theirs (dict): From :func:`values_of`.
+        splits (Sequence[str]): All splits of the data set.
+
+    Returns:
+        Estimate, optional: None where no run of one has a partner.
+    """
+    common = {
+        seed: {split: ours[seed][split] - theirs[seed][split] for split in both}
+        for seed in ours
+        if seed in theirs and (both := sorted(set(ours[seed]) & set(theirs[seed])))
+    }
+    pairs: List[float] = list(units(common, splits).values()) if common else []
+    return estimate(pairs) if pairs else None

@@ -1,0 +1,179 @@
+"""Write the tables and plots of docs/evidence.md from the raw lines."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any, Dict, List, Sequence
+
+from pairing import Estimate, difference, estimate, units, values_of
+from run import HERE, Results
+from table import ROOT, TABLES, Table
+
+from stf_mmaction.engine.cli import run
+
+PAGE = ROOT / 'docs/evidence.md'
+# Measure -> heading of its column.
+MEASURES = dict(
+    clean='clean',
+    joints='30 % of joints hidden',
+    limb='a limb hidden',
+    frames='half of the frames lost',
+    noise='noise',
+    focus_hidden='own focus hidden',
+    permuted_hidden='as much, elsewhere',
+)
+MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--results', type=Path, default=HERE / 'results')
+    parser.add_argument('--page', type=Path, default=PAGE, help='changed between its marks')
+    parser.add_argument(
+        '--check', action='store_true', help='change nothing; fail if the page is out of date'
+    )
+    return parser.parse_args()
+
+
+def with_interval(value: Estimate) -> str:
+    """A difference as ``+1.2 [-0.3, 2.7]``; without the interval for one pair."""
+    text = f'{value.mean:+.1f}'
+    return text if value.low is None else f'{text} [{value.low:+.1f}, {value.high:+.1f}]'
+
+
+def with_deviation(value: Estimate) -> str:
+    """A mean as ``91.2 ± 0.7``."""
+    return f'{value.mean:.1f}' + ('' if value.sd is None else f' ± {value.sd:.1f}')
+
+
+def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
+    """Return what the page shows of a table.
+
+    Args:
+        table (Table): The table.
+        lines (Sequence[dict]): Its results.
+    """
+    parts = []
+    for dataset, entry in table.sets.items():
+        known = [line for line in lines if line['set'] == dataset]
+        if known:
+            parts.append(_section(table, dataset, list(entry['splits']), known))
+    if not parts:
+        return 'Not yet run.\n'
+    return '\n'.join(parts)
+
+
+def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -> str:
+    head = [f'{dataset}, n', 'top-1', *[f'{text}: gain' for text in MEASURES.values()], 'ECE']
+    rows = [f'| {table.title} | {" | ".join(head)} |', '|' + ' --- |' * (len(head) + 1)]
+    for row in table.rows:
+        own = {name: values_of(lines, row, dataset, name) for name in (*MEASURES, 'ece')}
+        if not own['clean']:
+            continue
+        independent = list(units(own['clean'], splits).values())
+        if not independent:
+            continue
+        clean = estimate(independent)
+        gains = []
+        for name in MEASURES:
+            base = values_of(lines, table.against, dataset, name)
+            if row == table.against:
+                level = list(units(own[name], splits).values())
+                gains.append(f'({estimate(level).mean:.1f})' if level else '-')
+                continue
+            gain = difference(own[name], base, splits)
+            gains.append(with_interval(gain) if gain else '-')
+        error = estimate(list(units(own['ece'], splits).values())).mean
+        cells = [row, str(clean.count), with_deviation(clean), *gains, f'{error:.3f}']
+        rows.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(rows) + '\n'
+
+
+def plot(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bool:
+    """Draw the gain of each row with its interval, one panel per condition.
+
+    Args:
+        table (Table): The table.
+        lines (Sequence[dict]): Its results.
+        path (pathlib.Path): Of the PNG.
+
+    Returns:
+        bool: Whether there is anything to draw.
+    """
+    import matplotlib
+
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+
+    names = [name for name in MEASURES if name != 'permuted_hidden']
+    rows = [row for row in table.rows if row != table.against]
+    gains = {
+        (dataset, row, name): difference(
+            values_of(lines, row, dataset, name),
+            values_of(lines, table.against, dataset, name),
+            list(entry['splits']),
+        )
+        for dataset, entry in table.sets.items()
+        for row in rows
+        for name in names
+    }
+    rows = [row for row in rows if any(v for (_, r, _), v in gains.items() if r == row)]
+    if not rows:
+        return False
+    sets = list(table.sets)
+    size = (1.5 + 2 * len(names), 1 + 0.34 * len(rows) * len(sets))
+    figure, axes = plt.subplots(1, len(names), figsize=size, sharey=True, layout='constrained')
+    for axis, name in zip(axes, names):
+        axis.axvline(0, color='0.6', linewidth=0.8)
+        for index, dataset in enumerate(sets):
+            for place, row in enumerate(rows):
+                gain = gains[dataset, row, name]
+                if gain is None:
+                    continue
+                y = place + 0.6 * (index - (len(sets) - 1) / 2) / len(sets)
+                if gain.low is not None:
+                    axis.plot([gain.low, gain.high], [y, y], color=f'C{index}', linewidth=1.5)
+                label = dataset if place == 0 else None
+                axis.plot(gain.mean, y, 'o', color=f'C{index}', markersize=4, label=label)
+        axis.set_title(MEASURES[name], fontsize=8)
+        axis.tick_params(labelsize=7)
+    axes[0].set_yticks(range(len(rows)), rows, fontsize=8)
+    axes[0].invert_yaxis()
+    figure.supxlabel(f'points of top-1 over {table.against}, 95 % interval', fontsize=8)
+    if len(sets) > 1:
+        axes[-1].legend(fontsize=7)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return True
+
+
+def main() -> None:
+    args = parse_args()
+    text = args.page.read_text()
+
+    def replaced(match: re.Match) -> str:
+        path = TABLES / f'{match[2]}.yml'
+        if not path.is_file():
+            raise ValueError(f'{args.page} shows the table {match[2]!r}, but there is no {path}')
+        table = Table(path)
+        known = {line['key']: line for line in Results(args.results / f'{match[2]}.jsonl').lines()}
+        current = {cell.key for cell in table.cells()}
+        lines = [line for key, line in known.items() if key in current]
+        content = markdown(table, lines)
+        picture = args.page.parent / f'images/evidence_{match[2]}.png'
+        if not args.check and plot(table, lines, picture):
+            content += f'\n![gains of {match[2]}](images/{picture.name})\n'
+        elif picture.is_file() and lines:
+            content += f'\n![gains of {match[2]}](images/{picture.name})\n'
+        return f'{match[1]}{content}{match[3]}'
+
+    fresh = MARK.sub(replaced, text)
+    if args.check and fresh != text:
+        raise ValueError(f'{args.page} is not what the raw lines say: run {Path(__file__).name}')
+    if not args.check:
+        args.page.write_text(fresh)
+
+
+if __name__ == '__main__':
+    run(main)
