@@ -129,18 +129,23 @@ def test_keys_follow_what_is_trained_alone(small, tmp_path):
 
 
 def test_held_out_clips_are_training_clips_that_are_not_trained_on(small):
-    small.sets['demo']['splits']['third'] = {'hold_out': {'subject': [3]}}
+    splits = small.sets['demo']['splits']
+    splits['third'] = {'hold_out': {'subject': [3]}}
+    splits['few'] = {'train': 'train', 'test': 'val', 'only': {'subject': [3]}}
     try:
         cfg = small.cell('plain', 'demo', 'third', 0).resolved()
+        few = small.cell('plain', 'demo', 'few', 0).resolved()
     finally:
-        del small.sets['demo']['splits']['third']
+        del splits['third'], splits['few']
     train, test = cfg.train_dataloader.dataset, cfg.test_dataloader.dataset
     assert train.split == test.split == 'train'
     assert sorted(train.indices + test.indices) == list(range(98))
     clips = trial.DATASETS.build(dict(test.to_dict(), pipeline=[]))
     assert {clips.get_data_info(i)['subject'] for i in range(len(clips))} == {3}
+    assert few.train_dataloader.dataset.indices == test.indices
+    assert few.test_dataloader.dataset.split == 'val'
     with pytest.raises(ValueError, match='takes 0 of the 98 clips'):
-        table.held_out(str(ROOT / train.ann_file), 'train', {'subject': [99]})
+        table.having(str(ROOT / train.ann_file), 'train', {'subject': [99]})
 
 
 @pytest.mark.parametrize(

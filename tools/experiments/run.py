@@ -37,9 +37,9 @@ class Results:
         self.path = path
         if writing:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(path, 'a+')
+            self._lock = open(path.with_suffix('.lock'), 'w')
             try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ValueError(f'{path} is being written by another run: wait for it') from None
 
@@ -55,11 +55,14 @@ class Results:
 
     def add(self, line: Dict[str, Any]) -> None:
         """Append a line; it is on disk when this returns."""
-        self._file.seek(0, os.SEEK_END)
-        whole = self._file.tell() == 0 or self.path.read_bytes().endswith(b'\n')
-        self._file.write(('' if whole else '\n') + json.dumps(line) + '\n')
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        # Opened anew each time: Git may have put another file there.
+        with open(self.path, 'ab+') as file:
+            end = file.seek(0, os.SEEK_END)
+            file.seek(max(end - 1, 0))
+            cut = file.read(1) not in (b'', b'\n')
+            file.write(f'{os.linesep * cut}{json.dumps(line)}\n'.encode())
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def parse_args() -> argparse.Namespace:

@@ -20,8 +20,18 @@ LOADERS = ('train_dataloader', 'test_dataloader')
 TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
 SET_KEYS = {'config', 'options', 'splits'}
 ROW_KEYS = {'options', 'mean_of', 'about'}
-# What changes no result: left out of the key of a run.
-RUNTIME = ('work_dir', 'default_hooks', 'visualizer', 'vis_backends', 'log_level')
+# What determines a result, and with it the key of a run.
+DECISIVE = (
+    'model',
+    'train_dataloader',
+    'test_dataloader',
+    'train_cfg',
+    'optim_wrapper',
+    'param_scheduler',
+    'custom_hooks',
+    'load_from',
+    'randomness',
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +45,9 @@ class Run:
         seed (int): Of everything random.
         config (mmengine.Config): As it is trained and tested.
         key (str): Hash of all that determines the result.
-        hold_out (dict, optional): A field of the clips and its values, as
-            ``subject: [1]``: these clips are cut from training and tested.
+        cut (dict): ``hold_out``, a field of the clips and its values, as
+            ``subject: [1]``: these are cut from training and tested; or
+            ``only``: no others are trained on.
     """
 
     row: str
@@ -45,16 +56,18 @@ class Run:
     seed: int
     config: Config = field(compare=False, repr=False)
     key: str
-    hold_out: Optional[Dict[str, List]] = field(default=None, compare=False)
+    cut: Dict[str, Dict[str, List]] = field(compare=False)
 
     def resolved(self) -> Config:
-        """Return the config with the clips that are held out, which needs the data."""
+        """Return the config with the clips that are used, which needs the data."""
         cfg = copy.deepcopy(self.config)
-        if self.hold_out:
-            train, test = (cfg[loader]['dataset'] for loader in LOADERS)
-            held = held_out(train['ann_file'], train['split'], self.hold_out)
-            test['indices'] = [i for i, out in enumerate(held) if out]
-            train['indices'] = [i for i, out in enumerate(held) if not out]
+        train, test = (cfg[loader]['dataset'] for loader in LOADERS)
+        for kind, values in self.cut.items():
+            chosen = having(train['ann_file'], train['split'], values)
+            outside, inside = ([i for i, c in enumerate(chosen) if c is x] for x in (False, True))
+            train['indices'] = outside if kind == 'hold_out' else inside
+            if kind == 'hold_out':
+                test['indices'] = inside
         return cfg
 
 
@@ -130,12 +143,13 @@ class Table:
     def _run(self, row: str, dataset: str, split: str, seed: int) -> Run:
         cfg = self._config(row, dataset, split)
         cfg.randomness = dict(seed=seed)
-        content = {k: v for k, v in cfg.to_dict().items() if k not in RUNTIME}
+        content = {key: cfg.to_dict().get(key) for key in DECISIVE}
         for loader in LOADERS:
             data = content[loader]['dataset']
             data['ann_file'] = Path(data['ann_file']).name
-        hold_out = self.sets[dataset]['splits'][split].get('hold_out')
-        return Run(row, dataset, split, seed, cfg, _hash([content, hold_out]), hold_out)
+        spec = self.sets[dataset]['splits'][split]
+        cut = {kind: spec[kind] for kind in ('hold_out', 'only') if kind in spec}
+        return Run(row, dataset, split, seed, cfg, _hash([content, cut]), cut)
 
     def _config(self, row: str, dataset: str, split: str) -> Config:
         entry = self.sets[dataset]
@@ -163,32 +177,31 @@ class Table:
             train['split'], test['split'] = split['train'], split['test']
 
 
-def held_out(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
-    """Tell which clips of a split are held out.
+def having(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
+    """Tell which clips of a split have one of some values.
 
     Args:
         ann_file (str): Pickle of the clips.
         split (str): The split to cut.
-        values (dict): A field of the clips, such as ``subject``, and its
-            values that are held out.
+        values (dict): A field of the clips, such as ``subject``, and values.
 
     Returns:
         list[bool]: For each clip of the split, in the order of the file.
 
     Raises:
-        ValueError: If no clip, or every clip, is held out.
+        ValueError: If no clip, or every clip, has one.
     """
     data = safe_load(Path(ann_file))
     names = set(data['split'][split])
     clips = [clip for clip in data['annotations'] if clip['frame_dir'] in names]
     ((name, wanted),) = values.items()
-    held = [clip.get(name) in wanted for clip in clips]
-    if all(held) or not any(held):
+    chosen = [clip.get(name) in wanted for clip in clips]
+    if all(chosen) or not any(chosen):
         raise ValueError(
-            f'hold_out={values} takes {sum(held)} of the {len(held)} clips of split {split!r} of '
+            f'{values} takes {sum(chosen)} of the {len(chosen)} clips of split {split!r} of '
             f'{ann_file}: name values of {name!r} that some of them have'
         )
-    return held
+    return chosen
 
 
 @cache

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from stf_mmaction.focus import frozen_running_stats
 from stf_mmaction.losses import STFAdjacencyLoss, STFCoherenceLoss, STFDivergenceLoss
-from stf_mmaction.losses.base import WeightedLoss, clip_norms
+from stf_mmaction.losses.functional import clip_norms
+from stf_mmaction.losses.modules import WeightedLoss
 from stf_mmaction.models import STFRecognizer
 
 

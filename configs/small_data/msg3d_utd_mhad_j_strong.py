@@ -1,9 +1,9 @@
 # The strong recipe for small data sets; docs/evidence.md says what it gains.
 _base_ = [
-    '_base_/models/msg3d_kinect20.py',
-    '_base_/data/kinect20_strong.py',
-    '_base_/schedules/strong_20e.py',
-    '_base_/default_runtime.py',
+    '../_base_/models/msg3d_kinect20.py',
+    '../_base_/data/kinect20_strong.py',
+    '../_base_/schedules/strong_20e.py',
+    '../_base_/default_runtime.py',
 ]
 
 ann_file = 'data/skeleton/utd_mhad.pkl'
