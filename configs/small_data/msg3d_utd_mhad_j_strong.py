@@ -1,14 +1,10 @@
-# The strong recipe for small data sets; docs/evidence.md says what it gains.
 _base_ = [
-    '../_base_/models/msg3d_kinect20.py',
-    '../_base_/data/kinect20_strong.py',
+    '../_base_/models/msg3d_strong.py',
+    '../_base_/data/strong_kinect20.py',
     '../_base_/schedules/strong_20e.py',
     '../_base_/default_runtime.py',
 ]
 
 ann_file = 'data/skeleton/utd_mhad.pkl'
 train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(ann_file=ann_file))
-model = dict(
-    backbone=dict(base_channels=12, num_gcn_scales=3, num_g3d_scales=2),
-    cls_head=dict(num_classes=27, in_channels=48),
-)
+model = dict(cls_head=dict(num_classes=27))

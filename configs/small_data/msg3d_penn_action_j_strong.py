@@ -1,0 +1,13 @@
+_base_ = [
+    '../_base_/models/msg3d_strong.py',
+    '../_base_/data/strong_penn_action.py',
+    '../_base_/schedules/strong_20e.py',
+    '../_base_/default_runtime.py',
+]
+
+ann_file = 'data/skeleton/penn_action.pkl'
+train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(ann_file=ann_file))
+model = dict(
+    backbone=dict(graph_cfg=dict(layout='penn_action'), in_channels=3),
+    cls_head=dict(num_classes=15),
+)
