@@ -93,7 +93,7 @@ def test_the_same_seed_gives_the_same_line(small, trained, tmp_path):
 
 
 def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
-    jobs = run.missing(small, {}, tmp_path, [])
+    jobs = run.missing(small, set(), tmp_path, None)
     assert [(job.row, job.seed) for job in jobs] == [
         ('plain', 0),
         ('plain', 100),
@@ -102,12 +102,15 @@ def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
         ('plain', 101),
         ('two', 1),
     ]
-    done = {job.key: {} for job in jobs if job.row == 'plain'}
+    done = {job.key for job in jobs if job.row == 'plain'}
     # Their probabilities are gone: the mean needs them again.
-    assert len(run.missing(small, done, tmp_path, [])) == 6
+    assert len(run.missing(small, done, tmp_path, ['plain', 'two'])) == 6
     for key in done:
         (tmp_path / f'{key}.npz').touch()
-    assert [job.row for job in run.missing(small, done, tmp_path, [])] == ['two', 'two']
+    assert [job.row for job in run.missing(small, done, tmp_path, ['plain', 'two'])] == [
+        'two',
+        'two',
+    ]
 
 
 def test_a_line_cut_by_a_kill_is_run_again(tmp_path):

@@ -10,7 +10,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Union
+from typing import Any, Dict, Iterator, List, Optional, Set, Union
 
 HERE = Path(__file__).resolve().parent
 # Runs share a machine best with one thread each.
@@ -128,7 +128,7 @@ def _identity(job: Union[Run, Mean]) -> Dict[str, Any]:
     return dict(key=job.key, row=job.row, set=job.dataset, split=job.split, seed=job.seed)
 
 
-def missing(table: Table, done: Dict[str, Dict], scores: Path, rows: List[str]) -> List:
+def missing(table: Table, done: Set[str], scores: Path, rows: Optional[List[str]]) -> List:
     """Return the runs and means that have no line, members first.
 
     A member whose line is there, but whose probabilities are not, is run again.
@@ -195,9 +195,8 @@ def main() -> None:
     if unknown:
         raise ValueError(f'--rows {sorted(unknown)} are none of {list(table.rows)}')
     results = Results(args.results / f'{table.name}.jsonl', writing=not args.list)
-    done = {line['key']: line for line in results.lines()}
-    jobs = missing(table, done, args.scores, args.rows)
-    print(f'{table.name}: {len(jobs)} of {len(list(table.cells()))} are missing', flush=True)
+    jobs = missing(table, {line['key'] for line in results.lines()}, args.scores, args.rows)
+    print(f'{table.name}: {len(jobs)} results are missing', flush=True)
     if args.list:
         for job in jobs:
             print(f'{job.dataset} {job.split} {job.row} seed {job.seed}')

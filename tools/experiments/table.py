@@ -18,7 +18,7 @@ TABLES = Path(__file__).resolve().parent / 'tables'
 LOADERS = ('train_dataloader', 'test_dataloader')
 # Of a table, of one of its data sets, and of one of its rows.
 TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
-SET_KEYS = {'config', 'options', 'splits'}
+SET_KEYS = {'config', 'options', 'splits', 'seeds'}
 ROW_KEYS = {'options', 'mean_of', 'about'}
 # What determines a result, and with it the key of a run.
 DECISIVE = (
@@ -125,8 +125,11 @@ class Table:
 
     def cells(self) -> Iterator[Union[Run, Mean]]:
         """Yield all runs, seed by seed, and each mean after its members."""
-        for seed in self.seeds:
+        every = {*self.seeds, *(s for entry in self.sets.values() for s in entry.get('seeds', ()))}
+        for seed in sorted(every):
             for dataset, entry in self.sets.items():
+                if seed not in entry.get('seeds', self.seeds):
+                    continue
                 for split in entry['splits']:
                     for row in self.rows:
                         yield self.cell(row, dataset, split, seed)
