@@ -1,5 +1,6 @@
 """Every config states its recipe: the paper's, MMAction2's, or our own."""
 
+import re
 from pathlib import Path
 
 import mmaction
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from zoo_configs import (
     CONFIGS,
     FOCUS,
+    ROOT,
     entry,
     expected_losses,
     learning_rates,
@@ -300,3 +302,30 @@ def test_the_rates_change_where_the_phase_does(name):
     last = 1e-3 if 'tiny' in name else 1e-4  # of one epoch, of several
     assert rates[-1] == pytest.approx(last)
     assert 0 < switch < len(rates)
+
+
+def without_scopes(value):
+    if isinstance(value, dict):
+        return {k: without_scopes(v) for k, v in value.items() if k != '_scope_'}
+    if isinstance(value, (list, tuple)):
+        return [without_scopes(v) for v in value]
+    return value
+
+
+COMPLETE = sorted((ROOT / 'configs/complete').glob('*.py'))
+
+
+@pytest.mark.parametrize('path', COMPLETE, ids=[path.stem for path in COMPLETE])
+def test_complete_configs_are_the_inherited_ones(path):
+    """Every setting that a Runner or MMAction2's API reads is the same."""
+    name = re.search(r'the same as configs/(\S+)\.py', path.read_text())[1]
+    own, other = Config.fromfile(path).to_dict(), load(name).to_dict()
+    read = {
+        key
+        for key in {*own, *other}
+        if key in ('model', 'custom_hooks', 'custom_imports', 'test_pipeline', 'auto_scale_lr')
+        or key.endswith(('_cfg', '_dataloader', '_evaluator', '_scheduler', '_wrapper', '_hooks'))
+    }
+    assert 'train_dataloader' in read and 'param_scheduler' in read
+    for key in read:
+        assert without_scopes(own[key]) == without_scopes(other[key]), key
