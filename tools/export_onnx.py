@@ -2,14 +2,17 @@
 
 import argparse
 import warnings
-from typing import Sequence
+from typing import Sequence, Tuple
 
+import numpy as np
 import torch
-from mmengine.config import DictAction
+from mmengine.config import Config, DictAction
 from torch import Tensor, nn
 
-from stf_mmaction.engine.cli import checkpoint, existing, run
-from stf_mmaction.engine.inference import load_model
+from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.inference import build_test_dataset, load_model
+
+CLIPS = 8  # of the test data, to compare on
 
 
 def parse_args() -> argparse.Namespace:
@@ -20,66 +23,119 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--shape',
         nargs=5,
-        type=int,
-        default=(1, 2, 100, 25, 4),
+        type=positive,
         metavar=('N', 'M', 'T', 'V', 'C'),
         help='clips, persons, frames, joints, channels, which are fixed in '
-        'the file (default: %(default)s)',
+        'the file; defaults to one clip as those of the test data',
     )
     parser.add_argument(
         '--tolerance',
         type=float,
         default=1e-4,
-        help='largest difference of a probability (default: %(default)s)',
+        help='largest difference of a score before the softmax, as a share of the largest score '
+        '(default: %(default)s)',
     )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
 
 
-class Probabilities(nn.Module):
-    """Skeletons (N, M, T, V, C) -> probabilities (N, K)."""
+class Scores(nn.Module):
+    """Skeletons (N, M, T, V, C) -> probabilities (N, K) and logits (N, E, K).
+
+    E is the number of networks whose probabilities are averaged.
+    """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
-        self.stage = {} if hasattr(model, 'members') else dict(stage='head')
 
-    def forward(self, keypoint: Tensor) -> Tensor:
-        scores = self.model(keypoint.unsqueeze(1), mode='tensor', **self.stage)
-        return scores.softmax(1) if self.stage else scores
+    def forward(self, keypoint: Tensor) -> Tuple[Tensor, Tensor]:
+        inputs = keypoint.unsqueeze(1)
+        if hasattr(self.model, 'members'):
+            logits = self.model.member_logits(inputs)
+        else:
+            logits = self.model(inputs, mode='tensor', stage='head').unsqueeze(1)
+        return logits.softmax(2).mean(1), logits
 
 
-def export(model: nn.Module, shape: Sequence[int], out: str) -> float:
+def sample_inputs(cfg: Config, count: int = CLIPS) -> Tensor:
+    """Prepare clips of the test data, evenly spread over it.
+
+    Args:
+        cfg (mmengine.Config): Of the network.
+        count (int): How many at most. Defaults to 8.
+
+    Returns:
+        torch.Tensor: Shape (count, M, T, V, C).
+    """
+    dataset = build_test_dataset(cfg)
+    every = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    return torch.stack([dataset[int(i)]['inputs'][0] for i in every]).float()
+
+
+def resize(clips: Tensor, shape: Sequence[int]) -> Tensor:
+    """Repeat or cut persons and frames of clips, and fill up the last batch.
+
+    Args:
+        clips (torch.Tensor): Shape (n, M, T, V, C).
+        shape (Sequence[int]): (N, M, T, V, C) of a batch.
+
+    Returns:
+        torch.Tensor: Shape (batches, N, M, T, V, C).
+
+    Raises:
+        ValueError: If joints or channels are others.
+    """
+    if tuple(clips.shape[3:]) != tuple(shape[3:]):
+        raise ValueError(
+            f'--shape has {shape[3]} joints and {shape[4]} channels, the test clips of the config '
+            f'have {clips.shape[3]} and {clips.shape[4]}: leave --shape out, or use theirs'
+        )
+    size, persons, frames = shape[:3]
+    batches = -(-len(clips) // size)
+    index = torch.arange(batches * size) % len(clips)
+    clips = clips[index][:, :, torch.arange(frames) % clips.shape[2]]
+    out = clips.new_zeros(len(clips), persons, *clips.shape[2:])
+    out[:, : clips.shape[1]] = clips[:, :persons]
+    return out.unflatten(0, (batches, size))
+
+
+def export(model: nn.Module, shape: Sequence[int], out: str, clips: Tensor) -> float:
     """Write a file and say how far its results are from the model's.
 
     Args:
         model (nn.Module): A recognizer or an ensemble, in evaluation mode.
         shape (Sequence[int]): (N, M, T, V, C).
-        out (str): The ONNX file, with input ``keypoint`` and output
-            ``scores``.
+        out (str): The ONNX file, with input ``keypoint`` and the outputs
+            ``scores``, probabilities (N, K), and ``logits``, before the
+            softmax, (N, E, K).
+        clips (torch.Tensor): To compare on; not random numbers, on which
+            networks are sure of one class whatever their weights. Shape
+            (n, M, T, V, C).
 
     Returns:
-        float: Largest difference of a probability on another random input.
+        float: Largest difference of a logit, as a share of the largest.
     """
     import onnxruntime
 
-    net = Probabilities(model).eval()
+    net = Scores(model).eval()
+    batches = resize(clips, shape)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter('ignore')  # shapes are constants, as said
         torch.onnx.export(
             net,
-            (torch.randn(tuple(shape)),),
+            (batches[0],),
             out,
             input_names=['keypoint'],
-            output_names=['scores'],
+            output_names=['scores', 'logits'],
             opset_version=17,
             dynamo=False,
         )
-        keypoint = torch.randn(tuple(shape))
-        expected = net(keypoint)
+        expected = torch.stack([net(batch)[1] for batch in batches])
     session = onnxruntime.InferenceSession(out, providers=['CPUExecutionProvider'])
-    (scores,) = session.run(None, dict(keypoint=keypoint.numpy()))
-    return (torch.from_numpy(scores) - expected).abs().max().item()
+    computed = [session.run(['logits'], dict(keypoint=batch.numpy()))[0] for batch in batches]
+    difference = (torch.from_numpy(np.stack(computed)) - expected).abs().max()
+    return (difference / expected.abs().max().clamp(min=1e-6)).item()
 
 
 def main() -> None:
@@ -89,9 +145,20 @@ def main() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ValueError(f'{error.name} is not installed: pip install onnx onnxruntime') from error
-    _, model = load_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
-    difference = export(model, args.shape, args.out)
-    print(f'{args.out}: probabilities differ from PyTorch by at most {difference:.1e}')
+    cfg, model = load_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
+    try:
+        clips = sample_inputs(cfg)
+        kind = 'test clips'
+    except FileNotFoundError as error:
+        if args.shape is None:
+            raise ValueError(f'{error}; without the test data, give --shape N M T V C') from None
+        clips, kind = torch.randn(CLIPS, *args.shape[1:]) / 2, 'random clips, for want of test data'
+    shape = args.shape or (1, *clips.shape[1:])
+    difference = export(model, shape, args.out, clips)
+    print(
+        f'{args.out}: input {tuple(shape)}; scores before the softmax differ from PyTorch on '
+        f'{len(clips)} {kind}, by at most {difference:.1e} of the largest'
+    )
     if not difference <= args.tolerance:
         raise ValueError(
             f'{args.out} does not compute what the checkpoint does: '

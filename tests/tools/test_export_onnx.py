@@ -1,5 +1,6 @@
 """Every shipped backbone computes the same in onnxruntime."""
 
+import copy
 import runpy
 
 import numpy as np
@@ -18,7 +19,8 @@ from networks import (
 )
 from test_tools import DEMO, ROOT, tool
 
-export = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))['export']
+TOOL = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))
+export, resize = TOOL['export'], TOOL['resize']
 
 
 def chain(kind, width, **cfg):
@@ -55,7 +57,8 @@ def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     wake(model)
     backward_now(model, batch(frames=9)[0])
     file = tmp_path / 'model.onnx'
-    assert export(model.eval(), (2, 2, 9, 5, 4), str(file)) < 1e-5
+    clips = batch(frames=9)[0][:, 0]
+    assert export(model.eval(), (2, 2, 9, 5, 4), str(file), clips) < 1e-4
     import onnxruntime
 
     session = onnxruntime.InferenceSession(str(file), providers=['CPUExecutionProvider'])
@@ -65,6 +68,38 @@ def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     ]
     assert np.abs(scores[0] - scores[1]).max() > 1e-4  # not a constant
     torch.testing.assert_close(scores[0].sum(1), np.ones(2, np.float32))
+
+
+def test_wrong_weights_are_seen_where_the_network_is_sure(tmp_path, monkeypatch):
+    """Probabilities of a sure network hardly move with its weights."""
+    model = MODELS.build(NETWORKS['msg3d'])
+    backward_now(model, batch(frames=9)[0])
+    with torch.no_grad():
+        model.cls_head.fc.weight *= 1e4
+    clips = batch(frames=9)[0][:, 0]
+    write = torch.onnx.export
+
+    def off_by_a_fifth(net, *args, **kwargs):
+        other = copy.deepcopy(net)
+        with torch.no_grad():
+            other.model.cls_head.fc.weight *= 1.2
+            probabilities = [part(clips[:1])[0] for part in (net, other)]
+        assert (probabilities[0] - probabilities[1]).abs().max() < 1e-4
+        return write(other, *args, **kwargs)
+
+    monkeypatch.setattr(torch.onnx, 'export', off_by_a_fifth)
+    assert export(model.eval(), (1, 2, 9, 5, 4), str(tmp_path / 'model.onnx'), clips) > 0.01
+
+
+def test_real_clips_take_the_shape_of_the_file():
+    clips = torch.arange(3 * 1 * 4).float().view(3, 1, 4, 1, 1)
+    out = resize(clips, (2, 2, 6, 1, 1))
+    assert out.shape == (2, 2, 2, 6, 1, 1)
+    assert out[0, 1, 0, :, 0, 0].tolist() == [4, 5, 6, 7, 4, 5]
+    assert (out[:, :, 1] == 0).all() and out[1, 1, 0, 0, 0, 0] == 0
+    assert resize(clips, (3, 1, 2, 1, 1))[0, :, 0, :, 0, 0].tolist() == [[0, 1], [4, 5], [8, 9]]
+    with pytest.raises(ValueError, match='has 2 joints and 1 channels, the test clips .* 1 and 1'):
+        resize(clips, (1, 1, 4, 2, 1))
 
 
 def test_the_tool_refuses_a_missing_checkpoint(tmp_path):

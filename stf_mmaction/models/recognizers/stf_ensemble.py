@@ -178,12 +178,23 @@ class STFEnsemble(BaseModel):
         if mode == 'predict':
             return self.predict(inputs, data_samples)
         if mode == 'tensor':
-            scores = [
-                member(self._own(name, inputs), mode='tensor', stage='head').softmax(1)
-                for name, member in self._active().items()
-            ]
-            return torch.stack(scores).mean(0)
+            return self.member_logits(inputs).softmax(2).mean(1)
         raise RuntimeError(f'Invalid mode {mode!r}: use loss, predict or tensor')
+
+    def member_logits(self, inputs: Tensor) -> Tensor:
+        """Compute the scores of each member before the softmax.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+
+        Returns:
+            torch.Tensor: Shape (N, members, K).
+        """
+        scores = [
+            member(self._own(name, inputs), mode='tensor', stage='head')
+            for name, member in self._active().items()
+        ]
+        return torch.stack(scores, 1)
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """Losses of all members, ``<name>.loss_cls`` and so on.
