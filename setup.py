@@ -39,6 +39,7 @@ setup(
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
         'test': [
+            'hypothesis',
             'pytest',
             'pytest-xdist',
             'onnx',

@@ -110,14 +110,20 @@ def _npz_bytes(file: BinaryIO) -> int:
 
 def _array_bytes(stream: BinaryIO, name: str) -> int:
     """The size of an array by its header."""
-    version = np.lib.format.read_magic(stream)
+    try:
+        version = np.lib.format.read_magic(stream)
+    except ValueError:
+        raise ValueError(f'{name[:80]} is not an array of NumPy') from None
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in readers:
         raise ValueError(f'{name[:80]} has the unknown version {version} of an array')
-    shape, _, dtype = readers[version](stream)
+    try:
+        shape, _, dtype = readers[version](stream)
+    except Exception:  # It is Python, of which NumPy takes literals only.
+        raise ValueError(f'{name[:80]} has a header that is not that of an array') from None
     if dtype.hasobject:
         raise ValueError(f'{name[:80]} holds Python objects, which could run code')
     if dtype.kind not in 'biufcSU' or any(length < 0 for length in shape):

@@ -147,7 +147,7 @@ def read_bodies(path: Path) -> np.ndarray:
     words = read_text(path).split()
     if not words:
         raise ValueError('it is empty')
-    if not words[0].isdecimal():
+    if not words[0].isdecimal() or len(words[0]) > 12:
         raise ValueError(f'it begins with {words[0]!r:.40}, not with its number of frames')
     num_frames, at = int(words[0]), 1
     # Each frame has at least the number of its bodies.
