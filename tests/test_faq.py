@@ -1,0 +1,151 @@
+"""docs/faq.md, augmentation.md and layouts.md: every command and example is run."""
+
+import ast
+import re
+import runpy
+import shlex
+import sys
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import torch
+from documents import ROOT, Document
+from mmaction.registry import TRANSFORMS
+from mmengine.dataset import Compose
+from test_data_readme import raw  # noqa: F401  (a fixture: raw files of every kind)
+
+from stf_mmaction.datasets import LAYOUTS, augment, augment_time, safe_load
+
+FAQ = Document('docs/faq.md')
+AUGMENTATION = Document('docs/augmentation.md')
+LAYOUT_PAGE = Document('docs/layouts.md')
+COMMANDS = re.findall(r'^\| .+ \| `(.+)` \|$', FAQ.text, re.M)
+DATA = [command for command in COMMANDS if command.startswith('python tools/data/')]
+RUN = [command for command in COMMANDS if command not in DATA]
+FEW = [f'{loader}_dataloader.dataset.indices=8' for loader in ('train', 'val', 'test')]
+
+
+def in_process(command):
+    """Run a command of the page in this process."""
+    words = shlex.split(command)
+    assert words.pop(0) == 'python'
+    path = ROOT / words[0]
+    with mock.patch('sys.argv', words), mock.patch('sys.path', [str(path.parent), *sys.path]):
+        runpy.run_path(str(path), run_name='__main__')
+
+
+def test_every_row_has_a_command_or_a_page():
+    rows = re.findall(r'^\| (?!I want|---)(.+) \|$', FAQ.text, re.M)
+    pages = [row for row in rows if not row.endswith('`')]
+    assert len(rows) == len(COMMANDS) + len(pages) and len(COMMANDS) > 20
+    assert all(re.search(r'\| \[.+\]\(\w+\.md\)$', row) for row in pages)
+
+
+@pytest.mark.parametrize('command', DATA)
+def test_commands_on_raw_files(raw, command):  # noqa: F811
+    in_process(command)
+    out = next(word for word in command.split() if word.endswith('.pkl'))
+    assert safe_load(out)['annotations']
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """The repository as the commands see it; what they write stays out of it."""
+    path = tmp_path_factory.mktemp('faq')
+    for name in ('configs', 'tools', 'tests'):
+        (path / name).symlink_to(ROOT / name)
+    return path
+
+
+def shortened(command):
+    """The command on eight clips in one or two epochs, with the networks of the tests."""
+    command = re.sub(r'configs/(stf_)?msg3d_demo_', r'tests/configs/\1msg3d_tiny_', command)
+    command = re.sub(r'work_dirs/(stf_)?msg3d_demo_', r'work_dirs/\1msg3d_tiny_', command)
+    command = command.replace('epoch_49', 'epoch_2').replace('epoch_40', 'epoch_1')
+    options = []
+    if re.match(r'python tools/(train|test|browse|visualize)', command):
+        options += FEW
+    if 'tools/train.py' in command:
+        is_stf = 'stf_' in command
+        options += [f'train_cfg.max_epochs={1 + is_stf}', 'train_cfg.val_interval=9']
+        options += ['custom_hooks.0.warmup_epochs=1'] if is_stf else []
+    if 'visualize' in command:
+        command += ' --num-clips 1'
+    if options and '--cfg-options' not in command:
+        command += ' --cfg-options'
+    return ' '.join([command, *options])
+
+
+@pytest.mark.parametrize('place', range(len(RUN)), ids=[shlex.split(c)[1] for c in RUN])
+def test_commands_of_the_page(folder, monkeypatch, place):
+    """In the order of the page: the later ones need the first."""
+    command = RUN[place]
+    if 'dist_train' in command:
+        pytest.skip('run by tests/models/test_distributed.py')
+    if '--amp' in command and not torch.cuda.is_available():
+        pytest.skip('MMEngine trains in mixed precision on a GPU only')
+    if 'export_onnx' in command:
+        pytest.importorskip('onnxruntime')
+    monkeypatch.chdir(folder)
+    # It starts compilers, for seconds, to print their versions.
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+    in_process(shortened(command))
+    for name in ('browse.png', 'j.pkl', 'b.pkl', 'classes.csv', 'focus.png', 'model.onnx'):
+        if command.endswith(name):
+            assert Path(name).stat().st_size
+    if 'publish' in command:
+        assert list(Path().glob('stf_demo-*.pth'))
+
+
+def test_the_pipeline_of_augmentation():
+    (example,) = AUGMENTATION.python
+    space = {}
+    exec(example, space)
+    clip = safe_load(ROOT / 'tools/demo_data/ui_prmd_tiny.pkl')['annotations'][0]
+    pipeline = Compose([TRANSFORMS.build(step) for step in space['train_pipeline']])
+    assert pipeline(dict(clip))['inputs'].shape == (1, 1, 64, 20, 4)
+
+
+def test_every_augmentation_is_described_with_its_defaults():
+    rows = re.findall(r'^\| `(\w+)` \| `(.+?)` \|', AUGMENTATION.text, re.M)
+    known = [
+        name
+        for module in (augment, augment_time)
+        for name, kind in vars(module).items()
+        if name in TRANSFORMS.module_dict and kind.__module__ == module.__name__
+    ]
+    assert sorted(name for name, _ in rows) == sorted(known)
+    for name, arguments in rows:
+        arguments = re.sub('^(layout|length)', r'\1=0', arguments)
+        call = ast.parse(f'f({arguments})').body[0].value
+        said = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+        options = dict(layout='coco') if 'layout' in said else {}
+        options |= dict(length=3) if 'length' in said else {}
+        transform = TRANSFORMS.build(dict(type=name, **options))
+        for key in said.keys() - options.keys():
+            assert getattr(transform, key) == said[key], (name, key)
+        assert set(said) == set(transform._options())
+
+
+def test_pictures_are_those_that_are_drawn(tmp_path):
+    draw = runpy.run_path(str(ROOT / 'docs/draw.py'), run_name='draw')
+    names = {f'augment_{name}.png' for name in draw['AUGMENTATIONS']} | {'layouts.png'}
+    shown = set(re.findall(r'\(images/([\w.]+)\)', AUGMENTATION.text + LAYOUT_PAGE.text))
+    assert shown == names
+    kinds = {kind['type'] for kind, _ in draw['AUGMENTATIONS'].values()}
+    assert kinds == set(re.findall(r'^\| `(\w+)` \| `', AUGMENTATION.text, re.M))
+    for name in LAYOUTS:
+        if name != 'coco_wholebody':  # each joint has a place
+            assert len(draw['place_joints'](LAYOUTS[name])) == LAYOUTS[name].num_node
+    draw['draw_layouts'](tmp_path / 'layouts.png')
+    assert (tmp_path / 'layouts.png').stat().st_size > 10_000
+
+
+def test_every_layout_is_listed():
+    rows = dict(re.findall(r'^\| `(.+?)` \| (\d+) \|', LAYOUT_PAGE.text, re.M))
+    assert {name: int(count) for name, count in rows.items()} == {
+        name: layout.num_node for name, layout in LAYOUTS.items()
+    }
+    (example,) = LAYOUT_PAGE.python
+    exec(example, {})
