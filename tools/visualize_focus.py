@@ -1,4 +1,8 @@
-"""Draw where a trained network looks in a few test clips."""
+"""Draw where a trained network looks in a few test clips.
+
+PNG, SVG or PDF for a page, GIF or MP4 for an animation, by the ending of --out.
+A folder gets one file per clip.
+"""
 
 import argparse
 from pathlib import Path
@@ -6,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import DictAction
 
-from stf_mmaction.engine.cli import checkpoint, existing, run
+from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
 from stf_mmaction.engine.inference import (
     build_test_dataset,
     class_names_of,
@@ -14,20 +19,51 @@ from stf_mmaction.engine.inference import (
     load_model,
 )
 from stf_mmaction.engine.page_clips import Network, page_clips
-from stf_mmaction.visualization import draw_focus
+from stf_mmaction.visualization import draw_focus, file_stem, save
+from stf_mmaction.visualization.animation import ANIMATIONS, animate
 from stf_mmaction.visualization.page import write_page
+from stf_mmaction.visualization.style import PICTURES, THEMES, check_ending, theme_of
+from stf_mmaction.visualization.views import VIEWS
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
-    parser.add_argument('--out', default='focus.png', help='the picture')
+    parser.add_argument(
+        '--out',
+        default='focus.png',
+        help='.png, .svg, .pdf, .gif or .mp4 for all clips together, else a folder with one '
+        'picture per clip; defaults to focus.png',
+    )
+    parser.add_argument(
+        '--format',
+        choices=[ending[1:] for ending in PICTURES + ANIMATIONS],
+        default='png',
+        help='of the pictures in a folder; defaults to png',
+    )
     parser.add_argument(
         '--clips',
         nargs='+',
         help='their ids (frame_dir); defaults to one of each of the first classes',
     )
+    parser.add_argument(
+        '--class', dest='label', metavar='NAME', help='draw clips of this class alone'
+    )
+    parser.add_argument(
+        '--compare',
+        choices=COMPARISONS,
+        help='focus maps of each clip beside each other: for the two likeliest classes, of the '
+        'last two modules, or of the members of an ensemble',
+    )
+    parser.add_argument(
+        '--view',
+        choices=['auto', *VIEWS],
+        default='auto',
+        help='from where 3D skeletons are seen; defaults to the one that shows the motion',
+    )
+    parser.add_argument('--theme', choices=sorted(THEMES), default='light')
+    parser.add_argument('--fps', type=positive, default=15, help='of an animation; defaults to 15')
     parser.add_argument(
         '--num-clips',
         type=int,
@@ -47,7 +83,7 @@ def parse_args() -> argparse.Namespace:
         '--versus',
         nargs=2,
         metavar=('CONFIG', 'CHECKPOINT'),
-        help='a second network, shown beside the first on the page',
+        help='a second network, shown beside the first',
     )
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
@@ -57,20 +93,31 @@ def parse_args() -> argparse.Namespace:
     if args.html and not args.html.endswith('.html'):
         parser.error(f'--html {args.html} must end in .html')
     if args.versus:
-        if not args.html:
-            parser.error('--versus needs --html: two networks are shown side by side on a page')
+        if args.compare:
+            parser.error('--versus and --compare exclude each other: use one of them')
         try:
             args.versus = existing(args.versus[0]), checkpoint(args.versus[1])
         except argparse.ArgumentTypeError as error:
             parser.error(f'--versus: {error}')
+    args.out = Path(args.out)
+    if args.out.suffix and not args.out.is_dir():
+        try:
+            check_ending(args.out, PICTURES + ANIMATIONS)
+        except ValueError as error:
+            parser.error(f'--out {error}, or be a folder')
     if args.num_clips is None:
         args.num_clips = 20 if args.html else 4
     return args
 
 
-def choose(dataset, wanted, count):
+def choose(dataset, wanted, count, label=None):
     """Indices of clips by id, or of the first clip of each class, then the second, and so on."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    if label is not None and not wanted:
+        own = [i for i, info in enumerate(infos) if info['label'] == label]
+        if not own:
+            raise SystemExit('error: no test clip is of that class: choose another --class')
+        return own[:count]
     ids = [info['frame_dir'] for info in infos]
     if wanted:
         unknown = [name for name in wanted if name not in ids]
@@ -111,6 +158,50 @@ def write_html(args, model, dataset, names):
     print(f'wrote {args.html}')
 
 
+def label_of(name, names):
+    """The class of a name, or None."""
+    if name is None:
+        return None
+    if name not in names:
+        raise SystemExit(f'error: class {name!r} is not one of {names}')
+    return names.index(name)
+
+
+def clips_to_draw(args, model, dataset, names):
+    """A function from the index of a clip to what is drawn of it."""
+    if args.compare:
+        return lambda index: compare_focus(model, dataset, index, names, args.compare)
+    if not args.versus:
+        return lambda index: [focus_of_clip(model, dataset, index, names)]
+    cfg, other = load_model(*args.versus, args.device, args.cfg_options)
+    other_data = build_test_dataset(cfg)
+    first, second = network_names(args)
+    infos = (other_data.get_data_info(i) for i in range(len(other_data)))
+    places = {info['frame_dir']: i for i, info in enumerate(infos)}
+
+    def both(index):
+        clip = focus_of_clip(model, dataset, index, names)
+        name = dataset.get_data_info(index)['frame_dir']
+        if name not in places:
+            raise SystemExit(f'error: clip {name} is not in the test split of {second}')
+        beside = focus_of_clip(other, other_data, places[name], names)
+        return [
+            clip._replace(title=f'{first}, {clip.title}'),
+            beside._replace(title=f'{second}, {beside.title}'),
+        ]
+
+    return both
+
+
+def write(args, path, clips, layout):
+    """Write one picture or animation."""
+    if path.suffix.lower() in ANIMATIONS:
+        animate(clips, layout, path, args.view, args.theme, args.fps)
+    else:
+        save(draw_focus(clips, layout, args.view, args.theme), path, theme_of(args.theme))
+    print(f'wrote {path}')
+
+
 def main() -> None:
     args = parse_args()
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
@@ -119,14 +210,14 @@ def main() -> None:
     if args.html:
         write_html(args, model, dataset, names)
         return
-    clips = [
-        focus_of_clip(model, dataset, index, names)
-        for index in choose(dataset, args.clips, args.num_clips)
-    ]
-    layout = model.lead.layout
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    draw_focus(clips, layout).savefig(args.out, dpi=110)
-    print(f'wrote {args.out}')
+    chosen = choose(dataset, args.clips, args.num_clips, label_of(args.label, names))
+    drawn, layout, out = clips_to_draw(args, model, dataset, names), model.lead.layout, args.out
+    if out.suffix and not out.is_dir():
+        write(args, out, [clip for index in chosen for clip in drawn(index)], layout)
+        return
+    for index in chosen:
+        stem = file_stem(dataset.get_data_info(index)['frame_dir'])
+        write(args, out / f'{stem}.{args.format}', drawn(index), layout)
 
 
 if __name__ == '__main__':

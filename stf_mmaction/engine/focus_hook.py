@@ -1,6 +1,5 @@
 """Pictures of the focus while testing."""
 
-import re
 from pathlib import Path
 from typing import Dict, Optional, Sequence
 
@@ -8,7 +7,8 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from stf_mmaction.visualization import draw_focus
+from stf_mmaction.visualization import draw_focus, file_stem, save
+from stf_mmaction.visualization.style import theme_of
 
 from .inference import focus_of_clip
 from .sanity_hooks import unwrapped
@@ -71,9 +71,7 @@ class FocusVisualizationHook(Hook):
             layout = model.lead.layout
             figure = draw_focus([clip], layout)
             if self.out_dir is not None:
-                self.out_dir.mkdir(parents=True, exist_ok=True)
-                file = re.sub(r'[^\w.-]+', '_', name) + '.png'
-                figure.savefig(self.out_dir / file, dpi=110)
+                save(figure, self.out_dir / f'{file_stem(name)}.png', theme_of('light'))
             if self.show:
                 self._show(figure)
 

@@ -177,10 +177,7 @@ def focus_of_classes(
             does not take the clip.
     """
     check_knows_focus(model)
-    persons, frames = clip['keypoint'].shape[:2]
-    traced = _traced(pipeline, clip)
-    data = model.data_preprocessor(dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
-    inputs = data['inputs'][0]
+    inputs, source = prepare(model, pipeline, clip)
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
     if not scores.isfinite().all():
@@ -194,9 +191,25 @@ def focus_of_classes(
         wanted = torch.as_tensor(classes, device=scores.device)
     if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
         result = model.focus(inputs, wanted.expand(len(inputs), -1))
-    source = Source(0, '', persons, frames, traced.persons, traced.frames)
     focus = torch.from_numpy(source.lay(result['focus'].float().cpu().numpy()))
     return ClassFocus(scores.float().cpu(), wanted.cpu(), focus)
+
+
+def prepare(model: nn.Module, pipeline: Compose, clip: Dict) -> Tuple[Tensor, Source]:
+    """Run a pipeline on one clip.
+
+    Args:
+        model, pipeline, clip: As in :func:`focus_of_classes`.
+
+    Returns:
+        tuple: The inputs, shape (num_clips, M', T', V, C), on the device of
+        the model, and where they come from.
+    """
+    name = str(clip.get('frame_dir', ''))
+    persons, frames = clip['keypoint'].shape[:2]
+    traced = _traced(pipeline, clip)
+    data = model.data_preprocessor(dict(inputs=[traced.inputs], data_samples=[traced.data_samples]))
+    return data['inputs'][0], Source(0, name, persons, frames, traced.persons, traced.frames)
 
 
 def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
@@ -246,21 +259,28 @@ def focus_of_clip(
             those of :func:`class_names_of`.
 
     Returns:
-        FocusedClip: The most focused person, in the data's own coordinates.
+        FocusedClip: All persons, in the data's own coordinates.
     """
     info = dataset.get_data_info(index)
-    keypoint = np.array(info['keypoint'], dtype=np.float32)
-    title, label = info.get('frame_dir', index), int(info['label'])
+    label = int(info['label'])
+    drawn = clip_to_draw(info)
     predicted, scores, focus = predict(model, dataset.pipeline, info)
-    class_names = class_names or class_names_of(model, dataset)
+    names = class_names or class_names_of(model, dataset)
+    verdict = 'correct' if label == predicted else f'predicted {names[predicted]}'
+    title = f'{drawn.title}: {names[label]} ({verdict}, p = {scores[predicted]:.2f})'
+    return drawn._replace(focus=focus.numpy(), title=title)
 
-    def name(number: int) -> str:
-        return class_names[number]
 
-    verdict = 'correct' if label == predicted else f'predicted {name(predicted)}'
-    person = int(focus.amax((1, 2)).argmax())
-    return FocusedClip(
-        keypoint[person],
-        focus[person].numpy(),
-        f'{title}: {name(label)} ({verdict}, p = {scores[predicted]:.2f})',
-    )
+def clip_to_draw(info: Dict) -> FocusedClip:
+    """Return a clip of an annotation file, for pictures, with no focus yet.
+
+    Args:
+        info (dict): Its entry; joints with score 0 were not seen.
+    """
+    keypoint = np.array(info['keypoint'], dtype=np.float32)
+    score = info.get('keypoint_score')
+    if score is not None:
+        keypoint[np.asarray(score) == 0] = 0
+    title = str(info.get('frame_dir', info.get('sample_idx', '')))
+    size = info.get('img_shape') if keypoint.shape[-1] == 2 else None
+    return FocusedClip(keypoint, np.zeros(keypoint.shape[:3]), title, size and tuple(size))

@@ -1,4 +1,8 @@
-from .clip_figure import DrawnClip, draw_clips
-from .focus_figure import FocusedClip, draw_focus
+"""Pictures of where a network looks; matplotlib is loaded when one is drawn."""
 
-__all__ = ['DrawnClip', 'FocusedClip', 'draw_clips', 'draw_focus']
+from .clip import FocusedClip
+from .clip_figure import DrawnClip, draw_clips
+from .still import draw_focus
+from .style import file_stem, save
+
+__all__ = ['DrawnClip', 'FocusedClip', 'draw_clips', 'draw_focus', 'file_stem', 'save']

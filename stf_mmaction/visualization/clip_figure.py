@@ -1,14 +1,14 @@
 """Pictures of clips as they are, or as a pipeline changes them."""
 
-from typing import List, NamedTuple
+from typing import TYPE_CHECKING, List, NamedTuple
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from stf_mmaction.datasets.layouts import Layout
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Colour-blind readers can tell blue from orange.
 LEFT, RIGHT, MIDDLE = 'tab:blue', 'tab:orange', '0.35'
@@ -28,7 +28,7 @@ class DrawnClip(NamedTuple):
     title: str
 
 
-def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> Figure:
+def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> 'Figure':
     """Draw clips below each other: poses over time, beside them what was seen.
 
     Args:
@@ -44,6 +44,9 @@ def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> Figure
     Raises:
         ValueError: If there is no clip.
     """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     if not clips:
         raise ValueError('there is no clip to draw: choose at least one')
     figure = Figure(figsize=(12, 0.3 + 2.1 * len(clips)), layout='constrained')
@@ -63,7 +66,7 @@ def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> Figure
     return figure
 
 
-def draw_poses(axes: Axes, clip: DrawnClip, layout: Layout, poses: int) -> None:
+def draw_poses(axes: 'Axes', clip: DrawnClip, layout: Layout, poses: int) -> None:
     """Draw all persons at a few frames, side by side, seen from the front.
 
     Args:
@@ -72,6 +75,7 @@ def draw_poses(axes: Axes, clip: DrawnClip, layout: Layout, poses: int) -> None:
         layout (Layout): The skeleton.
         poses (int): How many frames.
     """
+
     frames, channels = clip.keypoint.shape[1], clip.keypoint.shape[3]
     shown = np.unique(np.linspace(0, frames - 1, poses).round().astype(int))
     points = clip.keypoint[:, shown, :, :2].astype(float)
@@ -91,7 +95,7 @@ def draw_poses(axes: Axes, clip: DrawnClip, layout: Layout, poses: int) -> None:
 
 
 def draw_pose(
-    axes: Axes, pose: np.ndarray, seen: np.ndarray, layout: Layout, size: float = 7
+    axes: 'Axes', pose: np.ndarray, seen: np.ndarray, layout: Layout, size: float = 7
 ) -> None:
     """Draw the bones and joints of a pose that were seen.
 

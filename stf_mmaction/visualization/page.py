@@ -17,7 +17,7 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
-from .focus_figure import _joint_order
+from .limbs import joint_order
 
 PARTS = Path(__file__).with_name('page')
 SCRIPTS = ('data', 'palette', 'stage', 'heatmap', 'app', 'controls')
@@ -91,7 +91,7 @@ def write_page(
     for clip in clips:
         _check(clip, layout, networks, class_names)
     names = layout.names or [f'joint {joint}' for joint in range(layout.num_node)]
-    order = _joint_order(layout).tolist()
+    order = joint_order(layout)
     starts = _limb_starts(order, layout)
     data = dict(
         layout=dict(names=list(names), bones=layout.inward, order=order, starts=starts),

@@ -98,7 +98,7 @@ def test_focus_is_that_of_the_picture(trained, tool, clips, monkeypatch):
     monkeypatch.setattr(
         stf_mmaction.visualization,
         'draw_focus',
-        lambda clips, layout: drawn.extend(clips) or draw_focus(clips, layout),
+        lambda clips, *rest: drawn.extend(clips) or draw_focus(clips, *rest),
     )
     names = [clip['frame_dir'] for clip in clips[:3]]
     tool(
@@ -115,8 +115,8 @@ def test_focus_is_that_of_the_picture(trained, tool, clips, monkeypatch):
     inferencer = STFInferencer(*trained)
     for clip, shown in zip(clips, drawn):
         result = inferencer(clip['keypoint'][0])  # without a person axis
-        np.testing.assert_allclose(result['focus'][0], shown.focus, atol=1e-6)
-        np.testing.assert_array_equal(clip['keypoint'][0], shown.keypoint)
+        np.testing.assert_allclose(result['focus'], shown.focus, atol=1e-6)
+        np.testing.assert_array_equal(clip['keypoint'], shown.keypoint)
         p = result['pred_scores'][result['pred_label']]
         assert shown.title.startswith(f"{clip['frame_dir']}: ")
         assert f'p = {p:.2f}' in shown.title

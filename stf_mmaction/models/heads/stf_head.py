@@ -177,7 +177,7 @@ class STFHead(GCNHead):
         if self.loss_divergence is not None:
             losses['loss_divergence'] = self.loss_divergence(first, second)
         if self.loss_coherence is not None:
-            lower, last = self._module_focus(feats, first, context, logits, classes[:, :1])
+            lower, last = self.module_focus(feats, first, context, logits, classes[:, :1])
             losses['loss_coherence'] = self.loss_coherence(lower, last)
         if self.loss_adjacency is not None:
             if not context.embeddings:
@@ -196,10 +196,24 @@ class STFHead(GCNHead):
             )
         return losses
 
-    def _module_focus(
+    def module_focus(
         self, feats: Tensor, first: Tensor, context: FocusContext, logits: Tensor, classes: Tensor
     ) -> List[Tensor]:
-        """Q of the module before the last, and of the last."""
+        """Compute Q of the module before the last, and of the last.
+
+        Args:
+            feats (torch.Tensor): What the head reads, (N, M, C, T', V).
+            first (torch.Tensor): Q of the likeliest class, (N, M, T', V).
+            context (FocusContext): With the features of the modules.
+            logits (torch.Tensor): Shape (N, K).
+            classes (torch.Tensor): The likeliest class, shape (N, 1).
+
+        Returns:
+            list[torch.Tensor]: Two maps, (N, M, T'', V) and (N, M, T', V).
+
+        Raises:
+            ValueError: If the backbone does not say which modules.
+        """
         if context.lower is None:
             raise ValueError(
                 'loss_coherence compares two modules: name them in '

@@ -125,8 +125,8 @@ class STFEnsemble(BaseModel):
             )
         self.lead.check_input((*shape[:-1], channels))
 
-    def _own(self, name: str, inputs: Tensor) -> Tensor:
-        """The stream of a member, of inputs (..., C)."""
+    def stream_of(self, name: str, inputs: Tensor) -> Tensor:
+        """Return the stream that a member reads, of inputs (..., C)."""
         return inputs.chunk(len(self.streams), -1)[self._part[name]]
 
     def set_baseline(self, baseline: bool) -> None:
@@ -191,7 +191,7 @@ class STFEnsemble(BaseModel):
             torch.Tensor: Shape (N, members, K).
         """
         scores = [
-            member(self._own(name, inputs), mode='tensor', stage='head')
+            member(self.stream_of(name, inputs), mode='tensor', stage='head')
             for name, member in self._active().items()
         ]
         return torch.stack(scores, 1)
@@ -206,7 +206,7 @@ class STFEnsemble(BaseModel):
         losses = {}
         active = self._active()
         for name, member in active.items():
-            own = member.loss(self._own(name, inputs), data_samples)
+            own = member.loss(self.stream_of(name, inputs), data_samples)
             if len(active) > 1 and torch.is_grad_enabled():
                 learning = [p for p in member.parameters() if p.requires_grad]
                 own = backward_now(own, learning, self._scales[name])
@@ -229,7 +229,7 @@ class STFEnsemble(BaseModel):
         scores, kept = {}, {}
         active = self._active()
         for name, member in active.items():
-            feats, kwargs = member.extract_feat(self._own(name, inputs), test_mode=True)
+            feats, kwargs = member.extract_feat(self.stream_of(name, inputs), test_mode=True)
             samples = member.cls_head.predict(feats, data_samples, **kwargs)
             scores[name] = [s.pred_score for s in samples]
             if self.focus_sink is not None:
@@ -243,7 +243,7 @@ class STFEnsemble(BaseModel):
         if self.focus_sink is not None:
             classes = top_classes(data_samples)
             maps = [
-                member.focus_of_features(kept[name], self._own(name, inputs), classes)
+                member.focus_of_features(kept[name], self.stream_of(name, inputs), classes)
                 for name, member in active.items()
             ]
             self.focus_sink(data_samples, classes, torch.stack(maps).mean(0))
@@ -269,7 +269,7 @@ class STFEnsemble(BaseModel):
         self.check_focus()
         members = self._active()
         self.check_input(inputs.shape)
-        own = [self._own(name, inputs) for name in members]
+        own = [self.stream_of(name, inputs) for name in members]
         features = [m.backbone(x) for m, x in zip(members.values(), own)]
         heads = [m.cls_head for m in members.values()]
         scores = torch.stack([head.scores(f).softmax(1) for head, f in zip(heads, features)]).mean(

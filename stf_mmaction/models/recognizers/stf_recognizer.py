@@ -1,6 +1,6 @@
 """A GCN recognizer that is told where to look."""
 
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmaction.models.recognizers import RecognizerGCN
@@ -30,6 +30,29 @@ def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
     """
     cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
     return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
+
+
+class ModuleFocus(NamedTuple):
+    """The focus of the modules of a network, for its likeliest class.
+
+    Attributes:
+        present (torch.Tensor): Persons that take part, boolean, (N, M).
+        classes (torch.Tensor): The two likeliest classes, (N, 2).
+        first (torch.Tensor): Q of what the head reads, (N, M, T', V).
+        second (torch.Tensor): The same for the second class.
+        lower (torch.Tensor, optional): Q of the module before the last, None
+            where the backbone does not say which it is.
+        last (torch.Tensor, optional): Q of the last module.
+        embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module.
+    """
+
+    present: Tensor
+    classes: Tensor
+    first: Tensor
+    second: Tensor
+    lower: Optional[Tensor]
+    last: Optional[Tensor]
+    embeddings: Tuple[Tensor, ...]
 
 
 def top_classes(samples: SampleList) -> Tensor:
@@ -338,3 +361,35 @@ class STFRecognizer(RecognizerGCN):
             classes=classes,
             focus=resize_focus(maps, inputs.shape[2]),
         )
+
+    @torch.enable_grad()
+    def module_focus(self, inputs: Tensor) -> ModuleFocus:
+        """Compute what coherence and adjacency compare, for the likeliest class.
+
+        The focus of a lower module takes a vector-Jacobian product, so that
+        this costs about two forward passes.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, M, T, V, C).
+
+        Raises:
+            ValueError: If the head does not know the focus.
+        """
+        self.check_focus()
+        self.check_input(inputs.shape)
+        feats, context = self._context(inputs)
+        maps, classes = self.cls_head.focus(feats, context.present)
+        first, second = maps.unbind(1)
+        lower = last = None
+        if context.lower is not None:
+            logits = self.cls_head.scores(feats)
+            lower, last = self.cls_head.module_focus(feats, first, context, logits, classes[:, :1])
+        found = (context.present, classes, first, second, lower, last, context.embeddings)
+        return ModuleFocus(*(_detached(value) for value in found))
+
+
+def _detached(value):
+    """Detach a tensor, or each of a tuple."""
+    if isinstance(value, tuple):
+        return tuple(map(_detached, value))
+    return value if value is None else value.detach()

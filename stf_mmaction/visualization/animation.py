@@ -1,0 +1,202 @@
+"""Clips that move, side by side, above their focus over time."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Iterator, List, Sequence, Tuple, Union
+
+import numpy as np
+
+from stf_mmaction.datasets.layouts import Layout
+from stf_mmaction.files import replacing
+
+from .clip import FocusedClip
+from .heatmap import draw_heatmap
+from .skeleton import PoseArtists
+from .still import add_bar
+from .style import Theme, check_ending, shown, styled, theme_of
+from .views import Projected, project
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+ANIMATIONS = ('.gif', '.mp4')
+DPI = 100
+PANEL = (3.1, 4.6)  # inches
+COLUMNS = 4
+GIF_FRAMES = 120  # a longer clip skips some, so that files stay small
+GIF_COLORS = 64
+
+
+def animate(
+    clips: Sequence[FocusedClip],
+    layout: Layout,
+    path: Union[str, Path],
+    view: str = 'auto',
+    theme: str = 'light',
+    fps: int = 15,
+) -> None:
+    """Write an animation of clips, GIF or MP4 by the ending.
+
+    Shorter clips wait in their last frame for the longest one. The same clips
+    always give the same bytes.
+
+    Args:
+        clips (Sequence[FocusedClip]): What to show, side by side.
+        layout (Layout): The skeleton.
+        path (str or Path): The file; its folder is made.
+        view (str): See :func:`project`. Defaults to ``'auto'``.
+        theme (str): ``'light'`` or ``'dark'``. Defaults to ``'light'``.
+        fps (int): Frames per second. Defaults to 15.
+
+    Raises:
+        ValueError: If there is no clip, or the ending is another one.
+        ImportError: If what encodes the file is not installed.
+    """
+    kind = check_ending(Path(path), ANIMATIONS)
+    if not clips:
+        raise ValueError('there is no clip to animate: choose at least one')
+    length = max(clip.keypoint.shape[1] for clip in clips)
+    step = -(-length // GIF_FRAMES) if kind == '.gif' else 1
+    images = render(clips, layout, range(0, length, step), view, theme)
+    write = _write_gif if kind == '.gif' else _write_mp4
+    with replacing(path) as partial:
+        write(partial, images, fps / step)
+
+
+def render(
+    clips: Sequence[FocusedClip],
+    layout: Layout,
+    frames: Sequence[int],
+    view: str = 'auto',
+    theme: str = 'light',
+) -> Iterator[np.ndarray]:
+    """Draw frames one after the other.
+
+    Args:
+        clips, layout, view, theme: As in :func:`animate`.
+        frames (Sequence[int]): Which ones.
+
+    Yields:
+        numpy.ndarray: RGB, uint8, shape (height, width, 3), both even.
+    """
+    for clip in clips:
+        clip.check(layout.num_node)
+    clips = [clip.present() for clip in clips]
+    colors = theme_of(theme)
+    with styled(colors, [*(c.title for c in clips), *(layout.names or ())]):
+        figure, panels = _panels(clips, layout, view, colors)
+        for frame in frames:
+            for panel in panels:
+                panel.show(frame)
+            yield pixels(figure)
+
+
+class _Panel:
+    """A clip in an animation, and the cursor in its heat map."""
+
+    def __init__(
+        self, clip: FocusedClip, projected: Projected, pose: PoseArtists, cursor: 'Line2D'
+    ) -> None:
+        self.clip, self.projected, self.pose, self.cursor = clip, projected, pose, cursor
+
+    def show(self, frame: int) -> None:
+        frame = min(frame, self.clip.keypoint.shape[1] - 1)
+        self.pose.show(self.projected.points[:, frame], self.clip.focus[:, frame])
+        self.cursor.set_xdata([frame, frame])
+
+
+def _panels(
+    clips: Sequence[FocusedClip], layout: Layout, view: str, theme: Theme
+) -> Tuple['Figure', List[_Panel]]:
+    from matplotlib.figure import Figure
+
+    columns = min(len(clips), COLUMNS)
+    rows = -(-len(clips) // columns)
+    figure = Figure(
+        figsize=(PANEL[0] * columns + 0.6, PANEL[1] * rows), dpi=DPI, layout='constrained'
+    )
+    grid = figure.add_gridspec(2 * rows, columns, height_ratios=(3.2, 1) * rows)
+    panels = []
+    for number, clip in enumerate(clips):
+        row, column = divmod(number, columns)
+        projected = project(clip, layout, view)
+        body = figure.add_subplot(grid[2 * row, column])
+        left, right, bottom, top = projected.limits
+        body.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
+        body.set_xticks([])
+        body.set_yticks([])
+        for side in body.spines.values():
+            side.set_visible(projected.view == 'image' and clip.img_shape is not None)
+        body.set_title(_wrapped(clip.title), fontsize=8.5)
+        pose = PoseArtists(body, layout, theme, size=1.35)
+        heat = figure.add_subplot(grid[2 * row + 1, column])
+        image = draw_heatmap(heat, clip.focus, layout, theme, labels=6)
+        cursor = heat.axvline(0, color=theme.text, linewidth=1)
+        panels.append(_Panel(clip, projected, pose, cursor))
+    add_bar(figure, image)
+    for panel in panels:
+        panel.show(0)
+    figure.canvas.draw()
+    figure.set_layout_engine('none')  # nothing moves but the clips
+    return figure, panels
+
+
+def _wrapped(title: str) -> str:
+    """Break a title at its colon; each line fits into a panel."""
+    lines = [shown(line, 48) for line in title.split(': ', 1)]
+    return '\n'.join(lines)
+
+
+def pixels(figure: 'Figure') -> np.ndarray:
+    """Draw a figure: RGB, uint8, shape (height, width, 3), both even."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[..., :3]
+    return image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].copy()
+
+
+def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise ImportError('a GIF needs Pillow: pip install pillow') from None
+    first = Image.fromarray(next(images)).quantize(GIF_COLORS)
+    # One palette and no dither, so that only what moves differs.
+    rest = (Image.fromarray(i).quantize(palette=first, dither=Image.Dither.NONE) for i in images)
+    first.save(
+        path,
+        format='GIF',
+        save_all=True,
+        append_images=rest,
+        duration=max(20, round(100 / fps) * 10),
+        loop=0,
+        optimize=True,
+    )
+
+
+def _write_mp4(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
+    try:
+        import imageio_ffmpeg
+    except ImportError:
+        raise ImportError('an MP4 needs imageio-ffmpeg: pip install imageio-ffmpeg') from None
+    first = next(images)
+    size = (first.shape[1], first.shape[0])
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        size,
+        fps=fps,
+        codec='libx264',
+        pix_fmt_out='yuv420p',
+        macro_block_size=2,
+        # One thread and no date: equal clips give equal bytes.
+        output_params=['-threads', '1', '-fflags', '+bitexact', '-flags:v', '+bitexact'],
+    )
+    writer.send(None)
+    try:
+        writer.send(first)
+        for image in images:
+            writer.send(image)
+    finally:
+        writer.close()

@@ -1,0 +1,117 @@
+"""Joints over time, grouped by limb, the persons below each other."""
+
+from typing import TYPE_CHECKING, List, Sequence, Tuple
+
+import numpy as np
+
+from stf_mmaction.datasets.layouts import Layout
+
+from .limbs import limbs
+from .style import Theme, shown
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
+
+LABELS = 26  # rows that are named one by one; above it, limbs are
+
+
+def draw_heatmap(
+    axes: 'Axes',
+    focus: np.ndarray,
+    layout: Layout,
+    theme: Theme,
+    frames: Sequence[int] = (),
+    labels: int = LABELS,
+) -> 'AxesImage':
+    """Draw the focus of a clip.
+
+    Args:
+        axes (matplotlib.axes.Axes): Where it is drawn.
+        focus (numpy.ndarray): In [0, 1], shape (M, T, V).
+        layout (Layout): The skeleton.
+        theme (Theme): Colours.
+        frames (Sequence[int]): Marked at the top, such as those whose poses
+            are drawn. Defaults to none.
+        labels (int): Rows that there is room to name one by one; where there
+            are more, limbs are named. Defaults to 26.
+
+    Returns:
+        matplotlib.image.AxesImage: One row per person and joint.
+    """
+    groups = limbs(layout)
+    order = [joint for limb in groups for joint in limb.joints]
+    persons, length, joints = focus.shape
+    rows = focus[:, :, order].transpose(0, 2, 1).reshape(-1, length)
+    image = axes.imshow(
+        rows, aspect='auto', cmap=theme.colors, vmin=0, vmax=1, interpolation='nearest'
+    )
+    starts = np.cumsum([0] + [len(limb.joints) for limb in groups[:-1]])
+    for person in range(persons):
+        for start in starts:
+            wide = start == 0
+            if person or start:
+                axes.axhline(
+                    person * joints + start - 0.5,
+                    color=theme.text if wide else theme.bones,
+                    linewidth=1.2 if wide else 0.5,
+                )
+    _name_rows(axes, layout, persons, starts, [limb.name for limb in groups], order, labels)
+    axes.plot(
+        frames,
+        [-0.5] * len(frames),
+        'v',
+        color=theme.text,
+        markersize=3.5,
+        clip_on=False,
+        transform=axes.transData,
+        markeredgewidth=0,
+    )
+    axes.set_xlim(-0.5, length - 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set_xlabel('frame')
+    return image
+
+
+def _name_rows(
+    axes: 'Axes',
+    layout: Layout,
+    persons: int,
+    starts: np.ndarray,
+    limb_names: List[str],
+    order: List[int],
+    labels: int,
+) -> None:
+    joints = len(order)
+    ticks: List[Tuple[float, str]] = []
+    if persons * joints <= labels:
+        names = layout.names or [str(joint) for joint in range(joints)]
+        rows = [shown(names[joint], 18) for joint in order]
+        ticks = [(p * joints + row, name) for p in range(persons) for row, name in enumerate(rows)]
+    else:
+        stops = [*starts[1:], joints]
+        if all(limb_names) and len(limb_names) * persons <= max(labels, 12):
+            ticks = [
+                (p * joints + (a + b - 1) / 2, shown(name, 18))
+                for p in range(persons)
+                for a, b, name in zip(starts, stops, limb_names)
+            ]
+        else:
+            step = -(-persons * joints // labels)
+            names = layout.names or [str(joint) for joint in range(joints)]
+            ticks = [
+                (row, shown(names[order[row % joints]], 18))
+                for row in range(0, persons * joints, step)
+            ]
+    axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
+    if persons > 1:
+        for person in range(persons):
+            axes.text(
+                1.01,
+                1 - (person + 0.5) / persons,
+                f'person {person + 1}',
+                transform=axes.transAxes,
+                rotation=-90,
+                va='center',
+                fontsize=7,
+            )

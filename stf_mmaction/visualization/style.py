@@ -1,0 +1,211 @@
+"""One style for all pictures: colours, fonts, names, files."""
+
+import hashlib
+import re
+import unicodedata
+import warnings
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
+
+from stf_mmaction.files import replacing
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+
+PICTURES = ('.png', '.svg', '.pdf')
+DPI = 150
+NAME_LENGTH = 60  # characters of a clip or class that are shown
+
+
+class Theme(NamedTuple):
+    """Colours of a picture.
+
+    The luminance of the colour map falls (light) or rises (dark) evenly, so
+    that it is readable in black and white and by the colour-blind; joints grow
+    with the focus, too.
+
+    Attributes:
+        background (str): Behind everything.
+        text (str): Titles, ticks and labels.
+        bones (str): Lines between joints.
+        frame (str): Thin lines around parts.
+        cmap (str): Colour map of matplotlib.
+        part (tuple[float, float]): What of it is used.
+        diverging (str): Colour map of values of both signs.
+    """
+
+    background: str
+    text: str
+    bones: str
+    frame: str
+    cmap: str
+    part: Tuple[float, float]
+    diverging: str
+
+    @property
+    def colors(self) -> 'Colormap':
+        """Colormap: From no focus to all focus."""
+        import numpy as np
+        from matplotlib import colormaps
+        from matplotlib.colors import ListedColormap
+
+        return ListedColormap(colormaps[self.cmap](np.linspace(*self.part, 256)), 'focus')
+
+
+THEMES: Dict[str, Theme] = dict(
+    light=Theme('white', '#222222', '#b0b0b0', '#d0d0d0', 'magma_r', (0.0, 0.92), 'PuOr'),
+    dark=Theme('#15171c', '#e6e6e6', '#5c6370', '#3a3f4b', 'magma', (0.12, 1.0), 'PuOr'),
+)
+
+
+def theme_of(name: str) -> Theme:
+    """Return a theme by its name.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    if name not in THEMES:
+        raise ValueError(f'theme {name!r} is unknown: use one of {sorted(THEMES)}')
+    return THEMES[name]
+
+
+@contextmanager
+def styled(theme: Theme, texts: Iterable[str] = ()) -> Iterator[None]:
+    """Draw in one style within this context.
+
+    Names are shown as they are: a dollar sign does not start a formula.
+
+    Args:
+        theme (Theme): Colours.
+        texts (Iterable[str]): What will be written. Where the font lacks a
+            character, an installed one that has it is added.
+    """
+    import matplotlib
+
+    settings = {
+        'font.family': ['DejaVu Sans', *_fonts_for(''.join(texts))],
+        'text.parse_math': False,
+        'font.size': 8,
+        'axes.titlesize': 9,
+        'axes.labelsize': 8,
+        'xtick.labelsize': 7,
+        'ytick.labelsize': 6.5,
+        'axes.linewidth': 0.6,
+        'xtick.major.width': 0.6,
+        'ytick.major.width': 0.6,
+        'xtick.major.size': 2.5,
+        'ytick.major.size': 0,
+        'pdf.fonttype': 42,
+        # Else the ids in an SVG are drawn by chance.
+        'svg.hashsalt': 'stf_mmaction',
+        'figure.facecolor': theme.background,
+        'axes.facecolor': theme.background,
+        'savefig.facecolor': theme.background,
+        'axes.edgecolor': theme.frame,
+    }
+    for name in ('text.color', 'axes.labelcolor', 'axes.titlecolor', 'xtick.color', 'ytick.color'):
+        settings[name] = theme.text
+    with matplotlib.rc_context(settings), warnings.catch_warnings():
+        # styled says so itself, once.
+        warnings.filterwarnings('ignore', message='Glyph .* missing from')
+        yield
+
+
+def _fonts_for(text: str) -> List[str]:
+    """Return installed fonts for what DejaVu Sans, matplotlib's own, lacks."""
+    written = {c for c in text if ord(c) > 126 and unicodedata.category(c)[0] not in 'CZ'}
+    fonts, missing = _fonts_with(frozenset(map(ord, written)))
+    if missing:
+        lacking = ''.join(map(chr, sorted(missing)[:5]))
+        warnings.warn(
+            f'no installed font has the characters {lacking!r}, which are drawn as boxes: '
+            'install one, such as the package fonts-noto-cjk',
+            stacklevel=2,
+        )
+    return list(fonts)
+
+
+@lru_cache(maxsize=32)
+def _fonts_with(characters: FrozenSet[int]) -> Tuple[Tuple[str, ...], FrozenSet[int]]:
+    """Return fonts that have some characters together, and what none has."""
+    from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
+
+    if not characters:
+        return (), characters
+    missing = characters - set(FT2Font(font_manager.findfont('DejaVu Sans')).get_charmap())
+    fonts: List[str] = []
+    known = {e.fname: e for e in font_manager.fontManager.ttflist if e.weight == 400}
+    # Upright fonts without serifs first; the last resort has boxes alone.
+    for path in sorted(known, key=lambda p: ('sans' not in p.lower(), known[p].style, p)):
+        if not missing:
+            break
+        if 'lastresort' in path.lower():
+            continue
+        try:
+            found = missing & set(FT2Font(path).get_charmap())
+        except (OSError, RuntimeError):
+            continue
+        if found:
+            fonts.append(known[path].name)
+            missing -= found
+    return tuple(fonts), missing
+
+
+def shown(name: str, length: int = NAME_LENGTH) -> str:
+    """Return a name on one line, without control characters, cut to a length.
+
+    Args:
+        name (str): Of a clip or a class.
+        length (int): Characters. Defaults to 60.
+    """
+    one_line = ''.join(' ' if unicodedata.category(c)[0] in 'CZ' else c for c in name)
+    one_line = ' '.join(one_line.split())
+    return one_line if len(one_line) <= length else one_line[: length - 1] + '…'
+
+
+def file_stem(name: str) -> str:
+    """Return a file name for a clip or a class; different names never share one.
+
+    Args:
+        name (str): Any text.
+    """
+    safe = re.sub(r'[^\w.-]+', '_', name, flags=re.ASCII).strip('.')[:80]
+    if safe == name and safe:
+        return safe
+    digest = hashlib.sha1(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]
+    return f'{safe}-{digest}' if safe else digest
+
+
+def save(figure: 'Figure', path: Path, theme: Theme) -> None:
+    """Write a figure: PNG, SVG or PDF, by the ending.
+
+    The same figure always gives the same bytes.
+
+    Args:
+        figure (matplotlib.figure.Figure): The picture.
+        path (Path): The file; its folder is made.
+        theme (Theme): Its colours.
+
+    Raises:
+        ValueError: If the ending is another one.
+    """
+    kind = check_ending(path, PICTURES)
+    dates = {'.png': dict(Software=None), '.svg': dict(Date=None), '.pdf': dict(CreationDate=None)}
+    with styled(theme), replacing(path) as partial:
+        figure.savefig(partial, dpi=DPI, metadata=dates[kind])
+
+
+def check_ending(path: Path, endings: Tuple[str, ...]) -> str:
+    """Return the ending of a file in lower case.
+
+    Raises:
+        ValueError: If it is none of these.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in endings:
+        raise ValueError(f'{path} must end in {", ".join(endings[:-1])} or {endings[-1]}')
+    return kind

@@ -1,0 +1,128 @@
+"""From coordinates of the data to places on paper, upright."""
+
+import warnings
+from typing import NamedTuple, Tuple
+
+import numpy as np
+
+from stf_mmaction.datasets.layouts import Layout
+
+from .clip import FocusedClip
+
+VIEWS = ('front', 'side', 'top')
+BETTER = 1.2  # how much more another view must show than the front
+
+
+class Projected(NamedTuple):
+    """A clip on paper.
+
+    Attributes:
+        points (numpy.ndarray): x to the right, y up, NaN where a joint was not
+            seen, shape (M, T, V, 2).
+        view (str): ``'image'`` for 2D, else one of :data:`VIEWS`.
+        limits (tuple[float, float, float, float]): Left, right, bottom and top
+            of all that is seen, or of the video.
+    """
+
+    points: np.ndarray
+    view: str
+    limits: Tuple[float, float, float, float]
+
+
+def project(clip: FocusedClip, layout: Layout, view: str = 'auto') -> Projected:
+    """Project a clip onto the plane that a view shows.
+
+    Args:
+        clip (FocusedClip): 2D keypoints are pixels, downwards; 3D ones are
+            turned upright.
+        layout (Layout): Its skeleton.
+        view (str): ``'front'``, ``'side'``, ``'top'``, or ``'auto'``, the one
+            along which joints spread and move most. Defaults to ``'auto'``.
+
+    Raises:
+        ValueError: If there is no such view.
+    """
+    if view not in (*VIEWS, 'auto'):
+        raise ValueError(f'view {view!r} is unknown: use auto, {", ".join(VIEWS)}')
+    points = clip.keypoint.astype(float)
+    points[~clip.seen] = np.nan
+    if points.shape[-1] == 2:
+        points = points * (1, -1)
+        if clip.img_shape is not None:
+            height, width = map(float, clip.img_shape)
+            return Projected(points, 'image', (0.0, width, -height, 0.0))
+        return Projected(points, 'image', _limits(points))
+    points = _upright(points, layout)
+    if view == 'auto':
+        view = _best_view(points)
+    axes = dict(front=(0, 1), side=(2, 1), top=(0, 2))[view]
+    points = points[..., axes]
+    return Projected(points, view, _limits(points))
+
+
+def centred(projected: Projected) -> Projected:
+    """Take out where persons go, so that poses beside each other are large.
+
+    Sideways always; up and down only where they would be much smaller.
+    Places within a video stay.
+
+    Args:
+        projected (Projected): A clip on paper.
+    """
+    points = projected.points
+    if projected.view == 'image' or not np.isfinite(points).any():
+        return projected
+    low = np.min(np.where(np.isnan(points), np.inf, points), (0, 2))  # (T, 2)
+    high = np.max(np.where(np.isnan(points), -np.inf, points), (0, 2))
+    there = np.isfinite(low).all(1)
+    centre = np.where(there[:, None], (low + high) / 2, 0)
+    whole = high[there, 1].max() - low[there, 1].min()
+    if whole < 1.6 * (high - low)[there, 1].max():
+        centre[:, 1] = 0
+    points = points - centre[None, :, None]
+    return projected._replace(points=points, limits=_limits(points))
+
+
+def _upright(points: np.ndarray, layout: Layout) -> np.ndarray:
+    """Turn so that the head is above the feet, along y; hands stay."""
+    if layout.height is None or 'head' not in ''.join(layout.names or ()):
+        return points
+    top, bottom = layout.height
+    with np.errstate(all='ignore'):
+        way = np.nan_to_num((points[..., top, :] - points[..., bottom, :]).reshape(-1, 3))
+    way = np.median(way, 0)
+    axis = int(np.abs(way).argmax())
+    # Somebody who lies is left as recorded.
+    if axis != 1 and abs(way[axis]) < 2 * abs(way[1]):
+        axis = 1
+    if axis != 1:
+        order = {0: [1, 0, 2], 2: [0, 2, 1]}[axis]
+        points, way = points[..., order], way[order]
+    return points * (1, -1, 1) if way[1] < 0 else points
+
+
+def _best_view(points: np.ndarray) -> str:
+    """Choose the view with the largest posture and motion."""
+    if not np.isfinite(points).any():
+        return 'front'
+    body = points.reshape(-1, *points.shape[2:])  # (M T, V, 3)
+    body = body[np.isfinite(body).any((1, 2))]
+    posture = np.sqrt(np.nanmean((body - np.nanmean(body, 1, keepdims=True)) ** 2, (0, 1)))
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', RuntimeWarning)  # joints that are never seen
+        moving = points - np.nanmean(points, 1, keepdims=True)
+    motion = np.sqrt(np.nanmean(moving**2, (0, 1, 2)))
+    x, y, z = posture + 2 * motion
+    shown = dict(front=x * y, side=z * y, top=x * z)
+    best = max(shown, key=lambda name: shown[name])
+    return best if shown[best] > BETTER * shown['front'] else 'front'
+
+
+def _limits(points: np.ndarray) -> Tuple[float, float, float, float]:
+    if not np.isfinite(points).any():
+        return -1.0, 1.0, -1.0, 1.0
+    low = np.nanmin(points.reshape(-1, 2), axis=0)
+    high = np.nanmax(points.reshape(-1, 2), axis=0)
+    # A single joint has a place, too.
+    room = max(*(high - low), 1e-6) * 0.04 if (high > low).any() else 1.0
+    return low[0] - room, high[0] + room, low[1] - room, high[1] + room

@@ -1,0 +1,242 @@
+"""Pictures of the focus: what is in them, for skeletons of any kind."""
+
+import ast
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import STAR
+
+from stf_mmaction.datasets import get_layout
+from stf_mmaction.datasets.layouts import LAYOUTS
+from stf_mmaction.visualization import FocusedClip, draw_focus, file_stem, save, style
+from stf_mmaction.visualization.limbs import joint_order, limbs
+from stf_mmaction.visualization.style import THEMES, shown, styled, theme_of
+from stf_mmaction.visualization.views import centred, project
+
+NAMED = dict(STAR, names=['hip', 'spine', 'head', 'l_foot', 'r_foot'])
+LIGHT = theme_of('light')
+
+
+def clip(persons=1, frames=9, joints=5, channels=3, seed=0, **fields):
+    rng = np.random.default_rng(seed)
+    shape = (persons, frames, joints)
+    focused = FocusedClip(rng.normal(size=(*shape, channels)), rng.random(shape), f'clip {seed}')
+    return focused._replace(**fields)
+
+
+def drawn(clips, layout, **settings):
+    """The axes of poses and of joints over frames, two per clip."""
+    figure = draw_focus(clips, get_layout(layout), **settings)
+    figure.draw_without_rendering()
+    axes = figure.axes[: 2 * len(clips)]
+    return axes[::2], axes[1::2]
+
+
+def artists(axes):
+    """The bones and the joints of a drawing."""
+    bones, joints = axes.collections
+    return bones.get_segments(), joints
+
+
+def test_rows_are_joints_by_limb_and_hold_their_focus():
+    one = clip()
+    _, (heat,) = drawn([one], NAMED)
+    labels = [text.get_text() for text in heat.get_yticklabels()]
+    assert sorted(labels) == sorted(NAMED['names'])
+    image = heat.images[0].get_array()
+    for row, name in enumerate(labels):
+        np.testing.assert_array_equal(image[row], one.focus[0, :, NAMED['names'].index(name)])
+    _, (heat,) = drawn([one], STAR)
+    assert {t.get_text() for t in heat.get_yticklabels()} == set('01234')
+
+
+def test_all_persons_are_drawn_and_absent_ones_are_not():
+    two = clip(persons=3)
+    two.keypoint[1] = 0
+    (poses,), (heat,) = drawn([two], NAMED)
+    image = heat.images[0].get_array()
+    assert image.shape == (10, 9)
+    rows = [t.get_text() for t in heat.get_yticklabels()]
+    assert rows[:5] == rows[5:]
+    hip = rows.index('hip')
+    np.testing.assert_array_equal(image[5 + hip], two.focus[2, :, 0])
+    assert [t.get_text() for t in heat.texts] == ['person 1', 'person 2']
+    _, joints = artists(poses)
+    frames = len(joints.get_offsets()) // 10
+    assert len(joints.get_offsets()) == 10 * frames
+
+
+def test_joints_and_bones_are_where_the_clip_has_them():
+    one = clip(frames=1)
+    one.keypoint[0, 0, 4] = 0  # not seen, and neither is its bone
+    (poses,), _ = drawn([one], NAMED, view='front')
+    bones, joints = artists(poses)
+    assert len(bones) == 3
+    seen = one.focus[0, 0, :4]
+    order = np.argsort(seen)
+    np.testing.assert_allclose(joints.get_array(), seen[order])
+    assert (np.diff(joints.get_sizes()) > 0).all()  # size tells it without colour
+    places = one.keypoint[0, 0, order, :2]
+    np.testing.assert_allclose(np.diff(joints.get_offsets(), axis=0), np.diff(places, axis=0))
+    for (child, parent), line in zip(NAMED['inward'], bones):
+        place = one.keypoint[0, 0, [child, parent], :2]
+        np.testing.assert_allclose(line[0] - line[1], place[0] - place[1])
+    assert poses.get_aspect() == 1
+
+
+def test_pixels_point_down_and_lie_in_the_frame_of_the_video():
+    one = clip(channels=2, frames=4, img_shape=(100, 200))
+    one.keypoint[..., 0] = np.linspace(10, 190, 5)
+    one.keypoint[..., 1] = np.linspace(10, 90, 5)
+    found = project(one, get_layout(STAR))
+    assert found.view == 'image' and found.limits == (0, 200, -100, 0)
+    np.testing.assert_allclose(
+        found.points[0, 0], np.stack([one.keypoint[0, 0, :, 0], -one.keypoint[0, 0, :, 1]], 1)
+    )
+    assert centred(found) is found
+    (poses,), _ = drawn([one], STAR)
+    assert len(poses.patches) == 3  # a frame around each pose
+
+
+@pytest.mark.parametrize('still, view', [(2, 'front'), (0, 'side'), (1, 'top')])
+def test_the_view_is_the_one_with_the_motion(still, view):
+    one = clip(frames=20)
+    one.keypoint[..., still] *= 0.05
+    assert project(one, get_layout(STAR)).view == view
+    assert project(one, get_layout(STAR), 'front').view == 'front'
+    with pytest.raises(ValueError, match="view 'back' is unknown: use auto, front, side, top"):
+        project(one, get_layout(STAR), 'back')
+
+
+@pytest.mark.parametrize('axis, sign', [(1, 1), (1, -1), (2, 1), (2, -1), (0, 1)])
+def test_heads_are_above_feet_whatever_axis_points_up(axis, sign):
+    layout = LAYOUTS['kinect20']
+    one = clip(joints=20, frames=3)
+    one.keypoint[:] *= 0.1
+    one.keypoint[..., 3, axis] += 2 * sign  # the head
+    for view in ('front', 'side'):
+        points = project(one, layout, view).points
+        assert (points[:, :, 3, 1] > points[:, :, 15, 1]).all()
+
+
+def test_poses_do_not_walk_out_of_their_place():
+    one = clip(frames=30)
+    one.keypoint[..., 0] += 100 * np.arange(30)[:, None]
+    left, right, *_ = centred(project(one, get_layout(STAR), 'front')).limits
+    assert right - left < 10
+
+
+@pytest.mark.parametrize('name', LAYOUTS)
+def test_limbs_of_every_layout(name):
+    layout = LAYOUTS[name]
+    groups = limbs(layout)
+    assert sorted(j for limb in groups for j in limb.joints) == list(range(layout.num_node))
+    assert sorted(joint_order(layout)) == list(range(layout.num_node))
+    names = [limb.name for limb in groups]
+    if name in ('kinect20', 'nturgb+d', 'sbu', 'openpose', 'h36m'):
+        assert names[:1] == ['trunk'] and {'left arm', 'right arm', 'left leg'} <= set(names)
+        assert 3 < len(groups) <= 7
+    if name == 'shrec_hand':
+        assert {'thumb', 'index', 'middle', 'ring', 'little'} <= set(names)
+
+
+def test_rings_and_single_joints_have_limbs():
+    ring = get_layout(dict(num_node=4, inward=[(1, 0), (2, 1), (3, 2), (0, 3)], center=0))
+    assert sorted(joint_order(ring)) == [0, 1, 2, 3]
+    drawn([clip(joints=4)], ring)
+    drawn([clip(joints=1, frames=1)], dict(num_node=1, inward=[], center=0))
+
+
+@pytest.mark.parametrize('frames', [1, 2, 40])
+@pytest.mark.parametrize('persons', [1, 2])
+def test_whole_bodies_name_as_many_rows_as_fit(frames, persons):
+    chain = dict(num_node=133, inward=[(j, j - 1) for j in range(1, 133)], center=0)
+    _, heats = drawn([clip(persons, frames, 133, seed=seed) for seed in range(2)], chain)
+    for heat in heats:
+        assert heat.images[0].get_array().shape == (133 * persons, frames)
+        assert 0 < len(heat.get_yticklabels()) <= 26
+
+
+def test_nobody_at_all_and_no_clip():
+    one = clip()
+    drawn([one._replace(keypoint=one.keypoint * 0)], STAR)
+    drawn([one._replace(keypoint=one.keypoint * np.nan)], STAR)
+    with pytest.raises(ValueError, match='no clip to draw'):
+        draw_focus([], get_layout(STAR))
+    with pytest.raises(ValueError, match=r"clip 'clip 0' has keypoints of shape .* 20, 2 or 3"):
+        draw_focus([one], LAYOUTS['kinect20'])
+
+
+NAMES = [
+    '$\\frac{$',
+    '$$',
+    'a_b^{',
+    'x' * 300,
+    'two\nlines\ttab\0',
+    '50 % \\alpha',
+    '拍手',
+    'ملف',
+    '\ud800',
+]
+
+
+@pytest.mark.parametrize('ending', ['png', 'svg', 'pdf'])
+def test_any_name_can_be_drawn_and_equal_pictures_are_equal_bytes(ending, tmp_path):
+    layout = get_layout(dict(STAR, names=NAMES[:5]))
+    clips = [clip(frames=2, title=name) for name in NAMES[5:]]
+    for name in 'ab':
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            save(draw_focus(clips, layout), tmp_path / name / f'x.{ending}', LIGHT)
+    first = (tmp_path / f'a/x.{ending}').read_bytes()
+    assert first == (tmp_path / f'b/x.{ending}').read_bytes()
+    assert first[:4] in (b'\x89PNG', b'<?xm', b'%PDF')
+
+
+def test_a_font_is_found_or_its_lack_is_said(monkeypatch):
+    from matplotlib import font_manager
+
+    style._fonts_with.cache_clear()
+    own = [e for e in font_manager.fontManager.ttflist if e.name == 'DejaVu Sans']
+    monkeypatch.setattr(font_manager.fontManager, 'ttflist', own)
+    with pytest.warns(UserWarning, match="no installed font has the characters '[手拍]+'.*install"):
+        with styled(LIGHT, ['拍手 ok é']):
+            pass
+    style._fonts_with.cache_clear()
+
+
+def test_shown_names_are_one_line():
+    assert shown('two\nlines\ttab\0') == 'two lines tab'
+    assert len(shown('x' * 300)) == 60 and shown('x' * 300).endswith('…')
+
+
+def test_two_clips_never_share_a_file():
+    names = ['a/b', 'a_b', 'a b', 'a\\b', '..', '.', '', 'é', 'e', 'x' * 300, 'x' * 301, 'A b']
+    stems = [file_stem(name) for name in names]
+    assert len(set(stems)) == len(names)
+    assert all(0 < len(stem) < 100 and '/' not in stem and stem != '..' for stem in stems)
+    assert file_stem('S001C001P001R001A011') == 'S001C001P001R001A011'
+
+
+def test_other_endings_are_refused(tmp_path):
+    with pytest.raises(ValueError, match='x.bmp must end in .png, .svg or .pdf'):
+        save(draw_focus([clip()], get_layout(STAR)), tmp_path / 'x.bmp', LIGHT)
+
+
+@pytest.mark.parametrize('name', THEMES)
+def test_luminance_of_the_colours_changes_evenly(name):
+    """So that a print in black and white, and the colour-blind, can read it."""
+    rgb = theme_of(name).colors(np.linspace(0, 1, 64))[:, :3]
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    steps = np.diff((linear @ (0.2126, 0.7152, 0.0722)) ** (1 / 3))
+    assert (steps > 0).all() or (steps < 0).all()
+
+
+def test_matplotlib_is_loaded_when_something_is_drawn():
+    for path in Path(style.__file__).parent.glob('*.py'):
+        for node in ast.parse(path.read_text()).body:
+            names = [alias.name for alias in getattr(node, 'names', ())]
+            names.append(getattr(node, 'module', None) or '')
+            assert not any(name.startswith('matplotlib') for name in names), path
