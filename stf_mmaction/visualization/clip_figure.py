@@ -106,6 +106,8 @@ def draw_pose(
         layout (Layout): The skeleton.
         size (float): Of a joint, in points squared. Defaults to 7.
     """
+    from matplotlib.collections import LineCollection
+
     colors = _colors(layout)
     bones = [(child, parent) for child, parent in layout.inward if seen[child] and seen[parent]]
     lines = LineCollection(
