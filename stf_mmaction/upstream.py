@@ -38,7 +38,7 @@ def apply_patches() -> None:
         raise ImportError('mmaction2 is missing: run "pip install mmaction2==1.2.0"')
     if os.environ.get('STF_NO_PATCH') == '1':
         return
-    for patch in (_quiet, _supply_drn, _read_checkpoints, _name_package):
+    for patch in (_quiet, _supply_drn, _read_checkpoints, _write_whole, _name_package):
         patch()
         logging.getLogger('stf_mmaction').info('patched: %s', patch.__doc__.splitlines()[0])
 
@@ -94,6 +94,25 @@ def _read_checkpoints() -> None:
     CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url, force=True)
     # What torchvision:// and open-mmlab:// lead to.
     checkpoint.load_from_http = _load_from_url
+
+
+def _write_whole() -> None:
+    """Let MMEngine write files that are whole or not there.
+
+    It opens a checkpoint under its final name: one that was killed or met a
+    full disk while it wrote leaves a part, or a part of what was good before.
+    """
+    from mmengine.fileio import LocalBackend
+
+    LocalBackend.put = _put
+
+
+def _put(self, obj, filepath) -> None:
+    """Write bytes to a file."""
+    from stf_mmaction.files import replacing
+
+    with replacing(filepath) as partial:
+        partial.write_bytes(obj)
 
 
 def _load_from_local(filename, map_location=None):

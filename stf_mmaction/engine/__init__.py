@@ -1,3 +1,4 @@
+from .checkpoint_hook import SafeCheckpointHook
 from .finite_hook import FiniteCheckHook
 from .focus_export_hook import FocusExportHook
 from .focus_file import FocusFile
@@ -21,6 +22,7 @@ __all__ = [
     'ResumeCheckHook',
     'STFInferencer',
     'STFPhaseHook',
+    'SafeCheckpointHook',
     'SkeletonCheckHook',
     'WholeDumpResults',
 ]

@@ -1,6 +1,8 @@
 """From which checkpoint a run resumes, and what it says."""
 
+import errno
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -131,3 +133,38 @@ def test_a_finished_run_says_so(trained, tmp_path):
     assert 'already ended (epoch 4 of 4' in next(tmp_path.glob('*/*.log')).read_text()
     for name, value in weights(runner).items():
         assert value.equal(before[name])
+
+
+def dies_while_writing(monkeypatch, number):
+    """Let the n-th checkpoint be cut as by a kill or a full disk."""
+    count = []
+    write = Path.write_bytes
+
+    def partly(path, data):
+        count.append(path)
+        if len(count) == number:
+            write(path, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, 'No space left on device', str(path))
+        write(path, data)
+
+    monkeypatch.setattr(Path, 'write_bytes', partly)
+
+
+@pytest.mark.parametrize('keep', [-1, 1, 2])
+@pytest.mark.parametrize('number', [1, 2, 3, 4])
+def test_a_write_that_fails_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, number, keep):
+    dies_while_writing(monkeypatch, number)
+    hook = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=keep))
+    with pytest.raises(OSError) as error:
+        run(tmp_path, default_hooks=hook)
+    assert error.value.filename == f'{tmp_path}/epoch_{number}.pth'
+    chosen, notes = choose_checkpoint(tmp_path)
+    assert notes == []
+    assert chosen == (tmp_path / f'epoch_{number - 1}.pth' if number > 1 else None)
+
+
+def test_old_checkpoints_are_removed(tmp_path):
+    hook = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2))
+    run(tmp_path, default_hooks=hook)
+    assert sorted(p.name for p in tmp_path.glob('*.pth')) == ['epoch_3.pth', 'epoch_4.pth']
+    assert not list(tmp_path.glob('*partial*')) + list(tmp_path.glob('.*partial*'))
