@@ -1,0 +1,204 @@
+"""Several gloo processes train as one does on the same batches, in float64.
+
+Batch norm runs in evaluation mode: its statistics are those of each process.
+"""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from mmaction.registry import MODELS
+from mmengine.optim import OptimWrapper
+from networks import (
+    EXPLORE_LOSSES,
+    FOCUS_LOSSES,
+    STAR,
+    backbone,
+    backward_now,
+    batch,
+    ensemble_cfg,
+    recognizer,
+    total,
+    wake,
+)
+
+# The last batch of an epoch is smaller; MMEngine's sampler repeats clips so that all
+# processes have as many.
+BATCHES = (8, 8, 4)
+STGCN = dict(
+    type='STFSTGCN',
+    graph_cfg=dict(layout=STAR, mode='spatial'),
+    in_channels=4,
+    base_channels=12,
+    num_stages=3,
+    inflate_stages=[3],
+    down_stages=[],
+)
+
+SCRIPT = '''
+import sys
+sys.path[:0] = [{here!r}, {tests!r}]
+import conftest
+import torch
+import torch.distributed as dist
+from mmengine.model import MMDistributedDataParallel
+from stf_mmaction.upstream import delay_exit_for_gloo
+from test_distributed_training import CASES, network, steps
+delay_exit_for_gloo()
+dist.init_process_group('gloo')
+rank, world = dist.get_rank(), dist.get_world_size()
+for case in CASES:
+    net = network(case)
+    wrapped = MMDistributedDataParallel(
+        net, broadcast_buffers=False, find_unused_parameters=False)
+    try:
+        losses = steps(wrapped, case, rank, world)
+        dist.all_reduce(losses)
+        out = dict(losses=losses / world, state=net.state_dict())
+    except RuntimeError as error:
+        out = str(error)
+    if rank == 0:
+        torch.save(out, {out!r} + case)
+'''
+
+
+def fixed(model, channels=4):
+    """In float64; running statistics are those of a batch."""
+    wake(model)
+    model = model.double()
+    return backward_now(model, batch(4, channels=channels, dtype=torch.float64)[0]).eval()
+
+
+def ensemble(warm_up=False, **cfg):
+    model = fixed(MODELS.build(dict(ensemble_cfg(), **cfg)), 8 if 'streams' in cfg else 4)
+    model.set_baseline(warm_up)
+    return model
+
+
+CASES = dict(
+    focus=lambda: fixed(recognizer(FOCUS_LOSSES)),
+    explore=lambda: fixed(recognizer(EXPLORE_LOSSES)),
+    any_gcn=lambda: fixed(recognizer(dict(FOCUS_LOSSES, **EXPLORE_LOSSES), STGCN)),
+    with_cp=lambda: fixed(recognizer(FOCUS_LOSSES, backbone(with_cp=True))),
+    ensemble=ensemble,
+    warm_up=lambda: ensemble(True),
+    streams=lambda: ensemble(streams=('j', 'b')),
+    streams_in_warm_up=lambda: ensemble(True, streams=('j', 'b')),
+    accumulation=ensemble,
+)
+
+
+def network(case):
+    torch.manual_seed(0)
+    return CASES[case]()
+
+
+def steps(model, case, rank=0, world=1):
+    """Train for a few steps by MMEngine's wrapper; return the loss of each."""
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=0.1)
+    counts = 3 if case == 'accumulation' else 1
+    wrapper = OptimWrapper(optimizer, accumulative_counts=counts)
+    wrapper.initialize_count_status(torch.nn.Identity(), 0, len(BATCHES))
+    channels = 8 if case.startswith('streams') else 4
+    losses = []
+    for number, clips in enumerate(BATCHES):
+        x, data = batch(clips, channels=channels, dtype=torch.float64)
+        x = x * (1 + number / 4)
+        share = slice(rank * clips // world, (rank + 1) * clips // world)
+        # As train_step, whose preprocessor would make the inputs float32.
+        with wrapper.optim_context(model):
+            loss = total(model(x[share], data[share], mode='loss'))
+        wrapper.update_params(loss)
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def launch(script, world, **env):
+    here = Path(__file__).parent
+    return subprocess.run(
+        [
+            *(sys.executable, '-m', 'torch.distributed.run', '--standalone'),
+            *('--nproc_per_node', str(world), str(script)),
+        ],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(here.parents[1]), **env),
+    )
+
+
+@pytest.fixture(scope='module', params=[2, pytest.param(4, marks=pytest.mark.slow)])
+def several(request, tmp_path_factory):
+    """What several processes get of each case."""
+    folder = tmp_path_factory.mktemp('several')
+    here = Path(__file__).parent
+    script = folder / 'run.py'
+    script.write_text(SCRIPT.format(here=str(here), tests=str(here.parent), out=f'{folder}/'))
+    run = launch(script, request.param)
+    assert run.returncode == 0, run.stderr[-3000:]
+    return {case: torch.load(folder / case) for case in CASES}
+
+
+@pytest.mark.parametrize('case', CASES)
+def test_weights_after_several_steps_are_those_of_one_process(case, several):
+    model = network(case)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    losses = steps(model, case)
+    assert not isinstance(several[case], str), several[case]
+    torch.testing.assert_close(several[case]['losses'], losses, rtol=1e-10, atol=1e-12)
+    moved = 0
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(
+            several[case]['state'][name], value, rtol=1e-9, atol=1e-11, msg=f'{case}: {name}'
+        )
+        moved += not value.equal(before[name])
+    assert moved > len(before) / 4
+
+
+DIES = '''
+import os, sys
+sys.path[:0] = [{here!r}, {tests!r}]
+import conftest
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from stf_mmaction.engine import cli
+sys.path.insert(0, {engine!r})
+import small_runs
+
+class Die(Hook):
+    def after_train_iter(self, runner, *_, **__):
+        if runner.iter == 3 and runner.rank == 1:
+            open({out!r} + '/died', 'w').close()
+            if os.environ['HOW'] == 'kill':
+                os.kill(os.getpid(), 9)
+            raise ValueError('this clip is bad')
+
+def main():
+    from stf_mmaction.upstream import use_cpu_launcher
+    cfg = Config(dict(launcher='pytorch'))
+    use_cpu_launcher(cfg)
+    small_runs.run(__import__('pathlib').Path({out!r}), [Die()], launcher='pytorch',
+                   model_wrapper_cfg=cfg.model_wrapper_cfg)
+
+cli.run(main)
+'''
+
+
+@pytest.mark.parametrize('how', ['kill', pytest.param('raise', marks=pytest.mark.slow)])
+def test_a_process_that_dies_ends_the_others(tmp_path, how):
+    """In a second on a free machine, 30 on a busy one; torchrun says which one it was."""
+    here = Path(__file__).parent
+    script = tmp_path / 'run.py'
+    engine = here.parent / 'engine'
+    script.write_text(
+        DIES.format(here=str(here), tests=str(here.parent), engine=str(engine), out=str(tmp_path))
+    )
+    run = launch(script, 2, HOW=how)
+    assert run.returncode, run.stdout
+    assert time.time() - (tmp_path / 'died').stat().st_mtime < 30
+    assert 'rank      : 1' in run.stderr
+    if how == 'kill':
+        assert 'Signal 9 (SIGKILL) received' in run.stderr
