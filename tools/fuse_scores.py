@@ -79,6 +79,11 @@ def read(path: str) -> Scores:
         clip = sample['frame_dir']
         if clip in scores:
             raise ValueError(f'{path} holds clip {clip} twice: test again')
+        labels = np.asarray(sample['gt_label']).size
+        if labels != 1:
+            raise ValueError(
+                f'{path}: clip {clip} has {labels} labels: fuse networks for one label per clip'
+            )
         values = np.asarray(sample['pred_score'], dtype=np.float64)
         if (
             values.ndim != 1

@@ -27,6 +27,11 @@ class STFInferencer:
         class_names (Sequence[str] or str, optional): Of all classes, or a
             text file with one per line. Defaults to None, those that the
             checkpoint or the config knows.
+        window (int, optional): Frames of a window, for recordings of many
+            actions: each window is classified as a clip. Defaults to None,
+            recordings are whole clips.
+        stride (int, optional): Frames from one window to the next. Defaults
+            to None, half a window.
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
@@ -40,7 +45,16 @@ class STFInferencer:
         checkpoint: Optional[str] = None,
         device: str = 'cpu',
         class_names: Union[Sequence[str], str, None] = None,
+        window: Optional[int] = None,
+        stride: Optional[int] = None,
     ) -> None:
+        for name, value in (('window', window), ('stride', stride)):
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise ValueError(f'{name}={value!r} must be a whole number of frames from 1 on')
+        if window is None and stride is not None:
+            raise ValueError(f'stride={stride} needs a window: give both in frames')
+        self.window = window
+        self.stride = stride or (window and max(1, window // 2))
         cfg, self.model = load_model(config, checkpoint, device)
         dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
         while 'dataset' in dataset:  # RepeatDataset and the like
@@ -76,7 +90,8 @@ class STFInferencer:
         Args:
             keypoints (numpy.ndarray or list): As in an annotation file, in
                 the same unit; shape (M, T, V, C), or (T, V, C) for one
-                person. A list holds clips of any length.
+                person. A list of arrays holds clips of any length; nested
+                lists of numbers are one array.
             keypoint_score (numpy.ndarray or list, optional): Shape
                 (M, T, V) or (T, V). Defaults to None.
             img_shape (tuple[int, int], optional): Height and width in pixels
@@ -87,13 +102,16 @@ class STFInferencer:
             dict or list[dict]: ``pred_label`` (int); ``class_name`` (str) if
             the names are known; ``pred_scores``, probabilities, shape (K,);
             ``focus`` in [0, 1] for that class, in the frames and persons
-            given, shape (M, T, V).
+            given, shape (M, T, V). With a ``window``, a list of these for
+            each recording, each also with ``frames``, (start, end) without
+            the end; in a window without a person ``pred_label`` is -1,
+            scores and focus are 0.
 
         Raises:
             ValueError: If these are not the keypoints of the network.
         """
-        if not isinstance(keypoints, (list, tuple)):
-            return self._classify(keypoints, keypoint_score, img_shape)
+        if not _is_list_of_clips(keypoints):
+            return self._recording(keypoints, keypoint_score, img_shape)
         scores = keypoint_score
         if scores is None:
             scores = [None] * len(keypoints)
@@ -102,7 +120,47 @@ class STFInferencer:
                 f'a list of {len(keypoints)} keypoints needs a '
                 f'list of {len(keypoints)} keypoint_score'
             )
-        return [self._classify(clip, score, img_shape) for clip, score in zip(keypoints, scores)]
+        results = []
+        for place, (clip, score) in enumerate(zip(keypoints, scores)):
+            try:
+                results.append(self._recording(clip, score, img_shape))
+            except ValueError as error:
+                raise ValueError(
+                    f'clip {place} of the list of {len(keypoints)}: {error}'
+                ) from error
+        return results
+
+    def _recording(
+        self,
+        keypoints: np.ndarray,
+        score: Optional[np.ndarray],
+        img_shape: Optional[Tuple[int, int]],
+    ) -> Union[Dict, List[Dict]]:
+        """Classify a clip, or each window of a recording."""
+        if self.window is None:
+            return self._classify(keypoints, score, img_shape)
+        keypoints = _array(keypoints, 'keypoints', 4)
+        score = None if score is None else _array(score, 'keypoint_score', 3)
+        results = []
+        for start, end in windows(keypoints.shape[1], self.window, self.stride):
+            part = keypoints[:, start:end]
+            if part.any():
+                own = None if score is None else score[:, start:end]
+                result = self._classify(part, own, img_shape)
+            else:
+                result = self._nobody(part)
+            results.append(dict(frames=(start, end), **result))
+        return results
+
+    def _nobody(self, keypoint: np.ndarray) -> Dict:
+        """Return the result of a window without a person."""
+        named = dict(class_name=None) if self.class_names else {}
+        return dict(
+            pred_label=-1,
+            **named,
+            pred_scores=np.zeros(num_classes_of(self.model), np.float32),
+            focus=np.zeros(keypoint.shape[:3], np.float32),
+        )
 
     def _classify(
         self,
@@ -142,6 +200,42 @@ class STFInferencer:
         out['pred_scores'] = prediction.scores.numpy()
         out['focus'] = prediction.focus.numpy()
         return out
+
+
+def windows(frames: int, window: int, stride: int) -> List[Tuple[int, int]]:
+    """Return the windows of a recording, (start, end) without the end.
+
+    The last one ends with the recording, and starts earlier than a stride
+    after the one before if need be. A recording that is shorter than a
+    window is one window.
+
+        >>> windows(10, 4, 3)
+        [(0, 4), (3, 7), (6, 10)]
+        >>> windows(11, 4, 3)
+        [(0, 4), (3, 7), (6, 10), (7, 11)]
+        >>> windows(3, 4, 3)
+        [(0, 3)]
+
+    Args:
+        frames (int): T of the recording.
+        window (int): Frames of a window.
+        stride (int): Frames from one window to the next.
+    """
+    last = max(frames - window, 0)
+    starts = [*range(0, last, stride), last]
+    return [(start, min(start + window, frames)) for start in starts]
+
+
+def _is_list_of_clips(keypoints: Union[np.ndarray, Sequence]) -> bool:
+    """Tell a list of clips from one clip as nested lists of numbers."""
+    if not isinstance(keypoints, (list, tuple)):
+        return False
+    if not all(isinstance(item, (list, tuple)) for item in keypoints):
+        return True
+    try:
+        return np.array(keypoints).ndim not in (3, 4)
+    except ValueError:  # of several lengths
+        return True
 
 
 def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from pathlib import Path
 import mmaction
 import numpy as np
 import pytest
+import tiny
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
@@ -336,3 +337,62 @@ def test_wrong_configs_end_in_a_sentence(tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             STFInferencer(config(*PREPARE, **change))(keypoints)
+
+
+@pytest.fixture(scope='module')
+def plain(tmp_path_factory):
+    """A small network of random weights, and three clips of five joints."""
+    cfg = tiny.config('none.pkl', tmp_path_factory.mktemp('plain'), tiny.model_cfg('focus'))
+    return cfg, [clip['keypoint'] for clip in tiny.clips(3)]
+
+
+def test_windows_of_a_recording(plain):
+    cfg, clips = plain
+    torch.manual_seed(0)
+    inferencer = STFInferencer(cfg, window=8, stride=6)
+    recording = np.concatenate(clips, 1)  # 24 frames
+    results = inferencer(recording)
+    assert [result['frames'] for result in results] == [(0, 8), (6, 14), (12, 20), (16, 24)]
+    inferencer.window = None
+    for result in results:
+        start, end = result['frames']
+        whole = inferencer(recording[:, start:end])
+        np.testing.assert_array_equal(result['pred_scores'], whole['pred_scores'])
+        np.testing.assert_array_equal(result['focus'], whole['focus'])
+        assert result['focus'].shape == (1, 8, 5)
+    inferencer.window = 8
+    recording[:, :8] = 0
+    empty = inferencer([recording, recording[:, :5] + 1])
+    assert empty[0][0]['pred_label'] == -1 and not empty[0][0]['focus'].any()
+    assert empty[0][0]['pred_scores'].shape == (3,) and empty[0][1]['pred_label'] >= 0
+    assert [result['frames'] for result in empty[1]] == [(0, 5)]
+
+
+@pytest.mark.parametrize('given', [dict(window=0), dict(window=4, stride=0), dict(window=2.5)])
+def test_windows_that_are_none(plain, given):
+    with pytest.raises(ValueError, match='must be a whole number of frames'):
+        STFInferencer(plain[0], **given)
+    with pytest.raises(ValueError, match='stride=3 needs a window'):
+        STFInferencer(plain[0], stride=3)
+
+
+def test_lists_name_the_bad_clip_and_nested_lists_are_one(plain):
+    cfg, clips = plain
+    cfg = Config(cfg.to_dict())
+    inferencer = STFInferencer(cfg)
+    with pytest.raises(ValueError, match='clip 1 of the list of 3: keypoints of shape'):
+        inferencer([clips[0], clips[1][..., :1], clips[2]])
+    persons = np.concatenate(clips[:2])
+    nested = inferencer(persons.tolist())
+    assert isinstance(nested, dict) and nested['focus'].shape == (2, 8, 5)
+    alone = inferencer(clips[0][0].tolist())
+    np.testing.assert_allclose(alone['pred_scores'], inferencer(clips[0])['pred_scores'])
+    ragged = inferencer([clips[0][0].tolist(), clips[1][0][:5].tolist()])
+    assert [result['focus'].shape for result in ragged] == [(1, 8, 5), (1, 5, 5)]
+
+
+def test_several_labels_have_no_focus(plain):
+    cfg = Config(plain[0].to_dict())
+    cfg.model.cls_head = dict(type='STFHead', num_classes=3, in_channels=24, multi_class=True)
+    with pytest.raises(ValueError, match='multi_class=True gives several labels to a clip'):
+        STFInferencer(cfg)(plain[1][0])

@@ -181,3 +181,11 @@ def test_a_table_is_whole_or_the_old_one(tmp_path, call, monkeypatch):
     call(tmp_path / 'one.pkl', '--per-class', table)
     assert table.read_text().startswith('class,clips')
     assert {path.name for path in tmp_path.iterdir()} == {'one.pkl', 'classes.csv'}
+
+
+def test_several_labels_per_clip_are_refused(tmp_path, call):
+    _, samples = dump(tmp_path / 'one.pkl', 2)
+    samples[2].update(gt_label=torch.tensor([0, 1, 1]), pred_score=torch.tensor([0.2, 0.9, 0.8]))
+    (tmp_path / 'one.pkl').write_bytes(pickle.dumps(samples))
+    out = call(tmp_path / 'one.pkl')
+    assert 'clip clip2 has 3 labels: fuse networks for one label per clip' in out

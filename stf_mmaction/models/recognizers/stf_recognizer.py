@@ -333,6 +333,11 @@ class STFRecognizer(RecognizerGCN):
                 f'{type(head).__name__} does not know the focus: use '
                 "cls_head type='STFHead', its weights are the same"
             )
+        if head.multi_class:
+            raise ValueError(
+                'a network with multi_class=True gives several labels to a clip: the focus is '
+                'defined for networks of one label, whose classes exclude each other'
+            )
         if head.num_classes < 2:
             raise ValueError(
                 'a network of one class is always sure of it and looks '
