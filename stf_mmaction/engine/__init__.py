@@ -3,6 +3,7 @@ from .finite_hook import FiniteCheckHook
 from .focus_export_hook import FocusExportHook
 from .focus_file import FocusFile
 from .focus_hook import FocusVisualizationHook
+from .focus_monitor_hook import FocusMonitorHook
 from .inferencer import STFInferencer
 from .metrics import DumpScores, MemberAccMetric, WholeDumpResults
 from .phase_hook import STFPhaseHook
@@ -16,6 +17,7 @@ __all__ = [
     'FocusExportHook',
     'FocusFile',
     'FiniteCheckHook',
+    'FocusMonitorHook',
     'FocusVisualizationHook',
     'MemberAccMetric',
     'ReproducibleHook',

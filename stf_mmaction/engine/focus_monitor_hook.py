@@ -1,0 +1,144 @@
+"""Watch the focus while a network learns."""
+
+from typing import Dict, List, Optional
+
+import torch
+from mmaction.registry import DATASETS, HOOKS
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from stf_mmaction.focus import coverage, distance, entropy, overlap
+from stf_mmaction.models.recognizers.stf_recognizer import ModuleFocus
+from stf_mmaction.visualization import draw_focus
+
+from .comparisons import own_inputs
+from .inference import check_knows_focus, class_names_of, focus_of_clip, prepare
+from .sanity_hooks import unwrapped
+
+
+@HOOKS.register_module()
+class FocusMonitorHook(Hook):
+    """Log pictures of the focus, and numbers about it, every n epochs.
+
+    They go to every backend of the visualizer (local files, TensorBoard, ...),
+    as ``focus/<member>/entropy`` and so on: ``entropy`` and ``coverage`` of the
+    likeliest class, ``overlap`` with the second class (what divergence lowers),
+    ``coherence``, the distance between the last two modules, and
+    ``adjacency_1`` ..., that between the focus and beta of each STF module. See
+    :mod:`stf_mmaction.focus.measures`.
+
+    Args:
+        interval (int): n. Defaults to 5.
+        num_clips (int): Clips of the validation data that are watched, spread
+            evenly over it, always the same. Defaults to 4.
+        pictures (bool): Whether to draw them, too. Defaults to True.
+
+    Raises:
+        ValueError: If a number is below 1.
+    """
+
+    priority = 'LOW'
+
+    def __init__(self, interval: int = 5, num_clips: int = 4, pictures: bool = True) -> None:
+        for name, value in (('interval', interval), ('num_clips', num_clips)):
+            if value < 1:
+                raise ValueError(f'{name}={value} of FocusMonitorHook must be at least 1')
+        self.interval = interval
+        self.num_clips = num_clips
+        self.pictures = pictures
+        self._dataset = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that there is something to watch.
+
+        Raises:
+            ValueError: If the model does not know the focus, or the config has
+                no validation data.
+        """
+        check_knows_focus(unwrapped(runner))
+        if runner._val_dataloader is None:
+            raise ValueError(
+                'FocusMonitorHook watches clips of val_dataloader, which the config lacks: add it'
+            )
+
+    @master_only
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Log what the fixed clips show."""
+        if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
+            return
+        model, dataset = unwrapped(runner), self._clips(runner)
+        count = min(self.num_clips, len(dataset))
+        indices = [i * len(dataset) // count for i in range(count)]
+        training, epoch = model.training, runner.epoch + 1
+        # The network must not notice: no statistics, gradients or random numbers.
+        with torch.random.fork_rng(enabled=True):
+            model.eval()
+            try:
+                scalars = focus_scalars(model, dataset, indices)
+                image = self._draw(model, dataset, indices) if self.pictures else None
+            finally:
+                model.train(training)
+        runner.visualizer.add_scalars(scalars, step=epoch)
+        if image is not None:
+            runner.visualizer.add_image('focus', image, step=epoch)
+
+    def _clips(self, runner: Runner):
+        if self._dataset is None:
+            loader = runner._val_dataloader
+            source = loader['dataset'] if isinstance(loader, dict) else loader.dataset
+            self._dataset = DATASETS.build(source) if isinstance(source, dict) else source
+        return self._dataset
+
+    @staticmethod
+    def _draw(model: nn.Module, dataset, indices: List[int]):
+        from stf_mmaction.visualization.animation import pixels
+
+        names = class_names_of(model, dataset)
+        clips = [focus_of_clip(model, dataset, index, names) for index in indices]
+        return pixels(draw_focus(clips, model.lead.layout))
+
+
+def focus_scalars(model: nn.Module, dataset, indices: List[int]) -> Dict[str, float]:
+    """Compute what :class:`FocusMonitorHook` logs.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``, in evaluation
+            mode.
+        dataset (SkeletonDataset): Clips.
+        indices (list[int]): Which ones.
+
+    Returns:
+        dict[str, float]: Means over the clips.
+    """
+    clips = [prepare(model, dataset.pipeline, dataset.get_data_info(i))[0] for i in indices]
+    members: Dict[Optional[str], nn.Module] = {None: model}
+    if hasattr(model, 'members'):
+        members = model.leads if model.baseline else dict(model.members.items())
+    scalars: Dict[str, float] = {}
+    for name, member in members.items():
+        prefix = f'focus/{name}' if name else 'focus'
+        found: Dict[str, List[Tensor]] = {}
+        for inputs in clips:
+            inputs = own_inputs(model, inputs) if name is None else model.stream_of(name, inputs)
+            for key, values in _measures(member.module_focus(inputs)).items():
+                found.setdefault(key, []).append(values)
+        for key, values in found.items():
+            scalars[f'{prefix}/{key}'] = float(torch.cat(values).mean())
+    return scalars
+
+
+def _measures(focus: ModuleFocus) -> Dict[str, Tensor]:
+    """Numbers of each clip, shape (N,)."""
+    first, present = focus.first, focus.present
+    out = dict(
+        entropy=entropy(first, present),
+        coverage=coverage(first, present),
+        overlap=overlap(first, focus.second, present),
+    )
+    if focus.lower is not None:
+        out['coherence'] = distance(focus.last, focus.lower, present)
+    for number, embedding in enumerate(focus.embeddings, 1):
+        out[f'adjacency_{number}'] = distance(embedding, first, present)
+    return out
