@@ -6,16 +6,15 @@ Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 import argparse
 import csv
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 from mmaction.evaluation import confusion_matrix, top_k_accuracy
 
-from stf_mmaction.datasets.class_names import as_class_names, check_class_names
+from stf_mmaction.datasets.class_names import check_class_names
 from stf_mmaction.engine.cli import existing, run
-from stf_mmaction.files import replacing, safe_load
-
-Scores = Dict[str, Tuple[np.ndarray, int]]  # of each clip, with its label
+from stf_mmaction.engine.dumps import Scores, check, read, read_names
+from stf_mmaction.files import replacing
 
 
 def parse_args() -> argparse.Namespace:
@@ -46,88 +45,6 @@ def _table(path: str) -> Path:
             f'folder {Path(path).parent} does not exist: make it first'
         )
     return Path(path)
-
-
-def read(path: str) -> Scores:
-    """Probabilities (K,) and label of each clip of a dump.
-
-    Args:
-        path (str): The file.
-
-    Raises:
-        ValueError: If it is not a dump, a clip is there twice or its scores
-            are not probabilities.
-    """
-    samples = safe_load(path)
-    if (
-        not isinstance(samples, list)
-        or not samples
-        or not all(isinstance(s, dict) and {'pred_score', 'gt_label'} <= set(s) for s in samples)
-    ):
-        raise ValueError(
-            f'{path} is not a file of tools/test.py --dump: it '
-            'lacks clips with pred_score and gt_label'
-        )
-    if any('frame_dir' not in s for s in samples):
-        raise ValueError(
-            f'{path} does not say which clip is which: write meta_keys='
-            "('frame_dir', ) in PackActionInputs of the test pipeline, and "
-            'test again'
-        )
-    scores: Scores = {}
-    for sample in samples:
-        clip = sample['frame_dir']
-        if clip in scores:
-            raise ValueError(f'{path} holds clip {clip} twice: test again')
-        labels = np.asarray(sample['gt_label']).size
-        if labels != 1:
-            raise ValueError(
-                f'{path}: clip {clip} has {labels} labels: fuse networks for one label per clip'
-            )
-        values = np.asarray(sample['pred_score'], dtype=np.float64)
-        if (
-            values.ndim != 1
-            or not np.isfinite(values).all()
-            or (values.min() < 0 or abs(values.sum() - 1) > 1e-3)
-        ):
-            raise ValueError(
-                f'{path}: the scores of clip {clip} are not probabilities: '
-                "test with average_clips='prob'"
-            )
-        scores[clip] = values, int(np.asarray(sample['gt_label']).item())
-    return scores
-
-
-def read_names(paths: Sequence[str]) -> Optional[List[str]]:
-    """Return the names of the classes from the first dump that has them."""
-    for path in paths:
-        names = safe_load(path)[0].get('classes')
-        if names is not None:
-            return list(as_class_names(names, path))
-    return None
-
-
-def check(first: Scores, other: Scores, path: str) -> None:
-    """Raise a ValueError if a dump is not of the same test as the first."""
-    for here, there, verb in ((first, other, 'lacks'), (other, first, 'adds')):
-        missing = sorted(set(here) - set(there))
-        if missing:
-            raise ValueError(
-                f'{path} {verb} {len(missing)} clips, the first is '
-                f'{missing[0]}: fuse tests of the same clips'
-            )
-    for clip, (values, label) in first.items():
-        own, own_label = other[clip]
-        if len(own) != len(values):
-            raise ValueError(
-                f'{path} has {len(own)} classes, the first dump '
-                f'{len(values)}: fuse networks for the same classes'
-            )
-        if own_label != label:
-            raise ValueError(
-                f'{path} labels clip {clip} as {own_label}, the first dump as '
-                f'{label}: fuse tests with the same labels'
-            )
 
 
 def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,9 @@ def parse_args() -> argparse.Namespace:
         '--focus',
         help='.npz file for the focus of every clip, for its two likeliest classes',
     )
+    parser.add_argument(
+        '--features', help='.npz file for the pooled features of every clip, their labels and ids'
+    )
     parser.add_argument('--show-dir', help='folder for pictures of the focus of each clip')
     parser.add_argument('--show', action='store_true', help='show these pictures in a window')
     parser.add_argument('--interval', type=int, default=1, help='draw every n-th clip')
@@ -31,8 +34,9 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.dump and not args.dump.endswith(('.pkl', '.pickle')):
         parser.error(f'--dump {args.dump} must end in .pkl or .pickle')
-    if args.focus and not args.focus.endswith('.npz'):
-        parser.error(f'--focus {args.focus} must end in .npz')
+    for option, path in (('--focus', args.focus), ('--features', args.features)):
+        if path and not path.endswith('.npz'):
+            parser.error(f'{option} {path} must end in .npz')
     if args.interval < 1:
         parser.error(f'--interval {args.interval} must be at least 1')
     return args
@@ -50,6 +54,8 @@ def main() -> None:
         cfg.test_evaluator = [*evaluators, dict(type='DumpScores', out_file_path=args.dump)]
     if args.focus:
         cfg.custom_hooks.append(dict(type='FocusExportHook', out=args.focus))
+    if args.features:
+        cfg.custom_hooks.append(dict(type='FeatureExportHook', out=args.features))
     if args.show or args.show_dir:
         cfg.custom_hooks.append(
             dict(

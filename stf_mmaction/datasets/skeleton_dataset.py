@@ -158,6 +158,11 @@ class SkeletonDataset(PoseDataset):
             self._check_loaded(info, path)
         return info
 
+    def get_cat_ids(self, idx: int) -> List[int]:
+        """Get the classes of a clip, for MMEngine's ``ClassBalancedDataset``."""
+        label = super(PoseDataset, self).get_data_info(idx)['label']
+        return [int(kind) for kind in np.atleast_1d(label)]
+
     def _check_loaded(self, clip: Dict, path: Path) -> None:
         """Check a clip that has a file of its own."""
         if not self._compressed:

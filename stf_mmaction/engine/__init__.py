@@ -1,4 +1,5 @@
 from .checkpoint_hook import SafeCheckpointHook
+from .feature_export_hook import FeatureExportHook
 from .finite_hook import FiniteCheckHook
 from .focus_export_hook import FocusExportHook
 from .focus_file import FocusFile
@@ -14,6 +15,7 @@ from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 __all__ = [
     'CheckpointCheckHook',
     'DumpScores',
+    'FeatureExportHook',
     'FocusExportHook',
     'FocusFile',
     'FiniteCheckHook',

@@ -16,6 +16,7 @@ from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
+from stf_mmaction.files import replacing
 
 from .limbs import joint_order
 
@@ -100,9 +101,8 @@ def write_page(
         fps=fps,
         clips=[_record(clip) for clip in clips],
     )
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(_assemble(title, data), encoding='utf-8', newline='\n')
+    with replacing(path) as partial:
+        partial.write_text(_assemble(title, data), encoding='utf-8', newline='\n')
 
 
 def _limb_starts(order: List[int], layout: Layout) -> List[int]:

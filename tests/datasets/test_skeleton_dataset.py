@@ -9,6 +9,7 @@ import pytest
 import torch
 from mmaction.datasets.transforms import PadTo
 from mmaction.registry import DATASETS
+from mmengine.dataset import ClassBalancedDataset
 from networks import STAR
 
 from stf_mmaction.datasets import safe_load
@@ -306,3 +307,20 @@ def test_several_streams_lie_side_by_side(data, tmp_path):
         np.testing.assert_array_equal(both[..., 4 * part : 4 * part + 4], own)
     with pytest.raises(ValueError, match="stream \\('j', 'x'\\) is unknown"):
         build(data, tmp_path, stream=('j', 'x'))
+
+
+def test_rare_classes_are_repeated(data, tmp_path):
+    """MMEngine's ClassBalancedDataset asks for the classes of each clip."""
+    data['annotations'][3]['label'] = 0  # now two clips of class 0, one each of 1 and 2
+    train = build(data, tmp_path)
+    assert [train.get_cat_ids(i) for i in range(4)] == [[0], [1], [2], [0]]
+    balanced = ClassBalancedDataset(train, oversample_thr=1.0)
+    # sqrt(1 / (2 / 4)) and sqrt(1 / (1 / 4)) times, rounded up
+    labels = [balanced.get_data_info(i)['label'] for i in range(len(balanced))]
+    assert labels == [0, 0, 1, 1, 2, 2, 0, 0]
+
+
+def test_classes_of_a_clip_with_several_labels(data, tmp_path):
+    data['annotations'][0]['label'] = [0, 2]
+    train = build(data, tmp_path, multi_class=True, num_classes=3)
+    assert train.get_cat_ids(0) == [0, 2]

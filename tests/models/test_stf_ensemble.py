@@ -269,3 +269,17 @@ def test_a_frozen_backbone_stays_as_it_is():
     assert changed == {'cls_head.fc.weight', 'cls_head.fc.bias'}
     with pytest.raises(ValueError, match='nothing that STF losses'):
         MODELS.build(recognizer_cfg(LOSSES, frozen_backbone=True))
+
+
+def test_features_of_each_member():
+    model = build().eval()
+    x, data = batch()
+    features, rest = model.extract_feat(x)
+    assert list(features) == ['focus', 'explore'] and rest == {}
+    for name, member in model.members.items():
+        assert features[name].equal(member.backbone(x.flatten(0, 1)))
+    scores, _ = model.extract_feat(x, stage='head', data_samples=data)
+    mean = sum(score.softmax(1) for score in scores.values()) / 2
+    torch.testing.assert_close(mean, model(x))
+    model.set_baseline(True)
+    assert list(model.extract_feat(x)[0]) == ['focus']

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,6 +92,8 @@ def test_testing_dumps_ids_and_scores(trained, tmp_path):
         tmp_path,
         '--dump',
         dump,
+        '--features',
+        tmp_path / 'features.npz',
         '--show-dir',
         tmp_path / 'show',
         '--interval',
@@ -111,6 +114,18 @@ def test_testing_dumps_ids_and_scores(trained, tmp_path):
     pictures = sorted((tmp_path / 'show').iterdir())
     assert [p.name for p in pictures] == [f'{ids[0]}.png', f'{ids[6]}.png']
     assert pictures[0].read_bytes()[:4] == b'\x89PNG'
+    file = np.load(tmp_path / 'features.npz')
+    assert file['ids'].tolist() == ids
+    assert file['labels'].tolist() == [int(s['gt_label']) for s in scores]
+    assert len(file['classes']) == 10
+    # What the heads make of these features are the scores.
+    state = torch.load(work_dir / 'epoch_2.pth')['state_dict']
+    features = torch.from_numpy(file['features']).split(48, 1)
+    for own, member in zip(features, ('focus', 'explore')):
+        fc = f'members.{member}.cls_head.fc'
+        logits = own @ state[f'{fc}.weight'].T + state[f'{fc}.bias']
+        dumped = torch.stack([s['member_scores'][member] for s in scores])
+        torch.testing.assert_close(logits.softmax(1), dumped)
 
 
 def test_a_run_goes_on_from_its_checkpoint(trained, tmp_path):

@@ -1,6 +1,6 @@
 """The whole method: a warm-up, then two networks, then their mean."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmaction.registry import MODELS
@@ -195,6 +195,24 @@ class STFEnsemble(BaseModel):
             for name, member in self._active().items()
         ]
         return torch.stack(scores, 1)
+
+    def extract_feat(self, inputs: Tensor, *args, **kwargs) -> Tuple[Dict[str, Tensor], Dict]:
+        """Extract what each member computes, as ``RecognizerGCN.extract_feat`` does.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            args, kwargs: Of the members' ``extract_feat``, such as
+                ``stage='head'`` for the scores.
+
+        Returns:
+            tuple: The features (N num_clips, M, C', T', V), or the scores,
+            by the name of the member; an empty dict.
+        """
+        found = {
+            name: member.extract_feat(self._own(name, inputs), *args, **kwargs)[0]
+            for name, member in self._active().items()
+        }
+        return found, {}
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """Losses of all members, ``<name>.loss_cls`` and so on.

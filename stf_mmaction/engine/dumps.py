@@ -1,0 +1,116 @@
+"""Files of ``tools/test.py --dump``: probabilities and label of each test clip."""
+
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from stf_mmaction.datasets.class_names import as_class_names, check_class_names, read_class_names
+from stf_mmaction.files import safe_load
+
+Scores = Dict[str, Tuple[np.ndarray, int]]  # probabilities (K,) and label, by clip
+
+
+def read(path: str) -> Scores:
+    """Probabilities (K,) and label of each clip of a dump.
+
+    Args:
+        path (str): The file.
+
+    Raises:
+        ValueError: If it is not a dump, a clip is there twice, its scores
+            are not probabilities or its label is no class.
+    """
+    samples = safe_load(path)
+    if (
+        not isinstance(samples, list)
+        or not samples
+        or not all(isinstance(s, dict) and {'pred_score', 'gt_label'} <= set(s) for s in samples)
+    ):
+        raise ValueError(
+            f'{path} is not a file of tools/test.py --dump: it '
+            'lacks clips with pred_score and gt_label'
+        )
+    if any('frame_dir' not in s for s in samples):
+        raise ValueError(
+            f'{path} does not say which clip is which: write meta_keys='
+            "('frame_dir', ) in PackActionInputs of the test pipeline, and "
+            'test again'
+        )
+    scores: Scores = {}
+    for sample in samples:
+        clip = sample['frame_dir']
+        if clip in scores:
+            raise ValueError(f'{path} holds clip {clip} twice: test again')
+        labels = np.asarray(sample['gt_label']).size
+        if labels != 1:
+            raise ValueError(
+                f'{path}: clip {clip} has {labels} labels: fuse networks for one label per clip'
+            )
+        values = np.asarray(sample['pred_score'], dtype=np.float64)
+        if (
+            values.ndim != 1
+            or not np.isfinite(values).all()
+            or (values.min() < 0 or abs(values.sum() - 1) > 1e-3)
+        ):
+            raise ValueError(
+                f'{path}: the scores of clip {clip} are not probabilities: '
+                "test with average_clips='prob'"
+            )
+        label = int(np.asarray(sample['gt_label']).item())
+        if not 0 <= label < len(values):
+            raise ValueError(
+                f'{path}: the label {label} of clip {clip} is not one of the {len(values)} classes'
+            )
+        scores[clip] = values, label
+    return scores
+
+
+def read_names(paths: Sequence[str]) -> Optional[List[str]]:
+    """Return the names of the classes from the first dump that has them."""
+    for path in paths:
+        names = safe_load(path)[0].get('classes')
+        if names is not None:
+            return list(as_class_names(names, path))
+    return None
+
+
+def check(first: Scores, other: Scores, path: str) -> None:
+    """Raise a ValueError if a dump is not of the same test as the first."""
+    for here, there, verb in ((first, other, 'lacks'), (other, first, 'adds')):
+        missing = sorted(set(here) - set(there))
+        if missing:
+            raise ValueError(
+                f'{path} {verb} {len(missing)} clips, the first is '
+                f'{missing[0]}: fuse tests of the same clips'
+            )
+    for clip, (values, label) in first.items():
+        own, own_label = other[clip]
+        if len(own) != len(values):
+            raise ValueError(
+                f'{path} has {len(own)} classes, the first dump '
+                f'{len(values)}: fuse networks for the same classes'
+            )
+        if own_label != label:
+            raise ValueError(
+                f'{path} labels clip {clip} as {own_label}, the first dump as '
+                f'{label}: fuse tests with the same labels'
+            )
+
+
+def class_names(path: str, count: int, names: Optional[str] = None) -> List[str]:
+    """Return the names of the classes of a dump.
+
+    Args:
+        path (str): The dump.
+        count (int): Number of classes.
+        names (str, optional): Text file with one per line. Defaults to None,
+            the names in the dump, or ``class 0`` and so on.
+
+    Raises:
+        ValueError: If the number of names is another one.
+    """
+    found = read_class_names(names) if names else read_names([path])
+    if found is None:
+        return [f'class {index}' for index in range(count)]
+    check_class_names(found, count, names or path)
+    return list(found)

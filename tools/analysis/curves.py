@@ -1,0 +1,99 @@
+"""Draw training curves of one run or of several, from MMEngine's logs.
+
+Takes work directories, or the ``scalars.json`` that MMEngine writes in them.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from stf_mmaction.engine.cli import run
+from stf_mmaction.visualization.charts import check_path, line_chart, save
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('logs', nargs='+', type=Path, help='work directories or scalars.json')
+    parser.add_argument(
+        '--keys',
+        nargs='+',
+        default=['loss', 'acc/top1'],
+        help='what to draw, one chart each, named as in the log; defaults to loss acc/top1',
+    )
+    parser.add_argument('--out', default='curves.png', help='.png, .svg or .pdf')
+    return parser.parse_args()
+
+
+def find_log(path):
+    """The ``scalars.json`` of the latest run of a work directory."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ValueError(f'{path} does not exist: name a work directory or a scalars.json')
+    found = sorted(path.glob('**/vis_data/scalars.json'), key=lambda log: str(log.parent))
+    if not found:
+        raise ValueError(f'{path} holds no vis_data/scalars.json: name the work directory of a run')
+    return found[-1]
+
+
+def read(path):
+    """Lines of a log as (epoch, scalars); a validation belongs to the epoch before it."""
+    lines = []
+    epoch, last = 0.0, 0
+    per_epoch = {}
+    for number, text in enumerate(path.read_text().splitlines(), 1):
+        try:
+            line = json.loads(text)
+        except ValueError:
+            raise ValueError(f'{path} is no log of MMEngine: line {number} is not JSON') from None
+        if not isinstance(line, dict) or 'step' not in line:
+            raise ValueError(f'{path} is no log of MMEngine: line {number} has no step')
+        if 'iter' in line:
+            last = int(line.get('epoch', 0))
+            per_epoch[last] = max(per_epoch.get(last, 0), line['iter'])
+        lines.append((line, last))
+    length = max((total / epoch for epoch, total in per_epoch.items() if epoch), default=1)
+    found = []
+    for line, last in lines:
+        epoch = line['iter'] / length if 'iter' in line and last else float(line['step'])
+        found.append((epoch, line))
+    return found
+
+
+def series(log, key):
+    """Places and values of a key in a log."""
+    points = [(epoch, line[key]) for epoch, line in log if key in line]
+    return [list(column) for column in zip(*points)] or [[], []]
+
+
+def main() -> None:
+    args = parse_args()
+    out = check_path(args.out)
+    logs = {}
+    for path in args.logs:
+        name = path.name if path.is_dir() else path.parent.name
+        logs[name if name not in logs else str(path)] = read(find_log(path))
+    figure = Figure(figsize=(5.5 * len(args.keys), 4), layout='constrained')
+    rows = []
+    for column, key in enumerate(args.keys):
+        places, values = {}, {}
+        for name, log in logs.items():
+            xs, ys = series(log, key)
+            if xs:
+                places[name], values[name] = xs, ys
+            rows += [[name, key, x, y] for x, y in zip(xs, ys)]
+        if not values:
+            known = sorted({k for log in logs.values() for _, line in log for k in line})
+            raise ValueError(f'--keys {key} is in no log: use some of {known}')
+        axes = figure.add_subplot(1, len(args.keys), column + 1)
+        line_chart(values, places, axes, ('epoch', key))
+    if len(logs) > 1:
+        axes.legend(fontsize=8, frameon=False)
+    table = save(figure, out, ['run', 'key', 'epoch', 'value'], rows)
+    print(f'wrote {out} and {table}')
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,85 @@
+"""Draw test clips in two dimensions by what the network computes of them.
+
+Takes a file of ``tools/test.py --features``.
+"""
+
+import argparse
+
+import numpy as np
+
+from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.visualization.charts import check_path, embedding_chart, save
+
+KEYS = ('features', 'labels', 'ids')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('features', type=existing, help='file of test.py --features')
+    parser.add_argument(
+        '--method',
+        choices=['pca', 'tsne'],
+        default='pca',
+        help='principal components, or t-SNE by scikit-learn',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of t-SNE')
+    parser.add_argument('--out', default='embedding.png', help='.png, .svg or .pdf')
+    return parser.parse_args()
+
+
+def load(path):
+    """Features (N, C), labels (N,), ids (N,) and the names of the classes, if they are known."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except (ValueError, OSError) as error:
+        raise ValueError(f'{path} is not a file of tools/test.py --features: {error}') from None
+    missing = [key for key in KEYS if key not in arrays]
+    if missing:
+        raise ValueError(f'{path} is not a file of tools/test.py --features: it lacks {missing}')
+    names = arrays.get('classes')
+    return (*(arrays[key] for key in KEYS), None if names is None else names.tolist())
+
+
+def principal_components(features):
+    """The two directions of the largest variance, (N, C) -> (N, 2); signs are fixed."""
+    centred = features.astype(np.float64) - features.mean(0)
+    left, sizes, right = np.linalg.svd(centred, full_matrices=False)
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
+    points = np.zeros((len(features), 2))
+    kept = min(2, len(sizes))
+    points[:, :kept] = (left * sizes * signs)[:, :kept]
+    return points
+
+
+def t_sne(features, seed):
+    """t-SNE (van der Maaten and Hinton, 2008), (N, C) -> (N, 2)."""
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError:
+        raise ValueError(
+            '--method tsne needs scikit-learn: run "pip install scikit-learn", or use pca'
+        ) from None
+    if len(features) < 4:
+        raise ValueError(f'--method tsne needs at least 4 clips, not {len(features)}: use pca')
+    perplexity = min(30, (len(features) - 1) / 3)
+    method = TSNE(init='pca', perplexity=perplexity, random_state=seed)
+    return method.fit_transform(features.astype(np.float32))
+
+
+def main() -> None:
+    args = parse_args()
+    out = check_path(args.out)
+    features, labels, ids, names = load(args.features)
+    points = principal_components(features) if args.method == 'pca' else t_sne(features, args.seed)
+    rows = [
+        [clip, label, names[label] if names else '', *map(float, point)]
+        for clip, label, point in zip(ids, labels, points)
+    ]
+    figure = embedding_chart(points, labels, names)
+    table = save(figure, out, ['clip', 'label', 'class', 'x', 'y'], rows)
+    print(f'wrote {out} and {table}')
+
+
+if __name__ == '__main__':
+    run(main)

@@ -1,0 +1,236 @@
+"""Measure how well maps of importance explain a network.
+
+Deletion and insertion curves, the pointing game where the acting joints are known, and the sanity
+check with randomised weights; for the focus, for noise, for motion energy, and for Grad-CAM,
+LayerCAM (``pip install grad-cam``) and integrated gradients (``pip install captum``).
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from mmengine.config import DictAction
+
+from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.explainers import EXPLAINERS
+from stf_mmaction.engine.inference import build_test_dataset, load_model
+from stf_mmaction.focus import present_persons
+from stf_mmaction.focus.faithfulness import (
+    area,
+    perturbation_curve,
+    pointing_hits,
+    rank_correlation,
+)
+from stf_mmaction.visualization.charts import check_path, line_chart, save, write_table
+
+BATCH = 16
+WIDTH = 14  # of a column
+SANITY = 32  # clips at most whose maps are compared with those of random weights
+HEADER = [
+    *('method', 'deletion', 'deletion_se', 'insertion', 'insertion_se', 'pointing'),
+    *('random_head', 'random_weights', 'ms'),
+]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('config', type=existing, help='config file')
+    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
+    parser.add_argument(
+        '--methods', nargs='+', choices=list(EXPLAINERS), default=list(EXPLAINERS), help='which'
+    )
+    parser.add_argument('--member', help='network of an ensemble; defaults to its first')
+    parser.add_argument(
+        '--num-clips', type=positive, default=100, help='test clips, spread over the split'
+    )
+    parser.add_argument('--steps', type=positive, default=10, help='points of a curve')
+    parser.add_argument(
+        '--parts',
+        type=existing,
+        help='JSON file of {class: [joints that act]} for the pointing game, by number',
+    )
+    parser.add_argument(
+        '--out',
+        default='faithfulness.png',
+        help='picture of the curves; two CSV files beside it hold the table and the curves',
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the noise and the random weights')
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
+    )
+    return parser.parse_args()
+
+
+def single(model, name):
+    """The network itself, or a member of an ensemble by name."""
+    members = dict(model.members.items()) if hasattr(model, 'members') else {}
+    if name is None:
+        return model.lead
+    if name not in members:
+        known = f'its members are {list(members)}' if members else 'it is no ensemble'
+        raise ValueError(f'--member {name} is not in the network: {known}')
+    return members[name]
+
+
+def load_clips(model, dataset, count):
+    """Inputs (N, M, T, V, C) and labels (N,) of clips spread over a data set."""
+    inputs, labels = [], []
+    for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
+        sample = dataset[int(index)]
+        data = model.data_preprocessor(
+            dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        )
+        inputs.append(data['inputs'][0, 0])
+        labels.append(int(sample['data_samples'].gt_label))
+    return torch.stack(inputs), torch.tensor(labels, device=inputs[0].device)
+
+
+def acting_joints(path, num_classes, joints):
+    """Joints that act in each class, boolean (K, V); none where it is not known."""
+    target = torch.zeros(num_classes, joints, dtype=torch.bool)
+    for kind, acting in json.loads(Path(path).read_text()).items():
+        if not kind.isdecimal() or int(kind) >= num_classes:
+            raise ValueError(f'{path}: class {kind!r} is not a number from 0 to {num_classes - 1}')
+        wrong = [j for j in acting if j not in range(joints)]
+        if wrong:
+            raise ValueError(f'{path}: joint {wrong[0]!r} is not one of 0 to {joints - 1}')
+        target[int(kind), acting] = True
+    return target
+
+
+def randomised(config, model, args, head_alone):
+    """The network with fresh weights, all of them or those of its head."""
+    torch.manual_seed(args.seed)
+    _, other = load_model(config, None, args.device, args.cfg_options)
+    other = single(other, args.member)
+    if head_alone:
+        other.backbone.load_state_dict(model.backbone.state_dict())
+    return other
+
+
+def mean_and_error(values):
+    """Mean over clips, and its standard error."""
+    return values.mean().item(), (values.std() / len(values) ** 0.5).item()
+
+
+class Study:
+    """Measures one network, batch by batch.
+
+    Args:
+        model (STFRecognizer): The network.
+        others (list[STFRecognizer]): It with a random head, and all random.
+        inputs (torch.Tensor): Clips, shape (N, M, T, V, C).
+        target (torch.Tensor): Joints that act in each clip, boolean (N, V).
+        steps (int): Of the curves.
+        seed (int): Of the noise.
+
+    Attributes:
+        reference (torch.Tensor): The mean over the clips' persons, and over time, which the
+            measures take for a clip without information, (1, M, 1, V, C).
+    """
+
+    def __init__(self, model, others, inputs, target, steps, seed):
+        self.model, self.others, self.inputs = model, others, inputs
+        self.target, self.steps, self.seed = target, steps, seed
+        self.present = present_persons(inputs)
+        count = self.present.sum(0).clamp(min=1)[:, None, None, None]
+        self.reference = (inputs.sum(0) / count).mean(1, keepdim=True)[None]
+        self.classes = torch.cat([self.scores(x).argmax(1) for x in inputs.split(BATCH)])
+
+    @torch.no_grad()
+    def scores(self, inputs):
+        head = self.model.cls_head
+        return head.scores(self.model.backbone(inputs)).softmax(1)
+
+    def maps(self, name, model, count=None):
+        """Maps of the first clips, or of all, and the seconds they took."""
+        torch.manual_seed(self.seed + (model is not self.model))
+        start = time.perf_counter()
+        batches = zip(self.inputs[:count].split(BATCH), self.classes[:count].split(BATCH))
+        found = [EXPLAINERS[name](model, x, y, self.reference).detach() for x, y in batches]
+        return torch.cat(found), time.perf_counter() - start
+
+    def curves(self, maps, insertion):
+        batches = zip(*(x.split(BATCH) for x in (self.inputs, maps, self.classes, self.present)))
+        settings = self.reference, self.steps, insertion
+        return torch.cat([perturbation_curve(self.scores, *b, *settings) for b in batches])
+
+    def measure(self, name):
+        """A row of the table, and the two mean curves."""
+        maps, seconds = self.maps(name, self.model)
+        deletion, insertion = (self.curves(maps, which) for which in (False, True))
+        known = self.target.any(1)
+        hits = pointing_hits(maps[known], self.target[known]) if known.any() else None
+        alike = [
+            rank_correlation(maps[:SANITY], self.maps(name, other, SANITY)[0]).mean().item()
+            for other in self.others
+        ]
+        row = [
+            name,
+            *mean_and_error(area(deletion)),
+            *mean_and_error(area(insertion)),
+            hits.mean().item() if hits is not None else '',
+            *alike,
+            1000 * seconds / len(self.inputs),
+        ]
+        return row, deletion.mean(0).tolist(), insertion.mean(0).tolist()
+
+
+def draw(curves, steps):
+    """Mean curves of deletion and insertion, side by side."""
+    figure = Figure(figsize=(10, 4.2), layout='constrained')
+    shares = {name: np.linspace(0, 100, steps + 1) for name in curves}
+    for column, what in enumerate(('deleted', 'inserted')):
+        axes = figure.add_subplot(1, 2, column + 1)
+        values = {name: pair[column] for name, pair in curves.items()}
+        line_chart(values, shares, axes, (f'% of the cells {what}', 'probability of the class'))
+        axes.set_ylim(0, 1)
+        axes.set_title(('lower is better', 'higher is better')[column], fontsize=10)
+    axes.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def main() -> None:
+    args = parse_args()
+    out = check_path(args.out)
+    cfg, whole = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
+    model = single(whole, args.member)
+    model.check_focus()
+    inputs, labels = load_clips(whole, build_test_dataset(cfg), args.num_clips)
+    target = torch.zeros(len(inputs), inputs.shape[3], dtype=torch.bool)
+    if args.parts:
+        target = acting_joints(args.parts, model.cls_head.num_classes, inputs.shape[3])[labels]
+    others = [randomised(args.config, model, args, head) for head in (True, False)]
+    study = Study(model, others, inputs, target, args.steps, args.seed)
+    right = (study.classes == labels).float().mean().item()
+    print(f'{len(inputs)} clips, {100 * right:.1f} % of them classified correctly')
+    rows, curves = [], {}
+    print(f'{HEADER[0]:20s}', *(f'{title:>{WIDTH}s}' for title in HEADER[1:]), flush=True)
+    for name in args.methods:
+        row, *curves[name] = study.measure(name)
+        rows.append(row)
+        cells = [f'{x:{WIDTH}.3f}' if isinstance(x, float) else f'{x:{WIDTH}s}' for x in row[1:]]
+        print(f'{name:20s}', *cells, flush=True)
+    if target.any():
+        by_chance = target[target.any(1)].float().mean().item()
+        print(f'pointing by chance: {by_chance:.3f}, on {int(target.any(1).sum())} clips')
+    points = [
+        [name, what, step / args.steps, value]
+        for name, pair in curves.items()
+        for what, curve in zip(('deletion', 'insertion'), pair)
+        for step, value in enumerate(curve)
+    ]
+    table = write_table(out.with_name(f'{out.stem}_table.csv'), HEADER, rows)
+    values = save(
+        draw(curves, args.steps), out, ['method', 'curve', 'share', 'probability'], points
+    )
+    print(f'wrote {out}, {values} and {table}')
+
+
+if __name__ == '__main__':
+    run(main)
