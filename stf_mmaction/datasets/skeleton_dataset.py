@@ -161,7 +161,9 @@ class SkeletonDataset(PoseDataset):
     def get_cat_ids(self, idx: int) -> List[int]:
         """Get the classes of a clip, for MMEngine's ``ClassBalancedDataset``."""
         label = super(PoseDataset, self).get_data_info(idx)['label']
-        return [int(kind) for kind in np.atleast_1d(label)]
+        # Of several classes PoseDataset makes a vector of zeros and ones.
+        kinds = np.flatnonzero(label) if self.multi_class else [label]
+        return [int(kind) for kind in kinds]
 
     def _check_loaded(self, clip: Dict, path: Path) -> None:
         """Check a clip that has a file of its own."""
