@@ -20,9 +20,9 @@ from conversion import (
     find_files,
     positive,
 )
-from labels import Labels, columns_of, delimiter_of, match_labels, read_labels
+from labels import Labels, add_labels_argument, columns_of, delimiter_of, match_labels, read_labels
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.cli import run
 from stf_mmaction.files import check_arrays, read_text
 
 ENDINGS = ('.csv', '.npz', '.npy')
@@ -40,11 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'source', type=existing_folder, help='folder with a .csv, .npz or .npy file for each clip'
     )
-    parser.add_argument(
-        'labels',
-        type=existing,
-        help='CSV file with the columns clip, label and, if you want, split',
-    )
+    add_labels_argument(parser)
     add_conversion_arguments(parser)
     parser.add_argument(
         '--joints', type=positive, required=True, help='number of joints of the skeleton'

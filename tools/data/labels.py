@@ -1,5 +1,6 @@
 """The table of labels that goes with clips of your own, and text files at large."""
 
+import argparse
 import csv
 from collections import Counter
 from pathlib import Path, PurePosixPath
@@ -7,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from conversion import Clip
 
+from stf_mmaction.engine.cli import existing
 from stf_mmaction.files import read_text
 
 Skipped = List[Tuple[str, str]]
@@ -23,6 +25,15 @@ class Labels(NamedTuple):
 
     rows: List[Tuple[str, int, str]]
     classes: Optional[Tuple[str, ...]] = None
+
+
+def add_labels_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the table of labels to the arguments of a converter."""
+    parser.add_argument(
+        'labels',
+        type=existing,
+        help='CSV file with the columns clip, label and, if you want, split',
+    )
 
 
 def delimiter_of(heading: str) -> str:

@@ -25,10 +25,10 @@ from conversion import (
     find_files,
     positive,
 )
-from labels import Labels, match_labels, read_labels
+from labels import Labels, add_labels_argument, match_labels, read_labels
 from tracking import persons_over_time
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.cli import run
 from stf_mmaction.files import read_json
 
 NAME = re.compile(r'(?:(.+)_)?(\d+)_keypoints\.json')
@@ -40,11 +40,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'source', type=existing_folder, help='folder with the JSON files, in any folders below it'
     )
-    parser.add_argument(
-        'labels',
-        type=existing,
-        help='CSV file with the columns clip, label and, if you want, split',
-    )
+    add_labels_argument(parser)
     add_conversion_arguments(parser)
     parser.add_argument(
         '--persons', type=positive, default=2, help='persons to keep of each clip; defaults to 2'
