@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.files import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
 DEMO = 'configs/stf_msg3d_demo_j.py'
@@ -132,7 +133,7 @@ def test_a_run_goes_on_from_its_checkpoint(trained, tmp_path):
     work_dir, _ = trained
     out = train(tmp_path, *SHORT, extra=('--resume', work_dir / 'epoch_1.pth'))
     assert out.returncode == 0, out.stderr[-2000:]
-    ours, whole = (torch.load(d / 'epoch_2.pth')['state_dict'] for d in (tmp_path, work_dir))
+    ours, whole = (read_checkpoint(d / 'epoch_2.pth')['state_dict'] for d in (tmp_path, work_dir))
     for name, value in whole.items():
         assert value.equal(ours[name]), name
 
@@ -370,7 +371,7 @@ load_from = '{work_dir}/epoch_2.pth'
     )
     assert out.returncode == 0, out.stderr[-2000:]
     before, after = (
-        torch.load(path, weights_only=True)['state_dict']
+        read_checkpoint(path)['state_dict']
         for path in (work_dir / 'epoch_2.pth', tmp_path / 'epoch_1.pth')
     )
     for name, value in after.items():
