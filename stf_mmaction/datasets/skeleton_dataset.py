@@ -149,7 +149,7 @@ class SkeletonDataset(PoseDataset):
         info = super(PoseDataset, self).get_data_info(idx)
         if 'skeleton' in self.data_prefix:
             folder = Path(self.data_prefix['skeleton'])
-            path = folder / f'{clip_id(info)}.pkl'
+            path = _inside(folder, f'{clip_id(info)}.pkl')
             loaded = safe_load(path)
             if not isinstance(loaded, dict):
                 raise ValueError(f'{path} holds a {type(loaded).__name__}, not a dict of a clip')
@@ -302,6 +302,13 @@ def _agreed_stream(
             'pipeline: set both to the same, or use the config of that stream'
         )
     return own or step or 'j'
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of a folder: an id from a file must not lead out of it."""
+    if Path(name).is_absolute() or '..' in Path(name).parts or '\0' in name:
+        raise ValueError(f'the clip {name[:-4]!r:.100} names a file outside {folder}: rename it')
+    return folder / name
 
 
 def _streams(stream: Union[str, Sequence[str]]) -> Sequence[str]:

@@ -18,6 +18,8 @@ from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
 # Where a launcher says which process this is.
 _RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
+# Nobody raises these to say what to mend: they are met by chance.
+_DEFECTS = (AssertionError, AttributeError, LookupError, TypeError, ZeroDivisionError)
 CHECKS = (
     'SkeletonCheckHook',
     'CheckpointCheckHook',
@@ -151,8 +153,8 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     if isinstance(error, OSError):  # Missing files, full disks, folders of others.
         return os_error_sentence(error)
     ours = Path(stf_mmaction.__file__).parent
-    if ours in files[-1].parents:
-        return str(error)
+    if ours in files[-1].parents and not isinstance(error, _DEFECTS):
+        return str(error) or type(error).__name__
     if 'in DataLoader worker' in str(error).partition('\n')[0]:
         return _worker_sentence(str(error), ours)
     if isinstance(error, ValueError) and tools in files[-1].parents:

@@ -8,7 +8,7 @@ from typing import ContextManager, Dict, Iterator, List, NamedTuple, Sequence, U
 
 import numpy as np
 
-from stf_mmaction.files import check_writable, replacing
+from stf_mmaction.files import check_arrays, check_writable, replacing
 
 ROWS = ('index', 'ids', 'label', 'prediction', 'scores', 'classes')
 
@@ -125,9 +125,13 @@ class FocusFile:
         if not Path(path).is_file():
             raise FileNotFoundError(f'focus file {path} does not exist')
         try:
+            check_arrays(path)
             self._arrays = np.load(path, allow_pickle=False)
             for name in (*ROWS, 'class_names'):
                 setattr(self, name, self._arrays[name])
+            rows = {len(getattr(self, name)) for name in ROWS}
+            if len(rows) > 1 or f'focus/{max(rows) - 1}' not in self._arrays.files and rows != {0}:
+                raise ValueError('it has more clips than focus maps')
         except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile):
             raise ValueError(
                 f'{path} is not a focus file: make one with tools/test.py CONFIG CHECKPOINT '

@@ -29,6 +29,19 @@ from .sanity_hooks import dataset_meta
 from .weights import fit_weights
 
 
+def check_device(device: Union[str, torch.device]) -> None:
+    """Raise a ValueError unless PyTorch can compute on a device.
+
+    Args:
+        device (str or torch.device): As PyTorch names it.
+    """
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        why = str(error).partition('\n')[0].rstrip('.')
+        raise ValueError(f"device {str(device)!r} cannot be used ({why}): use 'cpu'") from None
+
+
 def load_model(
     config: Union[str, Config],
     checkpoint: Optional[str],
@@ -53,6 +66,7 @@ def load_model(
         ValueError: If the weights do not fit the model, or were trained on
             another stream, layout or preparation.
     """
+    check_device(device)
     cfg = config if isinstance(config, Config) else Config.fromfile(config)
     cfg.merge_from_dict(cfg_options or {})
     init_default_scope(cfg.get('default_scope', 'mmaction'))

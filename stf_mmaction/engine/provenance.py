@@ -20,6 +20,8 @@ PREPARATION = {
 }
 # A network computes nonsense on another one of these; of the rest it works
 # on less than it was trained for.
+# A config has some thousand letters; Python's parser takes long for millions.
+MAX_TEXT = 10**6
 REFUSED = ('stream', 'layout', 'graph', 'preparation')
 
 
@@ -50,8 +52,8 @@ def config_of(checkpoint: Dict) -> Dict:
         dict: Empty if there is none.
     """
     meta = checkpoint.get('meta')
-    text = meta.get('cfg', meta.get('config')) if isinstance(meta, dict) else None
-    if not isinstance(text, str):
+    text = meta.get('cfg', meta.get('config_text')) if isinstance(meta, dict) else None
+    if not isinstance(text, str) or len(text) > MAX_TEXT:
         return {}
     try:
         lines = ast.parse(text).body
@@ -62,7 +64,7 @@ def config_of(checkpoint: Dict) -> Dict:
         if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
             try:
                 out[line.targets[0].id] = _literal(line.value)
-            except (ValueError, RecursionError):
+            except (ValueError, TypeError, RecursionError):
                 continue
     return out
 

@@ -19,7 +19,7 @@ import numpy as np
 from .tree import MAX_DEPTH, RefusedError, Unfinished, check_tree
 
 # Longer parts are read by themselves, not through the buffer.
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _MEMO_BYTES = 100
 # Those of arrays are read straight into them.
 _LAZY_BYTES = 1 << 12
