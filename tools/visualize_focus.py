@@ -12,6 +12,7 @@ from mmengine.config import DictAction
 
 from stf_mmaction.engine.cli import checkpoint, existing, positive, run
 from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
+from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 from stf_mmaction.engine.inference import (
     build_test_dataset,
     class_names_of,
@@ -85,6 +86,12 @@ def parse_args() -> argparse.Namespace:
         metavar=('CONFIG', 'CHECKPOINT'),
         help='a second network, shown beside the first',
     )
+    parser.add_argument(
+        '--explain',
+        choices=list(EXPLAINERS),
+        default='focus',
+        help='another map in place of the focus, see docs/faithfulness.md',
+    )
     parser.add_argument('--device', default='cpu')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
@@ -99,6 +106,8 @@ def parse_args() -> argparse.Namespace:
             args.versus = existing(args.versus[0]), checkpoint(args.versus[1])
         except argparse.ArgumentTypeError as error:
             parser.error(f'--versus: {error}')
+    if args.explain != 'focus' and args.compare:
+        parser.error(f'--compare shows the focus: leave --explain {args.explain} out')
     args.out = Path(args.out)
     if args.out.suffix and not args.out.is_dir():
         try:
@@ -144,12 +153,16 @@ def write_html(args, model, dataset, names):
     models, datasets = [model], [dataset]
     if args.versus:
         cfg, other = load_model(*args.versus, args.device, args.cfg_options)
+        if args.explain != 'focus':
+            explain_with(other, args.explain)
         models.append(other)
         datasets.append(build_test_dataset(cfg))
     networks = list(map(Network, network_names(args), models, datasets))
     write_page(
         args.html,
-        page_clips(networks, choose(dataset, args.clips, args.num_clips)),
+        page_clips(
+            networks, choose(dataset, args.clips, args.num_clips, label_of(args.label, names))
+        ),
         model.lead.layout,
         [network.name for network in networks],
         names,
@@ -174,6 +187,8 @@ def clips_to_draw(args, model, dataset, names):
     if not args.versus:
         return lambda index: [focus_of_clip(model, dataset, index, names)]
     cfg, other = load_model(*args.versus, args.device, args.cfg_options)
+    if args.explain != 'focus':
+        explain_with(other, args.explain)
     other_data = build_test_dataset(cfg)
     first, second = network_names(args)
     infos = (other_data.get_data_info(i) for i in range(len(other_data)))
@@ -207,6 +222,8 @@ def main() -> None:
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
     names = class_names_of(model, dataset, args.class_names)
+    if args.explain != 'focus':
+        explain_with(model, args.explain)
     if args.html:
         write_html(args, model, dataset, names)
         return

@@ -4,12 +4,12 @@ Each is a function of a network, its inputs (N, M, T, V, C), the explained class
 without information, which expand to that shape, and returns a map (N, M, T, V).
 """
 
-from typing import Callable, Dict
+from typing import Callable, Dict, Optional
 
 import torch
 from torch import Tensor, nn
 
-from stf_mmaction.focus import resize_focus
+from stf_mmaction.focus import min_max, present_persons, resize_focus
 
 Explainer = Callable[[nn.Module, Tensor, Tensor, Tensor], Tensor]
 IG_STEPS = 16
@@ -61,6 +61,33 @@ EXPLAINERS: Dict[str, Explainer] = {
     kind.__name__: kind
     for kind in (focus, random, motion, grad_cam, layer_cam, integrated_gradients)
 }
+
+
+def explain_with(model: nn.Module, name: str) -> None:
+    """Let a model give another map in place of its focus, to all that draw or write it.
+
+    The map's positive part is scaled to [0, 1] as the focus is. A clip without information is
+    one whose joints stand still, each at its mean place.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``; its ``focus`` is replaced.
+        name (str): Key of ``EXPLAINERS``.
+    """
+    own_focus = model.focus
+    members = model.members if hasattr(model, 'members') else {'': model}
+
+    def focus(inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
+        found = own_focus(inputs, classes)
+        maps = []
+        for member_name, member in members.items():
+            seen = model.stream_of(member_name, inputs) if member_name else inputs
+            still = seen.mean(2, keepdim=True)
+            with torch.enable_grad():
+                raw = [EXPLAINERS[name](member, seen, y, still) for y in found['classes'].T]
+            maps.append(min_max(torch.stack(raw, 1).detach().relu(), present_persons(seen)))
+        return dict(found, focus=torch.stack(maps).mean(0))
+
+    model.focus = focus
 
 
 def _needed(module: str, package: str):

@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmaction.registry import MODELS
-from networks import recognizer_cfg
+from networks import ensemble_cfg, recognizer_cfg
 
-from stf_mmaction.engine.explainers import EXPLAINERS
+from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 
 
 @pytest.fixture(scope='module')
@@ -52,3 +52,23 @@ def test_a_missing_package_is_named(network, monkeypatch):
     monkeypatch.setitem(__import__('sys').modules, 'captum.attr', None)
     with pytest.raises(ValueError, match='pip install captum'):
         EXPLAINERS['integrated_gradients'](*network)
+
+
+def test_a_model_gives_another_map_in_place_of_its_focus(network):
+    _, inputs, *_ = network
+    torch.manual_seed(0)
+    model = MODELS.build(ensemble_cfg()).eval()
+    before = model.focus(inputs)
+    explain_with(model, 'motion')
+    after = model.focus(inputs)
+    for key in ('scores', 'classes'):
+        assert after[key].equal(before[key])
+    energy = EXPLAINERS['motion'](None, inputs, None, None)
+    low, high = (f(energy, (1, 2, 3), True) for f in (torch.amin, torch.amax))
+    expected = ((energy - low) / (high - low)).unsqueeze(1).expand_as(before['focus'])
+    torch.testing.assert_close(after['focus'], expected)
+    pytest.importorskip('captum')
+    explain_with(model, 'integrated_gradients')
+    with torch.no_grad():
+        maps = model.focus(inputs, torch.tensor([[2], [0]]))['focus']
+    assert maps.shape == (2, 1, *inputs.shape[1:-1]) and maps.min() >= 0 and maps.max() <= 1
