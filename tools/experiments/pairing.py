@@ -6,6 +6,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from scipy import stats
 
 CONFIDENCE = 0.95
+FEWEST = 3  # values of an interval; that of two says nothing
 # (row, data set) -> seed -> split -> value
 Values = Dict[int, Dict[str, float]]
 
@@ -17,7 +18,7 @@ class Estimate(NamedTuple):
         mean (float): In the unit of the values.
         sd (float, optional): Standard deviation (n - 1); None for one value.
         low, high (float, optional): Ends of the 95 % interval of Student's t;
-            None for one value.
+            None for fewer than three values.
         count (int): n.
     """
 
@@ -34,9 +35,9 @@ def estimate(values: Sequence[float]) -> Estimate:
     Args:
         values (Sequence[float]): At least one.
     """
-    if len(values) < 2:
-        return Estimate(mean(values), None, None, None, len(values))
-    center, spread = mean(values), stdev(values)
+    center, spread = mean(values), stdev(values) if len(values) > 1 else None
+    if len(values) < FEWEST:
+        return Estimate(center, spread, None, None, len(values))
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * spread / len(values) ** 0.5
     return Estimate(center, spread, center - reach, center + reach, len(values))
 
@@ -48,7 +49,8 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
         lines (Sequence[dict]): Of a results file.
         row (str): Name of the row.
         dataset (str): Name of the data set.
-        measure (str): A condition (top-1 in %), or ``nll`` or ``ece``.
+        measure (str): A condition (top-1 in %), ``nll``, ``ece``, or a
+            measure of the focus.
 
     Returns:
         dict[int, dict[str, float]]: Seed to split to value.
@@ -57,9 +59,14 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
     for line in lines:
         if (line['row'], line['set']) != (row, dataset):
             continue
-        value = line.get(measure, line['top1'].get(measure))
-        if value is not None:
-            values.setdefault(line['seed'], {})[line['split']] = value
+        known = {
+            **line['top1'],
+            **line.get('focus', {}),
+            'nll': line.get('nll'),
+            'ece': line['ece'],
+        }
+        if known.get(measure) is not None:
+            values.setdefault(line['seed'], {})[line['split']] = known[measure]
     return values
 
 

@@ -22,6 +22,13 @@ MEASURES = dict(
     focus_hidden='own focus hidden',
     permuted_hidden='as much, elsewhere',
 )
+# Likewise of the clean clips: calibration, and what the focus is like.
+FOCUS = dict(
+    ece='ECE',
+    coverage='coverage',
+    entropy='entropy',
+    overlap='overlap of the two likeliest classes',
+)
 MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
@@ -36,7 +43,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def with_interval(value: Estimate) -> str:
-    """A difference as ``+1.2 [-0.3, 2.7]``; without the interval for one pair."""
+    """A difference as ``+1.2 [-0.3, 2.7]``; without the interval for one or two pairs."""
     text = f'{value.mean:+.1f}'
     return text if value.low is None else f'{text} [{value.low:+.1f}, {value.high:+.1f}]'
 
@@ -64,29 +71,38 @@ def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
 
 
 def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -> str:
-    head = [f'{dataset}, n', 'top-1', *[f'{text}: gain' for text in MEASURES.values()], 'ECE']
-    rows = [f'| {table.title} | {" | ".join(head)} |', '|' + ' --- |' * (len(head) + 1)]
-    for row in table.rows:
-        own = {name: values_of(lines, row, dataset, name) for name in (*MEASURES, 'ece')}
-        if not own['clean']:
-            continue
-        independent = list(units(own['clean'], splits).values())
-        if not independent:
-            continue
-        clean = estimate(independent)
-        gains = []
-        for name in MEASURES:
-            base = values_of(lines, table.against, dataset, name)
-            if row == table.against:
-                level = list(units(own[name], splits).values())
-                gains.append(f'({estimate(level).mean:.1f})' if level else '-')
-                continue
-            gain = difference(own[name], base, splits)
-            gains.append(with_interval(gain) if gain else '-')
-        error = estimate(list(units(own['ece'], splits).values())).mean
-        cells = [row, str(clean.count), with_deviation(clean), *gains, f'{error:.3f}']
-        rows.append(f'| {" | ".join(cells)} |')
-    return '\n'.join(rows) + '\n'
+    """Two tables of a data set: accuracy and gains; calibration and focus."""
+    names = (*MEASURES, *FOCUS)
+    values = {(r, n): values_of(lines, r, dataset, n) for r in table.rows for n in names}
+    whole = {key: list(units(own, splits).values()) for key, own in values.items()}
+    rows = [row for row in table.rows if whole[row, 'clean']]
+
+    def gain(row: str, name: str) -> str:
+        level = whole[table.against, name]
+        if row == table.against:
+            return f'({estimate(level).mean:.1f})' if level else '-'
+        found = difference(values[row, name], values[table.against, name], splits)
+        return with_interval(found) if found else '-'
+
+    def level(row: str, name: str) -> str:
+        return f'{estimate(whole[row, name]).mean:.3f}' if whole[row, name] else '-'
+
+    accuracy = [
+        [row, str(len(whole[row, 'clean'])), with_deviation(estimate(whole[row, 'clean']))]
+        + [gain(row, name) for name in MEASURES]
+        for row in rows
+    ]
+    focus = [[row, *(level(row, name) for name in FOCUS)] for row in rows]
+    gains = [f'gain, {text}' for text in MEASURES.values()]
+    return '\n'.join(
+        [_grid([dataset, 'n', 'top-1', *gains], accuracy), _grid([dataset, *FOCUS.values()], focus)]
+    )
+
+
+def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ['---'] * len(head), *rows]
+    return ''.join(f'| {" | ".join(cells)} |\n' for cells in lines)
 
 
 def plot(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bool:
