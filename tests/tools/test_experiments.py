@@ -236,13 +236,13 @@ def test_calibration_error_by_hand():
 def test_the_page_shows_means_and_gains(small):
     def line(row, seed, top1):
         keys = dict(row=row, set='demo', split='own', seed=seed)
-        return dict(keys, top1=dict.fromkeys(report.MEASURES, top1), ece=0.1, focus={})
+        return dict(keys, top1=dict.fromkeys(report.TOP1, top1), ece=0.1, focus={})
 
     lines = [line('plain', seed, 80.0 + 2 * seed) for seed in range(3)]
     lines += [line('two', seed, 83.0) for seed in range(3)]
     text = report.markdown(small, lines)
     assert '| plain | 3 | 82.0 ± 2.0 | (82.0) |' in text
-    assert '| plain | 0.100 | - | - | - |' in text
+    assert '| plain | 0.1 | - | - | - | - |' in text
     reach = stats.t.ppf(0.975, 2) * np.std([3, 1, -1], ddof=1) / 3**0.5
     assert f'| two | 3 | 83.0 ± 0.0 | +1.0 [{1 - reach:+.1f}, {1 + reach:+.1f}] |' in text
     assert '| two | 2 | 83.0 ± 0.0 | +2.0 | +2.0 |' in report.markdown(

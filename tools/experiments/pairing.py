@@ -49,8 +49,8 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
         lines (Sequence[dict]): Of a results file.
         row (str): Name of the row.
         dataset (str): Name of the data set.
-        measure (str): A condition (top-1 in %), ``nll``, ``ece``, or a
-            measure of the focus.
+        measure (str): A condition (top-1 in %), a measure of the focus, or
+            another number of the line, such as ``ece``.
 
     Returns:
         dict[int, dict[str, float]]: Seed to split to value.

@@ -13,7 +13,7 @@ from stf_mmaction.engine.cli import run
 
 PAGE = ROOT / 'docs/evidence.md'
 # Measure -> heading of its column.
-MEASURES = dict(
+TOP1 = dict(
     clean='clean',
     joints='30 % of joints hidden',
     limb='a limb hidden',
@@ -22,12 +22,13 @@ MEASURES = dict(
     focus_hidden='own focus hidden',
     permuted_hidden='as much, elsewhere',
 )
-# Likewise of the clean clips: calibration, and what the focus is like.
-FOCUS = dict(
+# Likewise: calibration and focus of the clean clips, and what a run cost.
+OTHERS = dict(
     ece='ECE',
     coverage='coverage',
     entropy='entropy',
     overlap='overlap of the two likeliest classes',
+    cpu_seconds='seconds of a core per run',
 )
 MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
@@ -71,8 +72,8 @@ def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
 
 
 def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -> str:
-    """Two tables of a data set: accuracy and gains; calibration and focus."""
-    names = (*MEASURES, *FOCUS)
+    """Two tables of a data set: accuracy and gains; calibration, focus and cost."""
+    names = (*TOP1, *OTHERS)
     values = {(r, n): values_of(lines, r, dataset, n) for r in table.rows for n in names}
     whole = {key: list(units(own, splits).values()) for key, own in values.items()}
     rows = [row for row in table.rows if whole[row, 'clean']]
@@ -85,17 +86,20 @@ def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -
         return with_interval(found) if found else '-'
 
     def level(row: str, name: str) -> str:
-        return f'{estimate(whole[row, name]).mean:.3f}' if whole[row, name] else '-'
+        return f'{estimate(whole[row, name]).mean:.3g}' if whole[row, name] else '-'
 
     accuracy = [
         [row, str(len(whole[row, 'clean'])), with_deviation(estimate(whole[row, 'clean']))]
-        + [gain(row, name) for name in MEASURES]
+        + [gain(row, name) for name in TOP1]
         for row in rows
     ]
-    focus = [[row, *(level(row, name) for name in FOCUS)] for row in rows]
-    gains = [f'gain, {text}' for text in MEASURES.values()]
+    focus = [[row, *(level(row, name) for name in OTHERS)] for row in rows]
+    gains = [f'gain, {text}' for text in TOP1.values()]
     return '\n'.join(
-        [_grid([dataset, 'n', 'top-1', *gains], accuracy), _grid([dataset, *FOCUS.values()], focus)]
+        [
+            _grid([dataset, 'n', 'top-1', *gains], accuracy),
+            _grid([dataset, *OTHERS.values()], focus),
+        ]
     )
 
 
@@ -121,7 +125,7 @@ def plot(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bool:
     matplotlib.use('Agg')
     import matplotlib.pyplot as plt
 
-    names = [name for name in MEASURES if name != 'permuted_hidden']
+    names = [name for name in TOP1 if name != 'permuted_hidden']
     rows = [row for row in table.rows if row != table.against]
     gains = {
         (dataset, row, name): difference(
@@ -151,7 +155,7 @@ def plot(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bool:
                     axis.plot([gain.low, gain.high], [y, y], color=f'C{index}', linewidth=1.5)
                 label = dataset if place == 0 else None
                 axis.plot(gain.mean, y, 'o', color=f'C{index}', markersize=4, label=label)
-        axis.set_title(MEASURES[name], fontsize=8)
+        axis.set_title(TOP1[name], fontsize=8)
         axis.tick_params(labelsize=7)
     axes[0].set_yticks(range(len(rows)), rows, fontsize=8)
     axes[0].invert_yaxis()
