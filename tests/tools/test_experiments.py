@@ -304,3 +304,11 @@ def test_every_row_of_every_table_can_be_built(path):
             erases = train.pipeline[3]['p'] > 0
             assert erases or hasattr(net, 'guided') or 'not augmented' in row
     assert len(keys) == len(rows.rows) * len(rows.sets)
+
+
+def test_the_page_is_what_the_lines_say(monkeypatch):
+    monkeypatch.setattr(sys, 'argv', ['report.py', '--check'])
+    report.main()
+    monkeypatch.setattr(report, 'markdown', lambda *_: 'something else')
+    with pytest.raises(ValueError, match='is not what the raw lines say'):
+        report.main()

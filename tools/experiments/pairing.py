@@ -59,12 +59,7 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
     for line in lines:
         if (line['row'], line['set']) != (row, dataset):
             continue
-        known = {
-            **line['top1'],
-            **line.get('focus', {}),
-            'nll': line.get('nll'),
-            'ece': line['ece'],
-        }
+        known = {**line, **line['top1'], **line.get('focus', {})}
         if known.get(measure) is not None:
             values.setdefault(line['seed'], {})[line['split']] = known[measure]
     return values

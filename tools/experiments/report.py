@@ -178,7 +178,7 @@ def main() -> None:
             raise ValueError(f'{args.page} shows the table {match[2]!r}, but there is no {path}')
         table = Table(path)
         known = {line['key']: line for line in Results(args.results / f'{match[2]}.jsonl').lines()}
-        current = {cell.key for cell in table.cells()}
+        current = {cell.key for cell in table.cells()} if known else set()
         lines = [line for key, line in known.items() if key in current]
         content = markdown(table, lines)
         picture = args.page.parent / f'images/evidence_{match[2]}.png'

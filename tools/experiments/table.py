@@ -146,7 +146,8 @@ class Table:
     def _run(self, row: str, dataset: str, split: str, seed: int) -> Run:
         cfg = self._config(row, dataset, split)
         cfg.randomness = dict(seed=seed)
-        content = {key: cfg.to_dict().get(key) for key in DECISIVE}
+        whole = cfg.to_dict()
+        content = {key: whole.get(key) for key in DECISIVE}
         for loader in LOADERS:
             data = content[loader]['dataset']
             data['ann_file'] = Path(data['ann_file']).name
