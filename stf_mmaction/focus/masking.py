@@ -1,8 +1,9 @@
 """Hiding what a network looks at, and asking it again."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
+
+from .matrices import interpolation, on_device_of
 
 
 def present_persons(inputs: Tensor) -> Tensor:
@@ -44,10 +45,7 @@ def resize_focus(focus: Tensor, frames: int) -> Tensor:
     """
     if focus.shape[-2] == frames:
         return focus
-    lead, joints = focus.shape[:-2], focus.shape[-1]
-    flat = focus.reshape(-1, *focus.shape[-2:]).transpose(1, 2)
-    flat = F.interpolate(flat, frames, mode='linear', align_corners=False)
-    return flat.transpose(1, 2).reshape(*lead, frames, joints)
+    return on_device_of(focus, interpolation, focus.shape[-2], frames) @ focus
 
 
 def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:

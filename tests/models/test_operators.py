@@ -265,6 +265,18 @@ def test_branches_gradients(frames, stride):
     assert torch.autograd.gradgradcheck(operator, inputs, fast_mode=True)
 
 
+@pytest.mark.parametrize('frames,stride', CONVS)
+def test_the_deterministic_gradient_of_the_pool(frames, stride):
+    inputs = branch_inputs(frames, stride, 2)
+    want = torch.autograd.grad(branches(*inputs, stride).square().sum(), inputs)
+    torch.use_deterministic_algorithms(True)
+    try:
+        got = torch.autograd.grad(branches(*inputs, stride).square().sum(), inputs)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(got, want)
+
+
 def test_the_pool_gives_to_the_first_of_equal_frames():
     """As max_pool2d does, so that ties do not count twice."""
     h, point, weight, bias = branch_inputs(5, 1, 1)

@@ -218,3 +218,18 @@ def test_wrong_inputs():
     )
     with pytest.raises(ValueError, match="need type='STFRecognizer'"):
         stock(*batch(), mode='loss')
+
+
+@pytest.mark.parametrize('kind', [torch.float16, torch.bfloat16])
+def test_coherence_of_a_network_that_is_sure_does_not_underflow(kind):
+    """p_y (1 - p_y) is far below the smallest number of float16."""
+    torch.manual_seed(0)
+    model = recognizer(dict(loss_coherence=dict(type='STFCoherenceLoss')))
+    x, data = batch(frames=16)
+    with torch.no_grad():
+        model.cls_head.fc.bias.copy_(torch.tensor([30.0, 0, 0, 0]))
+    exact = model(x, data, mode='loss')['loss_coherence']
+    assert exact > 0
+    with torch.autocast('cpu', kind):
+        half = model(x, data, mode='loss')['loss_coherence']
+    torch.testing.assert_close(half.float(), exact, rtol=0.1, atol=0)

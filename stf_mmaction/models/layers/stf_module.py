@@ -4,16 +4,15 @@ Paper: Ke, Peng, Lyu, "Towards To-a-T Spatio-Temporal Focus for
 Skeleton-Based Action Recognition", AAAI 2022, Eq. (1). No code was published.
 """
 
-from functools import lru_cache
 from typing import Tuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from stf_mmaction.datasets.layouts import Layout
+from stf_mmaction.focus.matrices import bin_means, on_device_of
 
 from .ms_gcn import MultiScaleGraphConv
 from .norm import linear_norm
@@ -21,22 +20,6 @@ from .norm import linear_norm
 NUM_SCALES = 3  # K of Eq. (1)
 TIME_BINS = 8  # alpha sees every clip at this length
 ALPHA_CHANNELS = 16
-
-
-@lru_cache(maxsize=16)
-def time_bins(frames: int) -> np.ndarray:
-    """Means over TIME_BINS stretches of a clip, (frames, TIME_BINS).
-
-    As ``F.adaptive_avg_pool1d``, which cannot be exported for all lengths.
-    No tensor is kept: one that is made while a network is traced on fake
-    tensors would be fake for ever.
-    """
-    out = np.zeros((frames, TIME_BINS), np.float32)
-    for i in range(TIME_BINS):
-        first = i * frames // TIME_BINS
-        stop = -(-(i + 1) * frames // TIME_BINS)
-        out[first:stop, i] = 1 / (stop - first)
-    return out
 
 
 class Beta(BaseModule):
@@ -80,7 +63,7 @@ class Alpha(BaseModule):
     def forward(self, embedding: Tensor) -> Tensor:
         """E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
         joints = embedding.shape[2]
-        bins = torch.from_numpy(time_bins(embedding.shape[1])).to(embedding)
+        bins = on_device_of(embedding, bin_means, embedding.shape[1], TIME_BINS)
         x = embedding.transpose(1, 2) @ bins
         x = self.edges(F.relu(self.bins(x)))  # (B, V in, 3 V out)
         return x.view(-1, joints, NUM_SCALES, joints).permute(0, 2, 3, 1)
