@@ -29,7 +29,7 @@ from mmengine.registry import init_default_scope
 from published_msg3d import PublishedMSG3D
 from torch.utils.flop_counter import FlopCounterMode
 
-from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.engine.cli import PRECISIONS, existing, positive, run
 from stf_mmaction.engine.step_counter import GPUS, Cost, count_step
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
 from stf_mmaction.upstream import tune_malloc
@@ -79,6 +79,11 @@ def parse_args() -> argparse.Namespace:
         '--device', default='cpu', help='as PyTorch names it (default: %(default)s)'
     )
     parser.add_argument(
+        '--matmul-precision',
+        choices=PRECISIONS,
+        help='of float32 on CUDA: high lets matrix products use TF32 (default: as tools/train.py)',
+    )
+    parser.add_argument(
         '--count',
         action='store_true',
         help='count launches, bytes, FLOPs and peak memory of a training step on a GPU instead of '
@@ -97,8 +102,10 @@ def parse_args() -> argparse.Namespace:
         parser.error('--json writes what --count counts: add --count')
     if args.count and not set(args.variants) <= {'cp', 'bf16'}:
         parser.error('--count counts a training step: its variants are cp and bf16')
-    if args.device.startswith('cuda') and not torch.cuda.is_available():
-        parser.error(f'--device {args.device}: PyTorch sees no GPU here')
+    if args.device.startswith('cuda'):
+        if not torch.cuda.is_available():
+            parser.error(f'--device {args.device}: PyTorch sees no GPU here')
+        torch.set_float32_matmul_precision(args.matmul_precision or 'high')
     return args
 
 

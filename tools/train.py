@@ -14,6 +14,7 @@ from stf_mmaction.engine.cli import (
     load_config,
     lock_work_dir,
     run,
+    use_amp,
 )
 from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 
@@ -27,7 +28,11 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint, or without a path from the latest in the work dir',
     )
-    parser.add_argument('--amp', action='store_true', help='train in mixed precision')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='train in mixed precision: bfloat16 where the GPU has it, else float16',
+    )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not evaluate during training'
     )
@@ -74,11 +79,7 @@ def main() -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-        if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-            raise SystemExit(f'error: --amp does not go with {kind}: it needs an OptimWrapper')
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        use_amp(cfg)
     if args.resume is not None:
         resume(cfg, args.resume)
     if args.auto_scale_lr:

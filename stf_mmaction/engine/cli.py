@@ -8,6 +8,7 @@ import traceback
 from pathlib import Path
 from typing import Callable, Optional
 
+import torch
 from mmaction.registry import RUNNERS
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
@@ -103,9 +104,64 @@ def build_runner(cfg: Config) -> Runner:
     """The Runner of a config, on GPUs or without."""
     use_cpu_launcher(cfg)
     tune_malloc()
+    set_up_cuda(cfg)
     if 'runner_type' in cfg:
         return RUNNERS.build(cfg)
     return Runner.from_cfg(cfg)
+
+
+PRECISIONS = ('highest', 'high', 'medium')
+
+
+def set_up_cuda(cfg: Config) -> None:
+    """Set what PyTorch leaves off on CUDA; without a GPU only check the settings.
+
+    ``float32_matmul_precision='high'``, the default, lets matrix products in float32 use TF32
+    tensor cores, as convolutions do; ``'highest'`` does not. ``randomness.deterministic`` needs a
+    fixed workspace of cuBLAS, which is set unless the environment has one.
+
+    Args:
+        cfg (mmengine.Config): ``float32_matmul_precision`` and ``randomness`` are read.
+
+    Raises:
+        SystemExit: If the precision is unknown.
+    """
+    precision = cfg.get('float32_matmul_precision', 'high')
+    if precision not in PRECISIONS:
+        raise SystemExit(
+            f'error: float32_matmul_precision={precision!r} is unknown: use one of {PRECISIONS}'
+        )
+    if (cfg.get('randomness') or {}).get('deterministic'):
+        os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+    if torch.cuda.is_available():
+        torch.set_float32_matmul_precision(precision)
+
+
+def use_amp(cfg: Config) -> None:
+    """Train in mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale.
+
+    What the config says of ``dtype`` or ``loss_scale`` is kept.
+
+    Args:
+        cfg (mmengine.Config): ``optim_wrapper`` is changed.
+
+    Raises:
+        SystemExit: If the optimizer wrapper does not fit, or there is no GPU.
+    """
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise SystemExit(f'error: --amp does not go with {kind}: it needs an OptimWrapper')
+    if not torch.cuda.is_available():
+        raise SystemExit(
+            'error: --amp needs a GPU and PyTorch sees none: leave it out (on a CPU bfloat16 saves '
+            'memory, but is slower)'
+        )
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    dtype = cfg.optim_wrapper.setdefault('dtype', 'bfloat16' if bf16 else 'float16')
+    # bfloat16 has the range of float32: nothing underflows.
+    scale = dict(enabled=False) if dtype == 'bfloat16' else 'dynamic'
+    cfg.optim_wrapper.setdefault('loss_scale', scale)
 
 
 def lock_work_dir(cfg: Config) -> None:

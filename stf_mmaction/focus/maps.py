@@ -159,6 +159,11 @@ def lower_weights(
         (grad,) = torch.autograd.grad(
             last, lower, seed, retain_graph=True, create_graph=second_order, allow_unused=True
         )
+    if grad is None and _is_compiled(last):
+        raise ValueError(
+            'the focus of an earlier module is differentiated twice, which torch.compile cannot: '
+            'do not compile a network with loss_coherence, or leave that loss out'
+        )
     if grad is None:
         raise ValueError(
             'a module whose focus is asked for is not between the weights '
@@ -166,6 +171,16 @@ def lower_weights(
             'focus_layers'
         )
     return mean_of_places(grad).unsqueeze(1)
+
+
+def _is_compiled(features: Tensor) -> bool:
+    """Return whether a graph of ``torch.compile`` gave the features, up to a few views."""
+    node = features.grad_fn
+    for _ in range(8):
+        if node is None or 'CompiledFunction' in node.name():
+            return node is not None
+        node = node.next_functions[0][0] if node.next_functions else None
+    return False
 
 
 def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:

@@ -118,3 +118,35 @@ def test_a_whole_body_of_133_joints_trains():
     total(model(x, samples, mode='loss')).backward()
     for name, gradient in gradients(model).items():
         assert gradient is not None and gradient.isfinite().all(), name
+
+
+def count_graphs():
+    """A backend of torch.compile that runs as it is, and its calls."""
+    graphs = []
+
+    def backend(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    return backend, graphs
+
+
+def test_a_compiled_backbone_reaches_all_stages():
+    """``member.backbone = torch.compile(...)`` trains, and compiles what training runs."""
+    model = recognizer(dict(loss_adjacency=LOSSES['loss_adjacency'])).double()
+    x, samples = batch(dtype=torch.float64)
+    expected = model(x, samples, mode='loss')
+    backend, graphs = count_graphs()
+    model.backbone = torch.compile(model.backbone, backend=backend)
+    losses = model(x, samples, mode='loss')
+    assert graphs
+    torch.testing.assert_close(losses, expected)
+    total(losses).backward()
+    assert all(p.grad is not None for p in model.parameters())
+
+
+def test_coherence_says_that_it_cannot_be_compiled():
+    model = recognizer(FOCUS_LOSSES)
+    model.backbone = torch.compile(model.backbone, backend='eager')
+    with pytest.raises(ValueError, match='differentiates the backbone twice'):
+        model(*batch(), mode='loss')

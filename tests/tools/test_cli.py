@@ -124,7 +124,6 @@ def test_train_arguments_reach_the_config(call, config):
     cfg = call(
         'train.py',
         config,
-        '--amp',
         '--no-validate',
         '--resume',
         '--cfg-options',
@@ -134,11 +133,15 @@ def test_train_arguments_reach_the_config(call, config):
     assert cfg.work_dir == 'work_dirs/small'
     assert cfg.model.type == 'Other'
     assert cfg.val_cfg is None
-    assert cfg.optim_wrapper.type == 'AmpOptimWrapper'
-    assert cfg.optim_wrapper.loss_scale == 'dynamic'
     assert cfg.resume is True and cfg.load_from is None
     cfg = call('train.py', config, '--resume', config, '--work-dir', 'w')
     assert (cfg.resume, cfg.load_from, cfg.work_dir) == (True, str(config), 'w')
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without a GPU')
+def test_mixed_precision_without_a_gpu_ends_in_a_sentence(call, config):
+    with pytest.raises(SystemExit, match='error: --amp needs a GPU and PyTorch sees none'):
+        call('train.py', config, '--amp')
 
 
 def test_scaling_the_rate_needs_a_base_batch_size(call, config):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stf_mmaction.datasets.layouts import Layout, get_layout
 from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_persons, resize_focus
 
+from ..backbones.msg3d import Stages
 from ..heads import FocusContext, STFHead
 from .focus_layers import candidates, check_layers, last_blocks, watched_features
 from .idle import with_idle
@@ -299,11 +300,25 @@ class STFRecognizer(RecognizerGCN):
         maps, _ = self.cls_head.focus(feats, present, classes.repeat_interleave(count, 0))
         return resize_focus(maps, inputs.shape[3]).unflatten(0, (-1, count))
 
+    def _forward_stages(self, clips: Tensor) -> Stages:
+        """Run the backbone for all features and embeddings, compiled if the backbone is."""
+        run = self.backbone.forward_stages
+        # A module that torch.compile returns compiles its forward alone.
+        compiled = getattr(self.backbone, 'dynamo_ctx', None)
+        if compiled is None:
+            return run(clips)
+        if self.cls_head.loss_coherence is not None:
+            raise ValueError(
+                'loss_coherence differentiates the backbone twice, which torch.compile cannot: '
+                'leave the backbone of this network uncompiled'
+            )
+        return compiled(run)(clips)
+
     def _context(self, clips: Tensor) -> Tuple[Tensor, FocusContext]:
         lower = last = None
         embeddings = ()
         if self._own_stages:
-            stages = self.backbone.forward_stages(clips)
+            stages = self._forward_stages(clips)
             feats, embeddings = stages.features[-1], stages.embeddings
             lower = stages.features[-2]
         else:

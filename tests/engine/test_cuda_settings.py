@@ -1,0 +1,61 @@
+"""What the tools set on CUDA, with CUDA made up."""
+
+import os
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from stf_mmaction.engine.cli import set_up_cuda, use_amp
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """A GPU that can do bfloat16 or not; what is set is undone."""
+
+    def make(bf16=True):
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
+        monkeypatch.setattr(torch.cuda, 'is_bf16_supported', lambda **_: bf16)
+
+    before = torch.get_float32_matmul_precision()
+    monkeypatch.delenv('CUBLAS_WORKSPACE_CONFIG', raising=False)
+    yield make
+    torch.set_float32_matmul_precision(before)
+    os.environ.pop('CUBLAS_WORKSPACE_CONFIG', None)
+
+
+def amp(**wrapper):
+    cfg = Config(dict(optim_wrapper=wrapper))
+    use_amp(cfg)
+    return cfg.optim_wrapper.to_dict()
+
+
+def test_amp_is_bfloat16_where_the_gpu_has_it(gpu):
+    gpu()
+    assert amp() == dict(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=dict(enabled=False))
+    gpu(bf16=False)
+    assert amp() == dict(type='AmpOptimWrapper', dtype='float16', loss_scale='dynamic')
+    kept = amp(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=8.0)
+    assert kept == dict(type='AmpOptimWrapper', dtype='bfloat16', loss_scale=8.0)
+
+
+def test_amp_says_what_it_needs(gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    with pytest.raises(SystemExit, match='--amp needs a GPU and PyTorch sees none'):
+        amp()
+    with pytest.raises(SystemExit, match='does not go with ApexOptimWrapper'):
+        amp(type='ApexOptimWrapper')
+
+
+def test_tensor_cores_and_determinism(gpu):
+    gpu()
+    set_up_cuda(Config(dict()))
+    assert torch.get_float32_matmul_precision() == 'high'
+    assert 'CUBLAS_WORKSPACE_CONFIG' not in os.environ
+    set_up_cuda(
+        Config(dict(float32_matmul_precision='highest', randomness=dict(deterministic=True)))
+    )
+    assert torch.get_float32_matmul_precision() == 'highest'
+    assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
+    with pytest.raises(SystemExit, match="float32_matmul_precision='tf32' is unknown"):
+        set_up_cuda(Config(dict(float32_matmul_precision='tf32')))
