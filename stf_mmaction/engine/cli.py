@@ -105,9 +105,26 @@ def build_runner(cfg: Config) -> Runner:
     use_cpu_launcher(cfg)
     tune_malloc()
     set_up_cuda(cfg)
-    if 'runner_type' in cfg:
-        return RUNNERS.build(cfg)
-    return Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if cfg.get('sync_bn'):
+        refuse_sync_bn(runner.model)
+    return runner
+
+
+def refuse_sync_bn(model: torch.nn.Module) -> None:
+    """Raise where synchronised batch norms would be differentiated twice.
+
+    Args:
+        model (torch.nn.Module): The network.
+
+    Raises:
+        ValueError: If a head has the coherence loss.
+    """
+    if any(getattr(part, 'loss_coherence', None) is not None for part in model.modules()):
+        raise ValueError(
+            'loss_coherence differentiates batch norms twice, and SyncBatchNorm cannot be: take '
+            'sync_bn out of the config, or loss_coherence out of cls_head'
+        )
 
 
 PRECISIONS = ('highest', 'high', 'medium')

@@ -5,8 +5,9 @@ import os
 import pytest
 import torch
 from mmengine.config import Config
+from networks import EXPLORE_LOSSES, FOCUS_LOSSES, recognizer
 
-from stf_mmaction.engine.cli import set_up_cuda, use_amp
+from stf_mmaction.engine.cli import refuse_sync_bn, set_up_cuda, use_amp
 
 
 @pytest.fixture
@@ -59,3 +60,9 @@ def test_tensor_cores_and_determinism(gpu):
     assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'
     with pytest.raises(SystemExit, match="float32_matmul_precision='tf32' is unknown"):
         set_up_cuda(Config(dict(float32_matmul_precision='tf32')))
+
+
+def test_synchronised_batch_norm_has_no_second_derivative():
+    with pytest.raises(ValueError, match='take sync_bn out of the config'):
+        refuse_sync_bn(recognizer(FOCUS_LOSSES))
+    refuse_sync_bn(recognizer(EXPLORE_LOSSES))

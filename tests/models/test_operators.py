@@ -18,6 +18,7 @@ from stf_mmaction.models.ops import (
 )
 from stf_mmaction.models.ops.batched import budget
 from stf_mmaction.models.ops.clipwise import aggregate_first
+from stf_mmaction.models.ops.clipwise.caches import cache_size
 from stf_mmaction.models.ops.orders import cheapest_order
 
 SHAPES = [  # clips, frames, stride, window, matrices
@@ -301,3 +302,21 @@ def test_batch_norm_gradients(relu, way):
     expected = other(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
     torch.testing.assert_close(out, expected.relu() if relu else expected)
     torch.testing.assert_close(norm.state_dict(), other.state_dict())
+
+
+def test_sizes_follow_the_caches_of_the_cpu(tmp_path):
+    for index, kind, level, size in (
+        (0, 'Data', 1, '32K'),
+        (1, 'Instruction', 1, '64K'),
+        (2, 'Unified', 2, '512K'),
+        (3, 'Unified', 3, '32M'),
+    ):
+        folder = tmp_path / f'index{index}'
+        folder.mkdir()
+        for name, text in (('type', kind), ('level', level), ('size', size)):
+            (folder / name).write_text(f'{text}\n')
+    assert cache_size(1, tmp_path) == 2**15
+    assert cache_size(2, tmp_path) == 2**19
+    assert cache_size(3, tmp_path) == 2**25
+    assert cache_size(4, tmp_path) is None
+    assert cache_size(2, tmp_path / 'nowhere') is None

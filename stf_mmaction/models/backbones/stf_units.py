@@ -79,12 +79,31 @@ class STFUnitAAGCN(STFUnit, unit_aagcn):
     """That of AAGCN, and of 2s-AGCN, which is AAGCN without attention."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
-        # The parent reads A_k as self.A[k], one matrix or one for each clip.
-        vars(self)['A'] = self.A[:, None] + graph.transpose(0, 1)
-        try:
-            return unit_aagcn.forward(self, x)
-        finally:
-            del vars(self)['A']  # the parameter is visible again
+        adjacency = self.A + graph
+        if self.adaptive:
+            adjacency = adjacency + self.alpha * self._similarity(x)
+        parts = [
+            conv(torch.einsum('bctv,bvw->bctw', x, own))
+            for conv, own in zip(self.conv_d, adjacency.unbind(1))
+        ]
+        y = self.relu(self.bn(sum(parts)) + self.down(x))
+        return self._attend(y) if self.attention else y
+
+    def _similarity(self, x: Tensor) -> Tensor:
+        """Compare joints by their embeddings over time: (B, C, T, V) -> (B, K, V, V)."""
+        out = []
+        for conv_a, conv_b in zip(self.conv_a, self.conv_b):
+            a = conv_a(x).permute(0, 3, 1, 2).flatten(2)  # (B, V, C' T)
+            b = conv_b(x).flatten(1, 2)  # (B, C' T, V)
+            out.append((a @ b / a.shape[-1]).tanh())
+        return torch.stack(out, 1)
+
+    def _attend(self, y: Tensor) -> Tensor:
+        """Attend to joints, then to frames, then to channels, each beside the identity."""
+        y = y + y * self.conv_sa(y.mean(2)).sigmoid().unsqueeze(2)
+        y = y + y * self.conv_ta(y.mean(3)).sigmoid().unsqueeze(3)
+        channels = self.fc2c(self.fc1c(y.mean((2, 3))).relu()).sigmoid()
+        return y + y * channels[:, :, None, None]
 
 
 class STFCTRGraphConv(STFUnit, CTRGraphConv):
