@@ -7,6 +7,7 @@ from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.visualization import draw_focus, file_stem, save
 from stf_mmaction.visualization.style import theme_of
 
@@ -41,9 +42,9 @@ class FocusVisualizationHook(Hook):
 
     def before_test(self, runner: Runner) -> None:
         """Find each clip by its id."""
-        dataset = runner.test_dataloader.dataset
+        dataset = self._clips = view_clips(runner.test_dataloader.dataset)
         self._index = {
-            dataset.get_data_info(i).get('frame_dir', str(i)): i for i in range(len(dataset))
+            str(dataset.get_data_info(i).get('frame_dir', i)): i for i in range(len(dataset))
         }
 
     def after_test_iter(
@@ -54,7 +55,7 @@ class FocusVisualizationHook(Hook):
         outputs: Optional[Sequence] = None,
     ) -> None:
         """Draw clips of a batch."""
-        dataset = runner.test_dataloader.dataset
+        dataset = self._clips
         for sample in outputs:
             name = sample.metainfo.get('frame_dir')
             if name is None:
@@ -63,7 +64,7 @@ class FocusVisualizationHook(Hook):
                     "write dict(type='PackActionInputs', "
                     "meta_keys=('frame_dir', ))"
                 )
-            index = self._index[name]
+            index = self._index[str(name)]
             if index % self.interval:
                 continue
             model = unwrapped(runner)

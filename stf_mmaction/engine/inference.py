@@ -21,6 +21,7 @@ from stf_mmaction.datasets.class_names import (
     find_class_names,
     read_class_names,
 )
+from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.visualization import FocusedClip
 
@@ -122,7 +123,7 @@ def build_test_dataset(cfg: Config):
     Args:
         cfg (mmengine.Config): The config.
     """
-    return DATASETS.build(cfg.test_dataloader.dataset)
+    return view_clips(DATASETS.build(cfg.test_dataloader.dataset))
 
 
 def check_knows_focus(model: nn.Module) -> None:

@@ -1,0 +1,89 @@
+"""One view of test data, however it is wrapped or stored."""
+
+from typing import Any, Dict, Tuple
+
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+
+def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
+    """Return the data set that holds a clip of a wrapped one, and its place there.
+
+    Args:
+        dataset (Dataset): May be a ``ConcatDataset``, ``RepeatDataset``,
+            ``ClassBalancedDataset`` or ``Subset``.
+        index (int): Of the clip.
+    """
+    if hasattr(dataset, 'datasets'):
+        part, index = dataset._get_ori_dataset_idx(index)
+        return locate_clip(dataset.datasets[part], index)
+    if not hasattr(dataset, 'dataset'):
+        return dataset, index
+    if hasattr(dataset, 'indices'):
+        index = dataset.indices[index]
+    else:
+        index = dataset._get_ori_dataset_idx(index)
+    return locate_clip(dataset.dataset, index)
+
+
+class ClipView:
+    """The clips of wrapped data sets, or of detections stored frame by frame.
+
+    MMAction2's 2D Kinetics holds (detections, V, 3), which ``DecompressPose``
+    at the start of the pipeline makes (M, T, V, 2): here clips are unpacked,
+    and the pipeline is what follows.
+
+    Args:
+        dataset (Dataset): See :func:`locate_clip`.
+
+    Raises:
+        ValueError: If its parts prepare their clips in different ways.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        pipelines = {}
+        for index in range(len(dataset)):
+            part, _ = locate_clip(dataset, index)
+            pipelines.setdefault(repr(part.pipeline), part.pipeline)
+        if len(pipelines) != 1:
+            raise ValueError(
+                f'the test data has {len(pipelines)} different pipelines: give all parts of a '
+                'ConcatDataset the same'
+            )
+        steps = list(next(iter(pipelines.values())).transforms)
+        self._unpack = []
+        while steps and type(steps[0]).__name__ == 'DecompressPose':
+            self._unpack.append(steps.pop(0))
+        self.pipeline = Compose(steps)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> Dict:
+        """Return the inputs of a network, as the data set itself."""
+        return self.dataset[index]
+
+    def __getattr__(self, name: str) -> Any:
+        # Not what __init__ sets: pickle asks before it is called.
+        if name.startswith('_') or name == 'dataset':
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def get_data_info(self, index: int) -> Dict:
+        """Return a clip with keypoints (M, T, V, C) and an id of text."""
+        part, place = locate_clip(self.dataset, index)
+        clip = part.get_data_info(place)
+        for step in self._unpack:
+            clip = step(clip)
+        clip['frame_dir'] = str(clip.get('frame_dir', index))
+        return clip
+
+
+def view_clips(dataset: Dataset) -> Dataset:
+    """Return a data set as it is, or a :class:`ClipView` where it needs one."""
+    pipeline = getattr(dataset, 'pipeline', None)
+    kinds = [type(step).__name__ for step in getattr(pipeline, 'transforms', ())]
+    return (
+        dataset if pipeline is not None and kinds[:1] != ['DecompressPose'] else (ClipView(dataset))
+    )
