@@ -91,9 +91,9 @@ def test_commands_of_the_page(folder, monkeypatch, place):
     # It starts compilers, for seconds, to print their versions.
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     in_process(shortened(command))
-    for name in ('browse.png', 'j.pkl', 'b.pkl', 'classes.csv', 'focus.png', 'model.onnx'):
-        if command.endswith(name):
-            assert Path(name).stat().st_size
+    written = command.split()[-1]
+    if written.endswith(('.png', '.pkl', '.csv', '.onnx')):
+        assert Path(written).stat().st_size
     if 'publish' in command:
         assert list(Path().glob('stf_demo-*.pth'))
 
