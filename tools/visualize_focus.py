@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.config import DictAction
 
+from stf_mmaction.engine.adjacency_of_clip import adjacency_of_clip
 from stf_mmaction.engine.cli import checkpoint, existing, positive, run
 from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
 from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
@@ -21,6 +22,7 @@ from stf_mmaction.engine.inference import (
 )
 from stf_mmaction.engine.page_clips import Network, page_clips
 from stf_mmaction.visualization import draw_focus, file_stem, save
+from stf_mmaction.visualization.adjacency import draw_adjacency
 from stf_mmaction.visualization.animation import ANIMATIONS, animate
 from stf_mmaction.visualization.page import write_page
 from stf_mmaction.visualization.style import PICTURES, THEMES, check_ending, theme_of
@@ -56,6 +58,12 @@ def parse_args() -> argparse.Namespace:
         choices=COMPARISONS,
         help='focus maps of each clip beside each other: for the two likeliest classes, of the '
         'last two modules, or of the members of an ensemble',
+    )
+    parser.add_argument(
+        '--adjacency',
+        action='store_true',
+        help='draw the adjacency of each STF module instead: fixed, learned and inferred from '
+        'the clip; --out must be a folder, or one clip be chosen',
     )
     parser.add_argument(
         '--view',
@@ -109,6 +117,10 @@ def parse_args() -> argparse.Namespace:
     if args.explain != 'focus' and args.compare:
         parser.error(f'--compare shows the focus: leave --explain {args.explain} out')
     args.out = Path(args.out)
+    if args.adjacency and (args.html or args.versus or args.compare):
+        parser.error('--adjacency excludes --html, --versus and --compare: use one of them')
+    if args.adjacency and args.out.suffix.lower() in ANIMATIONS:
+        parser.error(f'--adjacency cannot be animated: --out {args.out} must end in .png')
     if args.out.suffix and not args.out.is_dir():
         try:
             check_ending(args.out, PICTURES + ANIMATIONS)
@@ -208,6 +220,21 @@ def clips_to_draw(args, model, dataset, names):
     return both
 
 
+def write_adjacency(args, model, dataset, names, chosen):
+    """Write the adjacency matrices of each clip, or of the first one to a file."""
+    one_file = args.out.suffix and not args.out.is_dir()
+    if one_file and args.clips and len(chosen) > 1:
+        raise SystemExit('error: --adjacency draws one clip per file: let --out be a folder')
+    for index in chosen[:1] if one_file else chosen:
+        clip = focus_of_clip(model, dataset, index, names)
+        modules = adjacency_of_clip(model, dataset, index)
+        figure = draw_adjacency(modules, clip, model.lead.layout, args.view, args.theme)
+        stem = file_stem(dataset.get_data_info(index)['frame_dir'])
+        path = args.out if one_file else args.out / f'{stem}.{args.format}'
+        save(figure, path, theme_of(args.theme))
+        print(f'wrote {path}')
+
+
 def write(args, path, clips, layout):
     """Write one picture or animation."""
     if path.suffix.lower() in ANIMATIONS:
@@ -228,6 +255,9 @@ def main() -> None:
         write_html(args, model, dataset, names)
         return
     chosen = choose(dataset, args.clips, args.num_clips, label_of(args.label, names))
+    if args.adjacency:
+        write_adjacency(args, model, dataset, names, chosen)
+        return
     drawn, layout, out = clips_to_draw(args, model, dataset, names), model.lead.layout, args.out
     if out.suffix and not out.is_dir():
         write(args, out, [clip for index in chosen for clip in drawn(index)], layout)

@@ -1,0 +1,65 @@
+"""The adjacency matrices that a network uses for one clip."""
+
+from typing import Dict, List
+
+import torch
+from torch import Tensor, nn
+
+from stf_mmaction.models.layers import BottleneckSTF, InferredGraph
+from stf_mmaction.models.layers.stf_module import NUM_SCALES
+from stf_mmaction.visualization.adjacency import ModuleAdjacency
+
+from .comparisons import own_inputs
+from .inference import prepare
+
+
+@torch.no_grad()
+def adjacency_of_clip(model: nn.Module, dataset, index: int) -> List[ModuleAdjacency]:
+    """Compute A_k, the learned mask and G_k of Eq. (1) of every STF module.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``, whose first
+            member is asked.
+        dataset (SkeletonDataset): The clips.
+        index (int): Which clip; of several samples of it, the first one counts.
+
+    Raises:
+        ValueError: If the backbone has no STF modules that are on.
+    """
+    inputs, _ = prepare(model, dataset.pipeline, dataset.get_data_info(index))
+    backbone = model.lead.backbone
+    owners: Dict[nn.Module, nn.Module] = {}
+    for module in backbone.modules():
+        if isinstance(module, BottleneckSTF):
+            owners[module.graph] = module.conv
+        elif hasattr(module, 'stf_graph'):
+            owners[module.stf_graph] = getattr(module, 'gcn', module)
+    found: List[ModuleAdjacency] = []
+
+    def keep(graph: InferredGraph, _, output) -> None:
+        fixed, mask = _fixed_and_mask(owners[graph])
+        name = f'module {len(found) + 1}'
+        found.append(ModuleAdjacency(name, fixed, mask, output[0].float().cpu().numpy()))
+
+    handles = [graph.register_forward_hook(keep) for graph in owners]
+    try:
+        backbone(own_inputs(model, inputs)[:1])
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not found:
+        raise ValueError(
+            f'{type(backbone).__name__} has no STF modules that infer an adjacency: use STFGCN, '
+            'STFSTGCN, STFAAGCN or STFCTRGCN with stf_stages'
+        )
+    return found
+
+
+def _fixed_and_mask(conv: nn.Module) -> List:
+    """Return A_k and what was learned beside it, [k, out, in], as arrays."""
+    if hasattr(conv, 'adjacency'):
+        pair: List[Tensor] = [conv.adjacency, conv.mask]
+    else:  # MMAction2's convolutions have (k, in, out)
+        learned = getattr(conv, 'PA', torch.zeros_like(conv.A))
+        pair = [conv.A.transpose(1, 2), learned.transpose(1, 2)]
+    return [matrix[:NUM_SCALES].detach().float().cpu().numpy() for matrix in pair]
