@@ -17,6 +17,8 @@ from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 from stf_mmaction.engine.inference import (
     build_test_dataset,
     class_names_of,
+    clip_to_draw,
+    focus_of_classes,
     focus_of_clip,
     load_model,
 )
@@ -24,6 +26,7 @@ from stf_mmaction.engine.page_clips import Network, page_clips
 from stf_mmaction.visualization import draw_focus, file_stem, save
 from stf_mmaction.visualization.adjacency import draw_adjacency
 from stf_mmaction.visualization.animation import ANIMATIONS, animate
+from stf_mmaction.visualization.average import average_focus, draw_classes
 from stf_mmaction.visualization.page import write_page
 from stf_mmaction.visualization.style import PICTURES, THEMES, check_ending, theme_of
 from stf_mmaction.visualization.views import VIEWS
@@ -51,7 +54,11 @@ def parse_args() -> argparse.Namespace:
         help='their ids (frame_dir); defaults to one of each of the first classes',
     )
     parser.add_argument(
-        '--class', dest='label', metavar='NAME', help='draw clips of this class alone'
+        '--class',
+        dest='labels',
+        nargs='+',
+        metavar='NAME',
+        help='draw clips of these classes alone',
     )
     parser.add_argument(
         '--compare',
@@ -64,6 +71,12 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='draw the adjacency of each STF module instead: fixed, learned and inferred from '
         'the clip; --out must be a folder, or one clip be chosen',
+    )
+    parser.add_argument(
+        '--average',
+        action='store_true',
+        help='draw classes instead of clips: the focus of each joint, and along the clip, as a '
+        'mean over all test clips of a class; with --class of some alone',
     )
     parser.add_argument(
         '--view',
@@ -119,6 +132,10 @@ def parse_args() -> argparse.Namespace:
     args.out = Path(args.out)
     if args.adjacency and (args.html or args.versus or args.compare):
         parser.error('--adjacency excludes --html, --versus and --compare: use one of them')
+    if args.average and (args.adjacency or args.html or args.versus or args.compare or args.clips):
+        parser.error('--average excludes --adjacency, --html, --versus, --compare and --clips')
+    if args.average and args.out.suffix.lower() in ANIMATIONS:
+        parser.error(f'--average cannot be animated: --out {args.out} must end in .png')
     if args.adjacency and args.out.suffix.lower() in ANIMATIONS:
         parser.error(f'--adjacency cannot be animated: --out {args.out} must end in .png')
     if args.out.suffix and not args.out.is_dir():
@@ -131,11 +148,11 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def choose(dataset, wanted, count, label=None):
+def choose(dataset, wanted, count, wanted_labels=None):
     """Indices of clips by id, or of the first clip of each class, then the second, and so on."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
-    if label is not None and not wanted:
-        own = [i for i, info in enumerate(infos) if info['label'] == label]
+    if wanted_labels is not None and not wanted:
+        own = [i for i, info in enumerate(infos) if info['label'] in wanted_labels]
         if not own:
             raise SystemExit('error: no test clip is of that class: choose another --class')
         return own[:count]
@@ -183,13 +200,29 @@ def write_html(args, model, dataset, names):
     print(f'wrote {args.html}')
 
 
-def label_of(name, names):
-    """The class of a name, or None."""
-    if name is None:
-        return None
-    if name not in names:
-        raise SystemExit(f'error: class {name!r} is not one of {names}')
-    return names.index(name)
+def labels_of(wanted, names):
+    """The classes of some names, or None for all."""
+    for name in wanted or ():
+        if name not in names:
+            raise SystemExit(f'error: class {name!r} is not one of {names}')
+    return wanted and [names.index(name) for name in wanted]
+
+
+def write_average(args, model, dataset, names):
+    """Write a picture of classes, each by the focus for the class itself."""
+    clips = {label: [] for label in labels_of(args.labels, names) or range(len(names))}
+    for index in range(len(dataset)):
+        info = dataset.get_data_info(index)
+        label = int(info['label'])
+        if label in clips:
+            drawn = clip_to_draw(info)  # the pipeline changes what it gets
+            focus = focus_of_classes(model, dataset.pipeline, info, [label]).focus[0]
+            clips[label].append(drawn._replace(focus=focus.numpy()))
+    found = [average_focus(names[label], own) for label, own in clips.items() if own]
+    figure = draw_classes(found, model.lead.layout, args.view, args.theme)
+    path = args.out / f'classes.{args.format}' if not args.out.suffix else args.out
+    save(figure, path, theme_of(args.theme))
+    print(f'wrote {path}')
 
 
 def clips_to_draw(args, model, dataset, names):
@@ -254,7 +287,10 @@ def main() -> None:
     if args.html:
         write_html(args, model, dataset, names)
         return
-    chosen = choose(dataset, args.clips, args.num_clips, label_of(args.label, names))
+    if args.average:
+        write_average(args, model, dataset, names)
+        return
+    chosen = choose(dataset, args.clips, args.num_clips, labels_of(args.labels, names))
     if args.adjacency:
         write_adjacency(args, model, dataset, names, chosen)
         return

@@ -1,0 +1,115 @@
+"""Classes on average: which joints, and when."""
+
+from typing import TYPE_CHECKING, NamedTuple, Sequence
+
+import numpy as np
+
+from stf_mmaction.datasets.layouts import Layout
+
+from .clip import FocusedClip
+from .skeleton import PoseArtists
+from .still import add_bar
+from .style import shown, styled, theme_of
+from .views import project
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS = 5
+MOMENTS = 50  # to which clips of any length are brought
+
+
+class ClassFocus(NamedTuple):
+    """The focus of a class, averaged over its clips.
+
+    Attributes:
+        name (str): Of the class.
+        joints (numpy.ndarray): Mean focus of each joint, shape (V,).
+        moments (numpy.ndarray): Mean over joints along the clip, from its
+            first to its last frame, shape (MOMENTS,).
+        clip (FocusedClip): The clip whose focus is closest to the mean.
+        count (int): How many clips.
+    """
+
+    name: str
+    joints: np.ndarray
+    moments: np.ndarray
+    clip: FocusedClip
+    count: int
+
+
+def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
+    """Average the focus of clips of one class, over the persons present.
+
+    Every clip counts the same, whatever its length.
+
+    Args:
+        name (str): Of the class.
+        clips (Sequence[FocusedClip]): At least one.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    if not clips:
+        raise ValueError(f'there is no clip of class {name!r} to average: choose another class')
+    clips = [clip.present() for clip in clips]
+    joints = np.stack([clip.focus.mean((0, 1)) for clip in clips])
+    mean = joints.mean(0)
+    grid = np.linspace(0, 1, MOMENTS)
+    moments = [
+        np.interp(grid, np.linspace(0, 1, clip.focus.shape[1]), clip.focus.mean((0, 2)))
+        for clip in clips
+    ]
+    typical = int(((joints - mean) ** 2).sum(1).argmin())
+    return ClassFocus(shown(name), mean, np.mean(moments, 0), clips[typical], len(clips))
+
+
+def draw_classes(
+    classes: Sequence[ClassFocus], layout: Layout, view: str = 'auto', theme: str = 'light'
+) -> 'Figure':
+    """Draw a body per class, with its focus along the clip below.
+
+    The pose is that of the most typical clip, in its most focused frame.
+    Colours and sizes are relative to the largest value of all classes.
+
+    Args:
+        classes (Sequence[ClassFocus]): What to draw.
+        layout (Layout): The skeleton.
+        view, theme: As in :func:`draw_focus`.
+
+    Raises:
+        ValueError: If there is no class.
+    """
+    from matplotlib.figure import Figure
+
+    if not classes:
+        raise ValueError('there is no class to draw: choose at least one')
+    colors = theme_of(theme)
+    largest = max(one.joints.max() for one in classes) or 1
+    highest = max(one.moments.max() for one in classes) or 1
+    columns = min(len(classes), COLUMNS)
+    rows = -(-len(classes) // columns)
+    with styled(colors, [one.name for one in classes]):
+        figure = Figure(figsize=(2.3 * columns + 0.6, 3.3 * rows), layout='constrained')
+        grid = figure.add_gridspec(2 * rows, columns, height_ratios=(4, 1) * rows)
+        for number, one in enumerate(classes):
+            row, column = divmod(number, columns)
+            one.clip.check(layout.num_node)
+            body = figure.add_subplot(grid[2 * row, column])
+            projected = project(one.clip, layout, view)
+            frame = int(one.clip.focus.mean((0, 2)).argmax())
+            points = projected.points[:, frame]
+            pose = PoseArtists(body, layout, colors, size=1.2)
+            pose.show(points, np.repeat(one.joints[None] / largest, len(points), 0))
+            left, right, bottom, top = projected.limits
+            body.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
+            body.set_axis_off()
+            body.set_title(f'{shown(one.name, 34)}\n{one.count} clips', fontsize=8)
+            curve = figure.add_subplot(grid[2 * row + 1, column])
+            place = np.linspace(0, 100, MOMENTS)
+            curve.fill_between(place, one.moments / highest, color=colors.colors(0.55), linewidth=0)
+            curve.set(xlim=(0, 100), ylim=(0, 1), yticks=[])
+            if row == rows - 1:
+                curve.set_xlabel('% of the clip')
+        add_bar(figure, pose.joints, 'mean focus, relative to the largest')
+    return figure

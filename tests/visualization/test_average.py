@@ -1,0 +1,37 @@
+"""Classes on average, by hand."""
+
+import numpy as np
+import pytest
+from networks import STAR
+from test_pictures import clip
+
+from stf_mmaction.datasets import get_layout
+from stf_mmaction.visualization.average import MOMENTS, average_focus, draw_classes
+
+
+def test_means_by_hand():
+    short, long = clip(persons=2, frames=1), clip(frames=3)
+    short.keypoint[1] = 0  # an absent person does not count
+    short.focus[0, 0] = [1, 0, 0, 0, 0]
+    long.focus[0] = 0
+    long.focus[0, 2] = [0, 0, 0, 0, 0.9]
+    one = average_focus('a', [short, long])
+    np.testing.assert_allclose(one.joints, [0.5, 0, 0, 0, 0.15])
+    assert one.count == 2 and one.moments.shape == (MOMENTS,)
+    np.testing.assert_allclose(one.moments[[0, -1]], [0.1, 0.19])
+
+
+def test_a_body_and_a_curve_per_class():
+    classes = [average_focus(f'class {i}', [clip(seed=i)]) for i in range(6)]
+    figure = draw_classes(classes, get_layout(STAR))
+    figure.draw_without_rendering()
+    assert len(figure.axes) == 2 * 6 + 1
+    largest = max(one.joints.max() for one in classes)
+    _, joints = figure.axes[0].collections
+    np.testing.assert_allclose(joints.get_array(), np.sort(classes[0].joints) / largest)
+    for words, call in (
+        ('no class to draw', lambda: draw_classes([], get_layout(STAR))),
+        ("no clip of class 'x'", lambda: average_focus('x', [])),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
