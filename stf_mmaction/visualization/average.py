@@ -104,7 +104,7 @@ def draw_classes(
             left, right, bottom, top = projected.limits
             body.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
             body.set_axis_off()
-            body.set_title(f'{shown(one.name, 34)}\n{one.count} clips', fontsize=8)
+            body.set_title(f'{shown(one.name, 28)}\n{one.count} clips', fontsize=8)
             curve = figure.add_subplot(grid[2 * row + 1, column])
             place = np.linspace(0, 100, MOMENTS)
             curve.fill_between(place, one.moments / highest, color=colors.colors(0.55), linewidth=0)
