@@ -190,7 +190,7 @@ def write_html(args, model, dataset, names):
     write_page(
         args.html,
         page_clips(
-            networks, choose(dataset, args.clips, args.num_clips, label_of(args.label, names))
+            networks, choose(dataset, args.clips, args.num_clips, labels_of(args.labels, names))
         ),
         model.lead.layout,
         [network.name for network in networks],
