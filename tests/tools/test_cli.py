@@ -374,7 +374,7 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
     'arguments, sentence',
     [
         (['--html', 'page.htm'], '--html page.htm must end in .html'),
-        (['--versus', str(ROOT / 'setup.py'), str(ROOT / 'setup.py')], '--versus needs --html'),
+        (['--explain', 'motion', '--compare', 'members'], 'leave --explain motion out'),
         (
             ['--html', 'a.html', '--versus', str(ROOT / 'setup.py'), 'gone.pth'],
             '--versus: file gone.pth does not exist',

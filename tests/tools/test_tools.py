@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.files.reading import read_checkpoint
 from stf_mmaction.files import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,7 @@ def test_testing_dumps_ids_and_scores(trained, tmp_path):
     assert file['labels'].tolist() == [int(s['gt_label']) for s in scores]
     assert len(file['classes']) == 10
     # What the heads make of these features are the scores.
-    state = torch.load(work_dir / 'epoch_2.pth')['state_dict']
+    state = read_checkpoint(work_dir / 'epoch_2.pth')['state_dict']
     features = torch.from_numpy(file['features']).split(48, 1)
     for own, member in zip(features, ('focus', 'explore')):
         fc = f'members.{member}.cls_head.fc'
