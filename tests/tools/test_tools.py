@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from stf_mmaction.datasets import safe_load
-from stf_mmaction.files.reading import read_checkpoint
 from stf_mmaction.files import read_checkpoint
 
 ROOT = Path(__file__).parents[2]
