@@ -3,6 +3,9 @@
 _base_ = 'mmaction::_base_/default_runtime.py'  # hooks, logging, visual back ends
 
 custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
+# On CUDA: TF32 for matrix products ('highest' turns it off), cuDNN's search for convolutions.
+float32_matmul_precision = 'high'
+env_cfg = dict(cudnn_benchmark=True)
 
 # --- Data -----------------------------------------------------------------------------------------
 ann_file = 'data/skeleton/k400_openpose.pkl'  # from tools/data/, or your own
