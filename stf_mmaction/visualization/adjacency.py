@@ -141,7 +141,7 @@ def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layou
             LineCollection(
                 lines[whole],
                 colors=theme.colors(0.35 + 0.65 * share[whole]),
-                linewidths=2.5 * share[whole],
+                linewidths=1.4 * share[whole],
                 zorder=3,
             )
         )

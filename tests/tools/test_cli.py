@@ -376,6 +376,12 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
         (['--html', 'page.htm'], '--html page.htm must end in .html'),
         (['--explain', 'motion', '--compare', 'members'], 'leave --explain motion out'),
         (
+            ['--compare', 'classes', '--versus', str(ROOT / 'setup.py'), str(ROOT / 'setup.py')],
+            '--versus and --compare exclude each other',
+        ),
+        (['--out', 'focus.bmp'], 'focus.bmp must end in .png'),
+        (['--average', '--out', 'focus.gif'], '--average cannot be animated'),
+        (
             ['--html', 'a.html', '--versus', str(ROOT / 'setup.py'), 'gone.pth'],
             '--versus: file gone.pth does not exist',
         ),
