@@ -110,12 +110,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def backbone_of(cfg: Config):
-    """The backbone of a network or of the members of an ensemble."""
+    """Return the backbone of a network or of the members of an ensemble."""
     return (cfg.model.get('shared') or cfg.model).backbone
 
 
 def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
-    """A network by the name of its config, or the reference.
+    """Build a network by the name of its config, or the reference.
 
     Args:
         name (str): A config file, perhaps with ``+`` and a variant.
@@ -165,7 +165,7 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
 
 
 def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
-    """The shape of the first config's input, (N, M, T, V, C)."""
+    """Return the shape of the first config's input, (N, M, T, V, C)."""
     net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
     return (
         args.batch,
@@ -177,14 +177,14 @@ def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
 
 
 def make_batch(args: argparse.Namespace):
-    """Random clips of the first config's shape, and labels."""
+    """Return random clips of the first config's shape, and labels."""
     clips, *shape = input_shape(args)
     labels = torch.arange(clips) % 2
     return torch.randn(clips, 1, *shape).to(args.device), labels.to(args.device)
 
 
 def step(model: torch.nn.Module, x, labels) -> None:
-    """Loss and gradients, as in training."""
+    """Compute loss and gradients, as in training."""
     model.train()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16):
         if isinstance(model, PublishedMSG3D):
@@ -198,7 +198,7 @@ def step(model: torch.nn.Module, x, labels) -> None:
 
 
 def forward(model: torch.nn.Module, x, labels) -> None:
-    """Scores, as in testing, and perhaps where it looks."""
+    """Compute scores, as in testing, and perhaps where it looks."""
     model.eval()
     autocast = torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16)
     with torch.no_grad(), autocast:
@@ -223,7 +223,7 @@ def seconds(work: Callable[[], None], device: str) -> float:
 
 
 def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, Dict]:
-    """Median seconds of forward pass and step of each network."""
+    """Measure the median seconds of forward pass and step of each network."""
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
     for _ in range(args.rounds):
@@ -244,14 +244,14 @@ def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, 
 
 
 def gemm_rate(device: str) -> float:
-    """Multiply-adds per second of a large product: what cannot be passed."""
+    """Measure the multiply-adds per second of a large product, an upper bound."""
     a, b, out = torch.randn(3, 2048, 2048).to(device)
     times = [seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)]
     return 2048**3 / statistics.median(times)
 
 
 def peak_memory(name: str, args: argparse.Namespace) -> float:
-    """MiB that two training steps need, beyond the network itself."""
+    """Measure the MiB that two training steps need, beyond the network itself."""
     x, labels = make_batch(args)
     model = build(name, args)
     if args.device != 'cpu':
@@ -269,13 +269,13 @@ def peak_memory(name: str, args: argparse.Namespace) -> float:
 
 
 def resident(key: str) -> float:
-    """MiB of this process, now (VmRSS) or at most (VmHWM); Linux."""
+    """Return MiB of this process, now (VmRSS) or at most (VmHWM); Linux."""
     status = Path('/proc/self/status').read_text()
     return int(status.split(f'{key}:')[1].split()[0]) / 2**10
 
 
 def memory_in_a_process_of_its_own(name: str) -> float:
-    """The peak of a process cannot be reset, so each network gets one."""
+    """Measure in a new process: the peak of one cannot be reset."""
     out = subprocess.run(
         [sys.executable, __file__, *sys.argv[1:], '--memory-of', name],
         check=True,

@@ -49,7 +49,7 @@ def plain_load(path: Path):
 
 
 def measure(load: Callable, path: Path) -> Tuple[float, float, float]:
-    """Seconds, seconds of the CPU, and the largest memory in MiB of one reading."""
+    """Return seconds, seconds of the CPU, and the largest memory in MiB of one reading."""
     with multiprocessing.get_context('fork').Pool(1) as pool:  # whose memory is its own
         return pool.apply(_measure, (load, path))
 

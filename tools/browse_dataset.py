@@ -56,7 +56,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_datasets(cfg: Config) -> Dict:
-    """The data sets of a config by split; those that are equal only once."""
+    """Return the data sets of a config by split; those that are equal only once."""
     found, known = {}, []
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
@@ -69,7 +69,7 @@ def build_datasets(cfg: Config) -> Dict:
 
 
 def _joints_of(dataset: Dict) -> Dict:
-    """The same data set with joints for bones and motion, which can be drawn."""
+    """Return the same data set with joints for bones and motion, which can be drawn."""
     dataset = copy.deepcopy(dataset)
     for key in ('dataset', 'datasets'):
         inner = dataset.get(key)
@@ -88,7 +88,7 @@ def _joints_of(dataset: Dict) -> Dict:
 
 
 def layout_of(cfg: Config):
-    """The layout that the network or the pipeline names."""
+    """Return the layout that the network or the pipeline names."""
     found: List = []
 
     def visit(value) -> None:
@@ -109,14 +109,14 @@ def layout_of(cfg: Config):
 
 
 def num_classes_of(cfg: Config) -> Optional[int]:
-    """The number of classes of the head."""
+    """Return the number of classes of the head."""
     model = cfg.get('model') or {}
     head = model.get('cls_head') or (model.get('shared') or {}).get('cls_head') or {}
     return head.get('num_classes')
 
 
 def infos_of(dataset) -> List[Dict]:
-    """The clips of a data set as the file has them."""
+    """Return the clips of a data set as the file has them."""
     return [dataset.get_data_info(i) for i in range(len(dataset))]
 
 
@@ -139,7 +139,7 @@ def print_summary(splits: Dict[str, SplitSummary], names: Optional[Sequence[str]
 
 
 def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[int]:
-    """Indices of clips by id, or of the first clip of each class."""
+    """Return the indices of clips by id, or of the first clip of each class."""
     ids = [str(info['frame_dir']) for info in infos]
     if wanted:
         unknown = [name for name in wanted if name not in ids]
@@ -151,7 +151,7 @@ def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[i
 
 
 def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequence[str]]) -> List:
-    """What enters the network of some clips, several times each."""
+    """Draw what enters the network of some clips, several times each."""
     drawn = []
     for index in indices:
         info = dataset.get_data_info(index)

@@ -37,7 +37,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def _table(path: str) -> Path:
-    """An argparse type: a table that can be written, and is no dump."""
+    """Check a name for a table, as an argparse type: writable, and no dump."""
     if not path.endswith('.csv'):
         raise argparse.ArgumentTypeError(f'{path} must end in .csv')
     if not Path(path).parent.is_dir():
@@ -48,7 +48,7 @@ def _table(path: str) -> Path:
 
 
 def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
-    """Weighted mean of probabilities.
+    """Average probabilities with weights.
 
     Args:
         dumps (Sequence[dict]): From :func:`read`, of the same clips.
@@ -66,7 +66,7 @@ def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray,
 
 
 def accuracies(scores: np.ndarray, labels: np.ndarray) -> List[float]:
-    """Top-1, top-5 and mean class accuracy in %.
+    """Compute top-1, top-5 and mean class accuracy in %.
 
     The mean is over the classes that have clips. (MMAction2's counts those
     that were only predicted as 0.)

@@ -44,7 +44,7 @@ def fit(cfg, shape) -> None:
 
 
 def measure(config: str, shape: Sequence[int]) -> Tuple[str, int, int]:
-    """Name, parameters and multiply-adds of one config."""
+    """Measure name, parameters and multiply-adds of one config."""
     cfg = Config.fromfile(config)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     fit(cfg.model, shape)

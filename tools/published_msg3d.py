@@ -12,7 +12,7 @@ from torch import nn
 
 
 def hop_matrices(edges, num_node, num_scales, window=1):
-    """Normalised A_k stacked along rows: (K w V, w V)."""
+    """Compute the normalised A_k stacked along rows, (K w V, w V)."""
     one = np.zeros((num_node, num_node))
     for a, b in edges:
         one[a, b] = one[b, a] = 1
@@ -197,7 +197,7 @@ class PublishedMSG3D(nn.Module):
         self.fc = nn.Linear(before, num_classes)
 
     def features(self, x):
-        """(N, M, T, V, C) -> (N, M, C', T', V)."""
+        """Compute (N, M, T, V, C) -> (N, M, C', T', V)."""
         clips, persons, frames, joints, channels = x.shape
         x = x.permute(0, 1, 3, 4, 2).reshape(clips, -1, frames)
         x = self.data_bn(x)
@@ -210,5 +210,5 @@ class PublishedMSG3D(nn.Module):
         return x.view(clips, persons, *x.shape[1:])
 
     def forward(self, x):
-        """(N, M, T, V, C) -> scores (N, K)."""
+        """Compute (N, M, T, V, C) -> scores (N, K)."""
         return self.fc(self.features(x).mean((1, 3, 4)))

@@ -1,6 +1,6 @@
 """Train, test and fuse what a row of the paper's tables needs, and print it.
 
-What is done is skipped, and what was interrupted goes on where it stopped.
+What is done is skipped, and what was interrupted resumes.
 """
 
 import argparse
@@ -87,7 +87,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def table_of(row: str, benchmark: str) -> Table:
-    """Settings, columns and configs of a row.
+    """Return the settings, columns and configs of a row.
 
     Args:
         row (str): A benchmark, or a key of ``TABLES``.
@@ -171,7 +171,7 @@ def show(table: Table, title: str, args: argparse.Namespace) -> None:
 
 
 def top1(configs: List[str], args: argparse.Namespace) -> str:
-    """Accuracy of the mean of the scores, or that there are none."""
+    """Return the accuracy of the mean of the scores, or that there are none."""
     jobs = [Job(name, args) for name in configs]
     if not all(job.scores.is_file() for job in jobs):
         return 'not yet run'

@@ -92,7 +92,7 @@ class Job:
         return {key: Path(cfg[key].dataset.ann_file) for key in LOADERS}
 
     def _batch_size(self) -> List[str]:
-        """The option that keeps the batch in all, on any number of GPUs."""
+        """Return the option that keeps the total batch size, on any number of GPUs."""
         own = self.args.cfg_options
         if 'train_dataloader.batch_size' in _parsed(own):
             return []
@@ -107,7 +107,7 @@ class Job:
         return [f'train_dataloader.batch_size={each}']
 
     def _check_files(self) -> None:
-        """Options that name a file reach the source, too."""
+        """Check that options that name a file fit the source, too."""
         source = self.source
         plain = self._files(source._plain)
         changed = self._files(_config(source.name, self.args.cfg_options))
@@ -162,7 +162,7 @@ class Job:
             return self._train()
 
     def newest(self) -> Optional[Path]:
-        """The newest checkpoint that was written to its end."""
+        """Return the newest checkpoint that was written to its end."""
         found = [
             (int(match[1]), path)
             for path in self.folder.glob('epoch_*.pth')
@@ -238,7 +238,7 @@ class Job:
         if process.returncode:
             raise ValueError(
                 f'{self.name}: {what} ended with an error, see '
-                'above; the same command goes on from here'
+                'above; the same command resumes from here'
             )
 
 

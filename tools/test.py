@@ -1,4 +1,4 @@
-"""Test a recognizer; the arguments are those of MMAction2's tool."""
+"""Test a recognizer, with the same arguments as MMAction2's tool."""
 
 import argparse
 

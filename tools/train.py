@@ -1,4 +1,4 @@
-"""Train a recognizer; the arguments are those of MMAction2's tool."""
+"""Train a recognizer, with the same arguments as MMAction2's tool."""
 
 import argparse
 import sys
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint, or without a path from the latest in the work dir',
+        help='resume from this checkpoint, or without a path from the latest in the work dir',
     )
     parser.add_argument(
         '--amp',
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--auto-scale-lr',
         action='store_true',
-        help='scale the learning rate by the batch size in all, relative to the one of the config',
+        help='scale the learning rate by the total batch size, relative to that of the config',
     )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(

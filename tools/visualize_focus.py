@@ -149,7 +149,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def choose(dataset, wanted, count, wanted_labels=None):
-    """Indices of clips by id, or of the first clip of each class, then the second, and so on."""
+    """Return the indices of clips by id, or of the first of each class, then the second ..."""
     infos = [dataset.get_data_info(i) for i in range(len(dataset))]
     if wanted_labels is not None and not wanted:
         own = [i for i, info in enumerate(infos) if info['label'] in wanted_labels]
@@ -170,7 +170,7 @@ def choose(dataset, wanted, count, wanted_labels=None):
 
 
 def network_names(args):
-    """Names of the networks on a page: their configs, or their checkpoints if those differ."""
+    """Return the names of the networks: their configs, or their checkpoints if those differ."""
     sources = [(args.config, args.checkpoint)]
     sources += [args.versus] if args.versus else []
     names = [[Path(source).stem for source in column] for column in zip(*sources)]
@@ -201,7 +201,7 @@ def write_html(args, model, dataset, names):
 
 
 def labels_of(wanted, names):
-    """The classes of some names, or None for all."""
+    """Return the classes of some names, or None for all."""
     for name in wanted or ():
         if name not in names:
             raise SystemExit(f'error: class {name!r} is not one of {names}')
@@ -226,7 +226,7 @@ def write_average(args, model, dataset, names):
 
 
 def clips_to_draw(args, model, dataset, names):
-    """A function from the index of a clip to what is drawn of it."""
+    """Return a function from the index of a clip to what is drawn of it."""
     if args.compare:
         return lambda index: compare_focus(model, dataset, index, names, args.compare)
     if not args.versus:

@@ -109,29 +109,29 @@ def _split(name: str) -> str:
 
 
 def network(name: str) -> str:
-    """Key of ``NETWORKS``."""
+    """Return key of ``NETWORKS``."""
     return name.removeprefix('stf_').split('_')[0]
 
 
 def stream(name: str) -> str:
-    """j, b, jm, bm or jb."""
+    """Return j, b, jm, bm or jb."""
     return next(part for part in name.split('_') if part in STREAMS)
 
 
 def heading(name: str) -> str:
-    """Data set and split of a config or benchmark."""
+    """Return data set and split of a config or benchmark."""
     name = f'_{name}_'
     return f'{DATASETS[_data(name)]} {_split(name)}'.strip()
 
 
 @cache
 def numbers() -> Dict[str, Dict]:
-    """What the papers report, by the title of the table."""
+    """Return what the papers report, by the title of the table."""
     return yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
 
 
 def paper(name: str) -> str:
-    """The paper's top-1 for a config in %, or a dash."""
+    """Return the paper's top-1 for a config in %, or a dash."""
     for title, theirs in numbers().items():
         table = table_of(title.split()[0], title.split()[-1])
         for setting, cells in table.items():
@@ -142,7 +142,7 @@ def paper(name: str) -> str:
 
 
 def paper_table(title: str, results: Dict) -> List[str]:
-    """Lines of a table of the paper, its numbers beside ours."""
+    """Return the lines of a table of the paper, its numbers beside ours."""
     row, bench = title.split()[0], title.split()[-1]
     table = table_of(row, bench)
     columns = list(next(iter(table.values())))
@@ -166,7 +166,7 @@ def paper_table(title: str, results: Dict) -> List[str]:
 
 
 def count(name: str, cfg: Config) -> Tuple[int, int, int]:
-    """Parameters, multiply-adds and frames of one clip."""
+    """Return the parameters, multiply-adds and frames of one clip."""
     net = (cfg.model.get('shared') or cfg.model).backbone
     joints = get_layout(net.graph_cfg.layout).num_node
     data = cfg.test_dataloader.dataset
@@ -183,7 +183,7 @@ def count(name: str, cfg: Config) -> Tuple[int, int, int]:
 
 
 def describe(name: str, results: Dict) -> Dict:
-    """What the table and the metafile say about a config."""
+    """Describe a config for the table and the metafile."""
     path = config_of(name)[0]
     cfg = Config.fromfile(path)
     loader = cfg.train_dataloader
@@ -223,7 +223,7 @@ def describe(name: str, results: Dict) -> Dict:
 
 
 def tables(rows: Dict[str, Dict], results: Dict) -> str:
-    """For each benchmark the paper's tables, and one of all configs."""
+    """Return for each benchmark the paper's tables, and one of all configs."""
     text, title = [], None
     for name, row in rows.items():
         if heading(name) != title:
@@ -238,7 +238,7 @@ def tables(rows: Dict[str, Dict], results: Dict) -> str:
 
 
 def metafile(rows: Dict[str, Dict], results: Dict) -> str:
-    """The same in MMAction2's form."""
+    """Return the same in MMAction2's form."""
     models = []
     for name, row in rows.items():
         own: Dict[str, Any] = results.get(name, {})

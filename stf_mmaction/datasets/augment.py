@@ -53,7 +53,7 @@ class SkeletonAugmentation(BaseTransform):
         raise NotImplementedError
 
     def _seen(self, results: Dict) -> np.ndarray:
-        """Which joints were seen, (M, T, V)."""
+        """Return which joints were seen, (M, T, V)."""
         kind, shape = type(self).__name__, np.shape(results['keypoint'])
         name = results.get('frame_dir', '(no id)')
         if len(shape) != 4 or shape[3] not in (2, 3) or 'streams' in results:
@@ -242,7 +242,7 @@ class RandomSkeletonMirror(SkeletonAugmentation):
 
     @staticmethod
     def _middle(results: Dict, points: np.ndarray, seen: np.ndarray) -> float:
-        """x of the mirror."""
+        """Return x of the mirror."""
         if 'visibility' in results:
             return 0.0
         shape: Optional[Sequence[int]] = results.get('img_shape')

@@ -180,6 +180,6 @@ class Source(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _weights(frames: bytes, shape: Tuple[int, int], length: int) -> np.ndarray:
-    """Weights in float32; clips of one length mostly have the same ones."""
+    """Return the weights in float32; clips of one length mostly have the same ones."""
     origin = np.frombuffer(frames, np.int64).reshape(shape)
     return frame_weights(origin, length).astype(np.float32)

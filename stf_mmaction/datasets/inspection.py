@@ -81,7 +81,7 @@ def summarize(clips: Iterable[Dict], layout: Layout) -> SplitSummary:
 
 
 def _suspicious(keypoint: np.ndarray, seen: np.ndarray, present: np.ndarray) -> Iterator[str]:
-    """What looks wrong with a clip (M, T, V, C)."""
+    """Return what looks wrong with a clip (M, T, V, C)."""
     if not present.any():
         yield 'nobody in them'
         return
@@ -98,7 +98,7 @@ def _suspicious(keypoint: np.ndarray, seen: np.ndarray, present: np.ndarray) -> 
 
 
 def _size(keypoint: np.ndarray, seen: np.ndarray) -> float:
-    """The median extent of the poses with the most joints seen."""
+    """Return the median extent of the poses with the most joints seen."""
     count = seen.sum(2)
     poses = np.argwhere(count == count.max())
     extents = [np.ptp(keypoint[m, t][seen[m, t]], axis=0).max() for m, t in poses]
@@ -106,7 +106,7 @@ def _size(keypoint: np.ndarray, seen: np.ndarray) -> float:
 
 
 def _upside_down(keypoint: np.ndarray, seen: np.ndarray, layout: Layout) -> List[bool]:
-    """Whether a head is below the hips; nothing where that is not known."""
+    """Return whether a head is below the hips; nothing where that is not known."""
     names = layout.names or ()
     heads = [j for j, name in enumerate(names) if name in ('head', 'nose', 'neck')]
     hips = [j for j, name in enumerate(names) if name in ('l_hip', 'r_hip')]
@@ -119,7 +119,7 @@ def _upside_down(keypoint: np.ndarray, seen: np.ndarray, layout: Layout) -> List
 def warnings_of(
     splits: Dict[str, SplitSummary], layout: Layout, num_classes: Optional[int] = None
 ) -> List[str]:
-    """What looks wrong, a sentence each, the most serious first.
+    """Return what looks wrong, a sentence each, the most serious first.
 
     Args:
         splits (dict[str, SplitSummary]): By name; ``train`` is compared with
@@ -199,7 +199,7 @@ def _some(items: Sequence, most: int = 5) -> str:
 def class_table(
     splits: Dict[str, SplitSummary], names: Optional[Sequence[str]] = None
 ) -> List[Tuple[str, ...]]:
-    """Rows of a table: the class, and its clips in each split.
+    """Return the rows of a table: the class, and its clips in each split.
 
     Args:
         splits (dict[str, SplitSummary]): By name.

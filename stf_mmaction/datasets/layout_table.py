@@ -6,7 +6,7 @@ Pairs = Tuple[Tuple[int, int], ...]
 
 
 def _tree(*chains: str) -> Pairs:
-    """(child, parent) of bones in chains, each written from parent to child."""
+    """Return the (child, parent) of bones in chains, each written from parent to child."""
     bones = []
     for chain in chains:
         joints = [int(joint) for joint in chain.split()]
@@ -39,7 +39,7 @@ def _skeleton(
 
 
 def _ntu(fingers: Tuple[str, ...]) -> Dict[str, Any]:
-    """Kinect v2 as in NTU RGB+D; the tables differ in what a finger hangs on."""
+    """Return Kinect v2 as in NTU RGB+D; the tables differ in what a finger hangs on."""
     return _skeleton(
         'spine_base spine_mid neck head l_shoulder l_elbow l_wrist l_hand r_shoulder r_elbow '
         'r_wrist r_hand l_hip l_knee l_ankle l_foot r_hip r_knee r_ankle r_foot spine_shoulder '
@@ -102,7 +102,7 @@ _OPENPOSE_BONES = (
 
 
 def _fingers(wrist: int, palm: Optional[int] = None) -> Tuple[str, ...]:
-    """Chains of five fingers, the joints after ``wrist`` (and ``palm``).
+    """Return the chains of five fingers, the joints after ``wrist`` (and ``palm``).
 
     The thumb begins at the wrist, the others at the palm if there is one.
     """
@@ -115,7 +115,7 @@ def _fingers(wrist: int, palm: Optional[int] = None) -> Tuple[str, ...]:
 
 
 def _finger_names(joints: str, thumb: str) -> str:
-    """Names of five fingers of four joints."""
+    """Return the names of five fingers of four joints."""
     return ' '.join(
         f'{finger}_{joint}'
         for finger in ('thumb', 'index', 'middle', 'ring', 'little')
@@ -142,7 +142,7 @@ _FACE_PAIRS = (
 
 
 def _whole_body() -> Dict[str, Any]:
-    """COCO-WholeBody, 133 joints: body, feet, 68 points of a face, hands."""
+    """Return COCO-WholeBody, 133 joints: body, feet, 68 points of a face, hands."""
     numbered = ' '.join(
         f'{part}{i}'
         for part, count in (('face', 68), ('l_hand', 21), ('r_hand', 21))

@@ -21,7 +21,7 @@ class Layout:
     Attributes:
         num_node (int): V.
         inward (tuple[tuple[int, int]]): (child, parent) of each bone. The
-            stream of bones and the picture want a tree; the graph may have
+            stream of bones and the picture require a tree; the graph may have
             rings.
         center (int): The joint that normalisation moves to the origin.
         names (tuple[str], optional): Of the joints, V of them.
@@ -85,7 +85,7 @@ class Layout:
             )
 
     def _toward(self, start: int) -> Dict[int, int]:
-        """The next joint on a shortest path to ``start``, of each that has one."""
+        """Return the next joint on a shortest path to ``start``, of each that has one."""
         near: Dict[int, List[int]] = {j: [] for j in range(self.num_node)}
         for child, parent in self.inward:
             near[child].append(parent)
@@ -126,7 +126,7 @@ class Layout:
         return next(j for j, p in enumerate(self.parents) if j == p)
 
     def path(self, start: int, end: int) -> Tuple[int, ...]:
-        """The fewest joints along the skeleton from ``start`` to ``end``.
+        """Return the fewest joints along the skeleton from ``start`` to ``end``.
 
         Args:
             start (int): The first joint.
@@ -145,7 +145,7 @@ LAYOUTS: Dict[str, Layout] = {name: Layout(name=name, **joints) for name, joints
 
 
 def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
-    """A layout by its name, from a JSON file or from a dict.
+    """Return a layout by its name, from a JSON file or from a dict.
 
     Args:
         layout (str or dict): A key of ``LAYOUTS``, or a dict as MMAction2's

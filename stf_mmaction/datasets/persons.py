@@ -97,7 +97,7 @@ def _link(tracks: np.ndarray, center: np.ndarray) -> List[np.ndarray]:
 
 
 def _motion(chain: np.ndarray, keypoint: np.ndarray, seen: np.ndarray, center: np.ndarray) -> float:
-    """Mean standard deviation of the joints over time, relative to the centre."""
+    """Return the mean standard deviation of the joints over time, relative to the centre."""
     frames = np.flatnonzero(chain >= 0)
     tracks = chain[frames]
     mask = seen[tracks, frames][..., None]

@@ -134,7 +134,7 @@ class SkeletonDataset(PoseDataset):
             )
 
     def _some(self, clips: List[Dict]) -> List[Dict]:
-        """The fraction of clips, which does not depend on their order."""
+        """Return the fraction of clips, which does not depend on their order."""
         if self.fraction == 1:
             return clips
         names = sorted(clip_id(clip) for clip in clips)
@@ -284,7 +284,7 @@ class SkeletonDataset(PoseDataset):
 
 
 def _kind(step: Dict) -> str:
-    """Of ``PadTo``, ``'PadTo'`` and ``'mmaction.PadTo'`` the last part."""
+    """Return the last part of ``'mmaction.PadTo'``, of a name or a class."""
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
 
@@ -305,7 +305,7 @@ def _agreed_stream(
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """A file of a folder: an id from a file must not lead out of it."""
+    """Return a file of a folder: an id from a file must not lead out of it."""
     if Path(name).is_absolute() or '..' in Path(name).parts or '\0' in name:
         raise ValueError(f'the clip {name[:-4]!r:.100} names a file outside {folder}: rename it')
     return folder / name

@@ -24,7 +24,7 @@ def _check_joints(results: Dict, layout: Layout) -> None:
 
 
 def _visibility(results: Dict, seen: np.ndarray) -> np.ndarray:
-    """The score, or 1, of each joint that is there, (M, T, V)."""
+    """Return the score, or 1, of each joint that is there, (M, T, V)."""
     score = results.pop('keypoint_score', None)
     if score is None:
         return seen.astype(np.float32)
@@ -107,7 +107,7 @@ class PrepareSkeleton(BaseTransform):
         return person[nearest, self.layout.center]
 
     def _height(self, person: np.ndarray, seen: np.ndarray, center: np.ndarray) -> float:
-        """Of a person (T, V, C), in the unit of the file."""
+        """Return the height of a person (T, V, C), in the unit of the file."""
         lengths = np.zeros(0)
         if self.layout.height is not None:
             path = list(self.layout.path(*self.layout.height))
@@ -178,7 +178,7 @@ class SkeletonStream(BaseTransform):
         return results
 
     def _stream(self, stream: str, values: np.ndarray, visible: np.ndarray) -> np.ndarray:
-        """(M, T, V, C) and (M, T, V) -> (M, T, V, C + 1)."""
+        """Compute the stream, (M, T, V, C) and (M, T, V) -> (M, T, V, C + 1)."""
         if stream.startswith('b'):
             values, visible = self._bones(values, visible)
         if stream.endswith('m'):

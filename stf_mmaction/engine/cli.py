@@ -31,7 +31,7 @@ CHECKS = (
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that both tools take, named as in MMAction2."""
+    """Add the arguments that train.py and test.py share, named as in MMAction2."""
     parser.add_argument(
         '--work-dir',
         help='where logs and checkpoints go; defaults to the work_dir of the '
@@ -54,19 +54,19 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def existing(path: str) -> str:
-    """An argparse type: a file that is there."""
+    """Check that a file exists, as an argparse type."""
     if not Path(path).is_file():
         raise argparse.ArgumentTypeError(f'file {path} does not exist')
     return path
 
 
 def checkpoint(path: str) -> str:
-    """An argparse type: a checkpoint file that is there, or a URL."""
+    """Check that a checkpoint file exists or is a URL, as an argparse type."""
     return path if path.startswith(('http://', 'https://')) else existing(path)
 
 
 def positive(text: str) -> int:
-    """An argparse type: a whole number from 1 on."""
+    """Parse a whole number of at least 1, as an argparse type."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} must be at least 1')
     return int(text)
@@ -101,7 +101,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 
 def build_runner(cfg: Config) -> Runner:
-    """The Runner of a config, on GPUs or without."""
+    """Build the Runner of a config, with or without GPUs."""
     use_cpu_launcher(cfg)
     tune_malloc()
     set_up_cuda(cfg)
@@ -221,7 +221,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _sentence(error: Exception, tools: Path) -> Optional[str]:
-    """What to tell the user; None where only a traceback helps."""
+    """Return what to tell the user, or None where only a traceback helps."""
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, OSError):  # Missing files, full disks, folders of others.
         return os_error_sentence(error)
@@ -253,7 +253,7 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
 
 
 def _worker_sentence(text: str, ours: Path) -> Optional[str]:
-    """The last line of a worker's traceback, if this package raised it."""
+    """Return the last line of a worker's traceback, if this package raised it."""
     files = re.findall(r'^  File "(.+)", line \d+, in ', text, re.MULTILINE)
     last = re.split(r'^\w*(?:Error|Exit): ', text, flags=re.MULTILINE)[-1].strip()
     return last if files and ours in Path(files[-1]).parents else None

@@ -11,7 +11,7 @@ Scores = Dict[str, Tuple[np.ndarray, int]]  # probabilities (K,) and label, by c
 
 
 def read(path: str) -> Scores:
-    """Probabilities (K,) and label of each clip of a dump.
+    """Return the probabilities (K,) and label of each clip of a dump.
 
     Args:
         path (str): The file.

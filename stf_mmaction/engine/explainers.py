@@ -16,17 +16,17 @@ IG_STEPS = 16
 
 
 def focus(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """The focus, Eq. (2), of the network itself."""
+    """Return the focus, Eq. (2), of the network itself."""
     return model.focus(inputs, classes[:, None])['focus'][:, 0]
 
 
 def random(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Noise: what a map is worth that knows nothing."""
+    """Return noise: what a map is worth that knows nothing."""
     return torch.rand(inputs.shape[:-1]).to(inputs)
 
 
 def motion(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Motion energy: the squared speed of each joint; knows the clip, not the network."""
+    """Return motion energy: the squared speed of each joint; knows the clip, not the network."""
     steps = inputs[..., :-1].diff(dim=2).square().sum(-1)
     return torch.cat([steps, steps[:, :, -1:]], 2) if steps.shape[2] else inputs[..., 0] * 0
 
@@ -34,7 +34,7 @@ def motion(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor)
 def integrated_gradients(
     model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor
 ) -> Tensor:
-    """Integrated gradients (Sundararajan et al., 2017) from the reference, by captum."""
+    """Return integrated gradients (Sundararajan et al., 2017) from the reference, by captum."""
     captum = _needed('captum.attr', 'captum')
     method = captum.IntegratedGradients(_Logits(model))
     found = method.attribute(
@@ -48,12 +48,12 @@ def integrated_gradients(
 
 
 def grad_cam(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Grad-CAM (Selvaraju et al., 2017) of the last module, by pytorch-grad-cam."""
+    """Return Grad-CAM (Selvaraju et al., 2017) of the last module, by pytorch-grad-cam."""
     return _cam('GradCAM', model, inputs, classes)
 
 
 def layer_cam(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """LayerCAM (Jiang et al., 2021) of the last module, by pytorch-grad-cam."""
+    """Return LayerCAM (Jiang et al., 2021) of the last module, by pytorch-grad-cam."""
     return _cam('LayerCAM', model, inputs, classes)
 
 
@@ -91,7 +91,7 @@ def explain_with(model: nn.Module, name: str) -> None:
 
 
 def _needed(module: str, package: str):
-    """A module of a package that only this comparison needs."""
+    """Return a module of a package that only this comparison needs."""
     try:
         return __import__(module, fromlist=['*'])
     except ImportError as error:

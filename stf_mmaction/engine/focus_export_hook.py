@@ -97,7 +97,7 @@ class FocusExportHook(Hook):
 
 
 def _parts(dataset) -> Iterator:
-    """Data sets with a pipeline, within RepeatDataset, ConcatDataset and so on."""
+    """Return data sets with a pipeline, within RepeatDataset, ConcatDataset and so on."""
     if hasattr(dataset, 'datasets'):
         for part in dataset.datasets:
             yield from _parts(part)

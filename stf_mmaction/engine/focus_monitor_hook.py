@@ -130,7 +130,7 @@ def focus_scalars(model: nn.Module, dataset, indices: List[int]) -> Dict[str, fl
 
 
 def _measures(focus: ModuleFocus) -> Dict[str, Tensor]:
-    """Numbers of each clip, shape (N,)."""
+    """Return the numbers of each clip, shape (N,)."""
     first, present = focus.first, focus.present
     out = dict(
         entropy=entropy(first, present),

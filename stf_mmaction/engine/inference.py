@@ -118,7 +118,7 @@ def class_names_of(
 
 
 def build_test_dataset(cfg: Config):
-    """The test clips of a config.
+    """Build the test data set of a config.
 
     Args:
         cfg (mmengine.Config): The config.
@@ -244,7 +244,7 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
 
 
 def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
-    """As ``trace``, with a sentence where MMAction2's transforms have none."""
+    """Call ``trace``, and explain in a sentence where MMAction2's transforms fail."""
     shape, scored = clip['keypoint'].shape, 'keypoint_score' in clip
     try:
         return trace(pipeline, clip)
@@ -264,7 +264,7 @@ def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
 def focus_of_clip(
     model: nn.Module, dataset, index: int, class_names: Optional[List[str]] = None
 ) -> FocusedClip:
-    """The focus of a model on one clip, for the class that it predicts.
+    """Compute the focus of a model on one clip, for the class that it predicts.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.

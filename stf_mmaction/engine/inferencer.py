@@ -70,7 +70,7 @@ class STFInferencer:
         self.class_names = self._names(class_names, dataset.get('metainfo'))
 
     def _names(self, given: Union[Sequence[str], str, None], meta: Optional[Dict]):
-        """Names of the classes, or None where nobody knows them."""
+        """Return the names of the classes, or None where they are unknown."""
         if given is None:
             meta = dict(meta or {})
             if isinstance(meta.get('classes'), str):
@@ -239,7 +239,7 @@ def _is_list_of_clips(keypoints: Union[np.ndarray, Sequence]) -> bool:
 
 
 def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:
-    """A copy with a person axis, which the pipeline may change."""
+    """Return a copy with a person axis, which the pipeline may change."""
     array = np.array(value)
     if array.ndim == dims - 1:
         array = array[None]

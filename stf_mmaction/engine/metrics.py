@@ -34,7 +34,7 @@ class MemberAccMetric(AccMetric):
             result['members'] = {name: score.cpu().numpy() for name, score in members.items()}
 
     def compute_metrics(self, results: List[Dict]) -> Dict[str, float]:
-        """Accuracies over all results.
+        """Compute the accuracies over all results.
 
         Args:
             results (list[dict]): From :meth:`process`, of all processes.

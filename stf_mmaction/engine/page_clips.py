@@ -68,7 +68,7 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
 
 
 def _places(network: Network) -> Dict[str, int]:
-    """Index of each clip of a data set by its id."""
+    """Return the index of each clip of a data set by its id."""
     dataset = network.dataset
     return {dataset.get_data_info(i).get('frame_dir', str(i)): i for i in range(len(dataset))}
 

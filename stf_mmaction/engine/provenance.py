@@ -31,7 +31,7 @@ class Difference(NamedTuple):
     Attributes:
         what (str): ``stream``, ``layout`` and so on.
         trained: In the config of the checkpoint.
-        given: In the config at hand.
+        given: In the present config.
     """
 
     what: str
@@ -70,7 +70,7 @@ def config_of(checkpoint: Dict) -> Dict:
 
 
 def _literal(node: ast.AST) -> Any:
-    """``ast.literal_eval`` that also knows ``dict(key=value)``."""
+    """Evaluate a literal, which may also be ``dict(key=value)``."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict':
         out = dict(_literal(node.args[0])) if node.args else {}
         for keyword in node.keywords:
@@ -174,7 +174,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _skeleton(layout: Any) -> Optional[tuple]:
-    """What matters of a layout, by its name, file or dict."""
+    """Return what matters of a layout, by its name, file or dict."""
     try:
         layout = get_layout(layout)
     except (FileNotFoundError, ValueError, TypeError):

@@ -121,7 +121,7 @@ class ReproducibleHook(Hook):
 
 
 def _waiting_gradients(runner: Runner) -> Dict[str, Tensor]:
-    """Copies of gradients that the optimizer has not used, by name."""
+    """Return the copies of gradients that the optimizer has not used, by name."""
     wrapper = runner.optim_wrapper
     if not isinstance(wrapper, OptimWrapper) or wrapper.should_update():
         return {}

@@ -89,7 +89,7 @@ def choose_checkpoint(work_dir: Union[str, Path], out_dir: Optional[str] = None)
 
 
 def _last_named(work_dir: Path, folder: Path, notes: List[str]) -> Optional[Path]:
-    """What ``last_checkpoint`` names, in the folder itself."""
+    """Return what ``last_checkpoint`` names, in the folder itself."""
     file = work_dir / 'last_checkpoint'
     if not file.is_file():
         return None
@@ -105,7 +105,7 @@ def _last_named(work_dir: Path, folder: Path, notes: List[str]) -> Optional[Path
 
 
 def _order(path: Path) -> tuple:
-    """Epochs and iterations by number, the best ones so far last."""
+    """Order epochs and iterations by number, the best ones so far last."""
     number = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
     return (bool(number), int(number[1]) if number else 0, path.stat().st_mtime)
 
@@ -159,7 +159,7 @@ def _optimizer_changes(runner: Runner, checkpoint: Dict) -> List[str]:
 
 
 def _plain(value):
-    """Lists and tuples alike: a checkpoint may turn one into the other."""
+    """Make lists and tuples alike: a checkpoint may turn one into the other."""
     return list(value) if isinstance(value, (list, tuple)) else value
 
 

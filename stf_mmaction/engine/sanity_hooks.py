@@ -16,7 +16,7 @@ from .weights import fit_weights
 
 
 def unwrapped(runner: Runner) -> nn.Module:
-    """The model of a runner without its DDP wrapper."""
+    """Return the model of a runner without its DDP wrapper."""
     model = runner.model
     return model.module if is_model_wrapper(model) else model
 

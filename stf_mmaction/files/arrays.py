@@ -24,7 +24,7 @@ _MAX_EMPTY = 10**6
 
 
 def make_dtype(kind: str, align: bool = False, copy: bool = True) -> Blank:
-    """A dtype, of which the byte order follows."""
+    """Return a dtype, of which the byte order follows."""
     if type(kind) is not str or not _KINDS.fullmatch(kind):
         raise RefusedError(f'it holds an array of {str(kind)[:40]!r}, not of numbers or text')
     dtype = np.dtype(kind)
@@ -41,7 +41,7 @@ def make_dtype(kind: str, align: bool = False, copy: bool = True) -> Blank:
 
 
 def make_array(shape: Sequence[int], dtype: np.dtype, data: Any, order: str) -> np.ndarray:
-    """An array of its own bytes.
+    """Return an array of its own bytes.
 
     Args:
         shape (tuple[int]): Its shape.
@@ -87,7 +87,7 @@ def _reconstruct(kind: Any, shape: Any, code: Any) -> Blank:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How protocols 0 to 2 write bytes."""
+    """Return how protocols 0 to 2 write bytes."""
     if encoding not in ('latin1', 'latin-1'):
         raise RefusedError(f'it has bytes in the encoding {str(encoding)[:40]!r}')
     return text.encode('latin-1')

@@ -59,7 +59,7 @@ class _Storage(Unfinished):
 def _tensor(
     storage: _Storage, offset: int, size: Sequence[int], stride: Sequence[int], dtype: Any = None
 ) -> Tensor:
-    """A view of a storage, all inside it and none of it twice."""
+    """Return a view of a storage, all inside it and none of it twice."""
     if not isinstance(storage, _Storage):
         raise RefusedError('it has a tensor without data')
     dtype = storage.dtype if dtype is None else dtype
@@ -96,7 +96,7 @@ def _device(kind: str, *index: int) -> torch.device:
 
 
 def _statistic(owner: Any, name: str) -> str:
-    """How HistoryBuffer names its statistics."""
+    """Return a statistic by the name that HistoryBuffer gives it."""
     if owner is not _HISTORY or name not in ('min', 'max', 'current', 'mean'):
         raise RefusedError(
             f'it asks for {str(name)[:40]!r} of a value, which nothing of MMEngine does: '
@@ -251,7 +251,7 @@ def _read_archive(archive: zipfile.ZipFile, size: int) -> Any:
 
 
 def _filled(stream: BinaryIO, count: int, dtype: torch.dtype) -> _Storage:
-    """A storage of the next bytes."""
+    """Return a storage of the next bytes."""
     data = torch.empty(count, dtype=torch.uint8)
     view = memoryview(data.numpy())
     done = 0
@@ -266,7 +266,7 @@ def _filled(stream: BinaryIO, count: int, dtype: torch.dtype) -> _Storage:
 
 
 def _read_older(file: BinaryIO, size: int, is_part: bool = False) -> Any:
-    """As torch wrote before 1.6, and as it pickles storages to this day."""
+    """Read what torch wrote before 1.6, and how it pickles storages to this day."""
 
     def pickled(persistent: Any = None) -> Any:
         reader = Unpickler(file, size - file.tell(), TORCH_CONSTRUCTORS, persistent)

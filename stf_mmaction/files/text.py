@@ -106,7 +106,7 @@ def _npz_bytes(file: BinaryIO) -> int:
 
 
 def _array_bytes(stream: BinaryIO, name: str) -> int:
-    """The size of an array by its header."""
+    """Return the size of an array by its header."""
     try:
         version = np.lib.format.read_magic(stream)
     except ValueError:

@@ -58,7 +58,7 @@ _LEAVES = {str, int, float, bool, bytes, bytearray, complex, type(None), np.ndar
 
 
 def _parts(item: Any) -> Any:
-    """The values in a container; none where an item is no container."""
+    """Return the values in a container; none where an item is no container."""
     if isinstance(item, dict):
         return item.values()
     if type(item) in (list, tuple, deque):

@@ -85,7 +85,7 @@ class Bytes(Unfinished):
             raise RefusedError('it is cut off')
 
     def whole(self) -> bytes:
-        """The bytes by themselves."""
+        """Return the bytes by themselves."""
         target = bytearray(self.size)
         self.read_into(memoryview(target))
         return bytes(target)
@@ -134,7 +134,7 @@ class Unpickler:
         return value
 
     def load_part(self) -> Any:
-        """As ``load``, for what is only a part of a value."""
+        """Load like ``load``, for what is only a part of a value."""
         collects = gc.isenabled()
         gc.disable()  # Nothing here is garbage, and looking for it takes half the time.
         try:
@@ -200,7 +200,7 @@ class Unpickler:
         self._at = at
 
     def _fill(self, count: int) -> None:
-        """Have at least ``count`` bytes from the position on."""
+        """Read until at least ``count`` bytes are available from the position on."""
         self._spend(_MEMO_BYTES * (len(self._memo) - self._num_paid))
         self._num_paid = len(self._memo)
         kept = self._buffer[self._at :]
@@ -215,7 +215,7 @@ class Unpickler:
         self._buffer, self._at = kept + read, 0
 
     def take(self, count: int) -> bytes:
-        """The next bytes."""
+        """Return the next bytes."""
         if self._at + count > len(self._buffer):
             self._fill(count)
         end = self._at + count
@@ -224,7 +224,7 @@ class Unpickler:
         return taken
 
     def _push_bytes(self, count: int) -> None:
-        """The next bytes, or where they are."""
+        """Return the next bytes, or where they are."""
         if count < _LAZY_BYTES:
             self._stack.append(self.take(count))
             return
@@ -244,7 +244,7 @@ class Unpickler:
         self._stack.append(Bytes(self._file, place, count, view))
 
     def _settled(self, items: List[Any]) -> List[Any]:
-        """The parts of a container, without those that are not yet read.
+        """Return the parts of a container, without those that are not yet read.
 
         What describes an array is a tuple with its dtype; that waits.
         """
@@ -449,7 +449,7 @@ def _decode(data: bytes, encoding: str) -> str:
 
 
 def check_key(value: Any) -> Any:
-    """A key whose hash is quick, and seldom that of another."""
+    """Return a key whose hash is quick, and seldom that of another."""
     if not isinstance(value, _KEYS):
         raise RefusedError(f'it has a {type(value).__name__} as a key')
     if type(value) is int and value.bit_length() > 64:
@@ -458,7 +458,7 @@ def check_key(value: Any) -> Any:
 
 
 def _steps() -> List[Optional[Callable[[Unpickler], None]]]:
-    """What each instruction does, by its byte."""
+    """Return what each instruction does, by its byte."""
 
     def push(value):
         return lambda self: self._stack.append(value)

@@ -84,7 +84,7 @@ def check_writable(path: Union[str, Path]) -> None:
 
 
 def os_error_sentence(error: OSError) -> str:
-    """What went wrong with which file, and what to do.
+    """Return what went wrong with which file, and what to do.
 
     Args:
         error (OSError): Of a file.

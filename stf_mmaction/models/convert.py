@@ -69,7 +69,7 @@ def convert_msg3d_state_dict(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]
 
 
 def _norm(source, out, names, target) -> None:
-    """One batch norm from several that stand side by side."""
+    """Join several batch norms that stand side by side into one."""
     for part in _NORM:
         out[f'{target}.{part}'] = torch.cat([source.pop(f'{name}.{part}') for name in names])
     counts = [source.pop(f'{name}.num_batches_tracked', None) for name in names]

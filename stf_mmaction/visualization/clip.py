@@ -24,7 +24,7 @@ class FocusedClip(NamedTuple):
 
     @property
     def seen(self) -> np.ndarray:
-        """numpy.ndarray: Which joints were seen, boolean, shape (M, T, V)."""
+        """Return numpy.ndarray: Which joints were seen, boolean, shape (M, T, V)."""
         return (self.keypoint != 0).any(-1) & np.isfinite(self.keypoint).all(-1)
 
     def present(self) -> 'FocusedClip':

@@ -122,7 +122,7 @@ def draw_pose(
 
 
 def _colors(layout: Layout) -> List[str]:
-    """The colour of each joint: left, right or neither."""
+    """Return the colour of each joint: left, right or neither."""
     left, right = ({pair[side] for pair in layout.pairs} for side in (0, 1))
     return [
         LEFT if joint in left else RIGHT if joint in right else MIDDLE

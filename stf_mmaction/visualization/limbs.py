@@ -88,7 +88,7 @@ def _neighbours(layout: Layout) -> Dict[int, Set[int]]:
 
 
 def _parts(joints: Set[int], near: Dict[int, Set[int]]) -> List[Set[int]]:
-    """Connected parts of some joints."""
+    """Return connected parts of some joints."""
     left, parts = set(joints), []
     while left:
         part, stack = set(), [min(left)]

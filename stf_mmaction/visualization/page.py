@@ -106,7 +106,7 @@ def write_page(
 
 
 def _limb_starts(order: List[int], layout: Layout) -> List[int]:
-    """Joints that do not continue the limb of the joint above them."""
+    """Return the joints that do not continue the limb of the joint above them."""
     parents, root = layout.parents, layout.root
     forks = {p for p in parents if p != root and list(parents).count(p) > 1}
     return [
@@ -143,7 +143,7 @@ def _check(
 
 
 def _record(clip: PageClip) -> Dict:
-    """A clip as the page reads it, without the persons who are never seen."""
+    """Return a clip as the page reads it, without the persons who are never seen."""
     seen = (clip.keypoint != 0).any(-1)
     present = seen.any((1, 2))
     present[0] |= not present.any()
@@ -171,7 +171,7 @@ def _record(clip: PageClip) -> Dict:
 
 
 def _quantised(keypoint: np.ndarray, seen: np.ndarray) -> Tuple[np.ndarray, List[float], float]:
-    """Whole numbers, and the middle and step that turn them back."""
+    """Return whole numbers, and the middle and step that turn them back."""
     channels = keypoint.shape[-1]
     places = keypoint[seen].astype(np.float64)
     if not len(places):
@@ -214,7 +214,7 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Dict) -> str:
-    """JSON that no HTML parser finds a tag or a comment in."""
+    """Return JSON in which no HTML parser finds a tag or a comment."""
     text = json.dumps(data, separators=(',', ':'), allow_nan=False)
     for letter in '<>&':
         text = text.replace(letter, f'\\u{ord(letter):04x}')

@@ -79,13 +79,13 @@ def add_bar(figure: 'Figure', image, label: str = 'focus') -> None:
 
 
 def _height(clip: FocusedClip) -> float:
-    """Inches for a clip: rows that are named one by one have room for it."""
+    """Return inches for a clip: rows that are named one by one have room for it."""
     persons, _, joints, _ = clip.keypoint.shape
     return float(np.clip(0.6 + 0.095 * min(persons * joints, LABELS), 1.9, 3.2))
 
 
 def _choose_frames(projected: Projected, aspect: float) -> np.ndarray:
-    """Evenly spaced frames, as many poses as fit beside each other."""
+    """Return evenly spaced frames, as many poses as fit beside each other."""
     left, right, bottom, top = projected.limits
     fit = int(aspect * (top - bottom) / ((right - left) * GAP))
     count = int(np.clip(fit, *POSES))

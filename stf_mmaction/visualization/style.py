@@ -47,7 +47,7 @@ class Theme(NamedTuple):
 
     @property
     def colors(self) -> 'Colormap':
-        """Colormap: From no focus to all focus."""
+        """Return colormap: From no focus to all focus."""
         import numpy as np
         from matplotlib import colormaps
         from matplotlib.colors import ListedColormap

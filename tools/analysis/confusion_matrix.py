@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def confusion(scores):
-    """Counts (K, K) of a test; rows are the true classes, columns the predicted."""
+    """Return counts (K, K) of a test; rows are the true classes, columns the predicted."""
     count = len(next(iter(scores.values()))[0])
     matrix = np.zeros((count, count), dtype=int)
     for values, label in scores.values():
@@ -31,7 +31,7 @@ def confusion(scores):
 
 
 def confused(matrix, names):
-    """Rows (true, predicted, clips, share of the class in %), the largest share first."""
+    """Return rows (true, predicted, clips, share of the class in %), the largest share first."""
     wrong = matrix * (1 - np.eye(len(matrix), dtype=int))
     shares = 100 * wrong / np.maximum(matrix.sum(1, keepdims=True), 1)
     rows, columns = np.nonzero(wrong)

@@ -27,7 +27,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_log(path):
-    """The ``scalars.json`` of the latest run of a work directory."""
+    """Return the ``scalars.json`` of the latest run of a work directory."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -39,7 +39,7 @@ def find_log(path):
 
 
 def read(path):
-    """Lines of a log as (epoch, scalars); a validation belongs to the epoch before it."""
+    """Return a log as (epoch, scalars); a validation belongs to the epoch before it."""
     lines = []
     epoch, last = 0.0, 0
     per_epoch = {}
@@ -63,7 +63,7 @@ def read(path):
 
 
 def series(log, key):
-    """Places and values of a key in a log."""
+    """Return places and values of a key in a log."""
     points = [(epoch, line[key]) for epoch, line in log if key in line]
     return [list(column) for column in zip(*points)] or [[], []]
 

@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def load(path):
-    """Features (N, C), labels (N,), ids (N,) and the names of the classes, if they are known."""
+    """Return features (N, C), labels (N,), ids (N,) and the class names, if known."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
@@ -42,7 +42,7 @@ def load(path):
 
 
 def principal_components(features):
-    """The two directions of the largest variance, (N, C) -> (N, 2); signs are fixed."""
+    """Return the two directions of the largest variance, (N, C) -> (N, 2); signs are fixed."""
     centred = features.astype(np.float64) - features.mean(0)
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
@@ -53,7 +53,7 @@ def principal_components(features):
 
 
 def t_sne(features, seed):
-    """t-SNE (van der Maaten and Hinton, 2008), (N, C) -> (N, 2)."""
+    """Return t-SNE (van der Maaten and Hinton, 2008), (N, C) -> (N, 2)."""
     try:
         from sklearn.manifold import TSNE
     except ImportError:

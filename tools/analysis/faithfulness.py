@@ -67,7 +67,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def single(model, name):
-    """The network itself, or a member of an ensemble by name."""
+    """Return the network itself, or a member of an ensemble by name."""
     members = dict(model.members.items()) if hasattr(model, 'members') else {}
     if name is None:
         return model.lead
@@ -78,7 +78,7 @@ def single(model, name):
 
 
 def load_clips(model, dataset, count):
-    """Inputs (N, M, T, V, C) and labels (N,) of clips spread over a data set."""
+    """Return inputs (N, M, T, V, C) and labels (N,) of clips spread over a data set."""
     inputs, labels = [], []
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
         sample = dataset[int(index)]
@@ -91,7 +91,7 @@ def load_clips(model, dataset, count):
 
 
 def acting_joints(path, num_classes, joints):
-    """Joints that act in each class, boolean (K, V); none where it is not known."""
+    """Return the joints that act in each class, boolean (K, V); none where it is not known."""
     target = torch.zeros(num_classes, joints, dtype=torch.bool)
     for kind, acting in json.loads(Path(path).read_text()).items():
         if not kind.isdecimal() or int(kind) >= num_classes:
@@ -104,7 +104,7 @@ def acting_joints(path, num_classes, joints):
 
 
 def randomised(config, model, args, head_alone):
-    """The network with fresh weights, all of them or those of its head."""
+    """Return the network with fresh weights, all of them or those of its head."""
     torch.manual_seed(args.seed)
     _, other = load_model(config, None, args.device, args.cfg_options)
     other = single(other, args.member)
@@ -114,7 +114,7 @@ def randomised(config, model, args, head_alone):
 
 
 def mean_and_error(values):
-    """Mean over clips, and its standard error."""
+    """Return mean over clips, and its standard error."""
     return values.mean().item(), (values.std() / len(values) ** 0.5).item()
 
 
@@ -148,7 +148,7 @@ class Study:
         return head.scores(self.model.backbone(inputs)).softmax(1)
 
     def maps(self, name, model, count=None):
-        """Maps of the first clips, or of all, and the seconds they took."""
+        """Return maps of the first clips, or of all, and the seconds they took."""
         torch.manual_seed(self.seed + (model is not self.model))
         start = time.perf_counter()
         batches = zip(self.inputs[:count].split(BATCH), self.classes[:count].split(BATCH))
@@ -161,7 +161,7 @@ class Study:
         return torch.cat([perturbation_curve(self.scores, *b, *settings) for b in batches])
 
     def measure(self, name):
-        """A row of the table, and the two mean curves."""
+        """Return a row of the table, and the two mean curves."""
         maps, seconds = self.maps(name, self.model)
         deletion, insertion = (self.curves(maps, which) for which in (False, True))
         known = self.target.any(1)
@@ -182,7 +182,7 @@ class Study:
 
 
 def draw(curves, steps):
-    """Mean curves of deletion and insertion, side by side."""
+    """Return mean curves of deletion and insertion, side by side."""
     figure = Figure(figsize=(10, 4.2), layout='constrained')
     shares = {name: np.linspace(0, 100, steps + 1) for name in curves}
     for column, what in enumerate(('deleted', 'inserted')):

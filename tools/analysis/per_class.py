@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def report(scores, names):
-    """A row for every class that has clips: recall, precision and F1 in %, likeliest mistake."""
+    """Return a row per class with clips: recall, precision and F1 in %, likeliest mistake."""
     labels = np.array([label for _, label in scores.values()])
     predicted = np.array([values.argmax() for values, _ in scores.values()])
     rows = []
@@ -48,7 +48,7 @@ def report(scores, names):
 
 
 def gains(rows, others):
-    """Rows (class, clips, recall, other recall, gain), the largest gain first."""
+    """Return the rows (class, clips, recall, other recall, gain), the largest gain first."""
     pairs = [
         [name, clips, recall, other[2], recall - other[2]]
         for (name, clips, recall, *_), other in zip(rows, others)
@@ -57,7 +57,7 @@ def gains(rows, others):
 
 
 def shown(rows, most):
-    """All rows, or those at either end."""
+    """Return all rows, or those at either end."""
     return rows if most is None or 2 * most >= len(rows) else rows[:most] + rows[-most:]
 
 

@@ -74,7 +74,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
 
 def one_round(values: np.ndarray) -> int:
-    """Number of frames (M, T, V, C) up to the empty ones or the repetition."""
+    """Return number of frames (M, T, V, C) up to the empty ones or the repetition."""
     values = values[:, : np.flatnonzero(values.any((0, 2, 3)))[-1] + 1]
     frames = values.shape[1]
     same = (values == values[:, :1]).all((0, 2, 3))
@@ -95,7 +95,7 @@ def move_origin(values: np.ndarray) -> np.ndarray:
 
 @functools.lru_cache(maxsize=4)
 def _member(path: Path, name: str) -> np.ndarray:
-    """An array of an NPZ file, mapped from the disk; read if it is compressed."""
+    """Return an array of an NPZ file, mapped from the disk; read if it is compressed."""
     with zipfile.ZipFile(path) as archive:
         info = archive.getinfo(f'{name}.npy')
     if info.compress_type != zipfile.ZIP_STORED:
@@ -117,7 +117,7 @@ def _member(path: Path, name: str) -> np.ndarray:
 
 
 def find_npz(path: Path) -> List[Clip]:
-    """The clips of an ``.npz`` file; they have no names there."""
+    """Return the clips of an ``.npz`` file; they have no names there."""
     clips = []
     with zipfile.ZipFile(path) as archive:
         names = {name.removesuffix('.npy') for name in archive.namelist()}
@@ -144,7 +144,7 @@ def find_npz(path: Path) -> List[Clip]:
 
 
 def find_npy(folder: Path) -> List[Clip]:
-    """The clips of a folder with ``.npy`` and ``.pkl`` files."""
+    """Return the clips of a folder with ``.npy`` and ``.pkl`` files."""
     clips = []
     for split in ('train', 'val'):
         data = _first(folder, f'{split}_data_joint.npy', f'{split}_data.npy')
@@ -187,7 +187,7 @@ def _read_labels(path: Path) -> Tuple[List, List]:
 
 
 def _stem(name: object) -> str:
-    """``S001C001P001R001A001.skeleton`` is the clip without the ending."""
+    """Return ``S001C001P001R001A001.skeleton`` is the clip without the ending."""
     return str(name).removesuffix('.skeleton').removesuffix('.json')
 
 
@@ -196,7 +196,7 @@ def _first(folder: Path, *names: str) -> Optional[Path]:
 
 
 def find_clips(source: Path) -> List[Clip]:
-    """The clips of a folder or file."""
+    """Return the clips of a folder or file."""
     if source.is_dir():
         return find_npy(source)
     try:

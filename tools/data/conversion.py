@@ -58,7 +58,7 @@ class Clip(NamedTuple):
 
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments that every converter takes."""
+    """Add the arguments that every converter takes."""
     parser.add_argument('out', type=_pickle_path, help='the pickle to write')
     parser.add_argument(
         '--workers',
@@ -69,14 +69,14 @@ def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def existing_folder(path: str) -> Path:
-    """An argparse type: a folder that is there."""
+    """Check that a folder exists, as an argparse type."""
     if not Path(path).is_dir():
         raise argparse.ArgumentTypeError(f'folder {path} does not exist')
     return Path(path)
 
 
 def below_folders(path: str) -> Path:
-    """An argparse type: a folder that is there or can be made."""
+    """Check that a folder exists or can be made, as an argparse type."""
     for folder in (Path(path), *Path(path).parents):
         if folder.is_file():
             raise argparse.ArgumentTypeError(f'{folder} is a file: it cannot be a folder')
@@ -127,7 +127,7 @@ def _unreadable(path: Path) -> Optional[str]:
 
 
 def printable(name: str) -> str:
-    """A name on one line, in UTF-8."""
+    """Return a name on one line, in UTF-8."""
     name = ''.join(c if c.isprintable() else c.encode('unicode-escape').decode() for c in name)
     return name.encode('utf-8', 'backslashreplace').decode()
 
@@ -165,7 +165,7 @@ def convert(
     """Read clips, leave out those that cannot be used, write one pickle.
 
     Each clip is kept in ``<out>.parts`` as soon as it was read. A run that
-    was stopped goes on from there when it is started again, and writes the
+    was stopped resumes when it is started again, and writes the
     same bytes as one that was not. The folder is deleted at the end.
 
     Args:
@@ -290,7 +290,7 @@ def _unique(clips: List[Clip]) -> Tuple[List[Clip], List[Tuple[str, str]]]:
 
 
 def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
-    """Like ``map``, in several processes; in order."""
+    """Map in several processes; in order."""
     if workers == 1:
         yield from map(step, clips)
         return
@@ -300,7 +300,7 @@ def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
     except BrokenProcessPool:
         raise SystemExit(
             '\nerror: a process was killed, perhaps for lack of memory: '
-            'start again with fewer --workers, it goes on from here'
+            'start again with fewer --workers; it resumes from here'
         ) from None
     finally:
         pool.shutdown(cancel_futures=True)
@@ -326,7 +326,7 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
 
 
 def _part(clip: Clip, read: Callable, parts: Path) -> Path:
-    """Another one when the file, its label or an argument has changed."""
+    """Return the name of a part, another one when its file, label or an argument has changed."""
     status = os.stat(clip.source)
     key = (
         f'{clip} {clip.source.resolve()} {status.st_size} '
@@ -340,14 +340,14 @@ def _line(error: Exception) -> str:
 
 
 def _kind(arrays: Dict[str, np.ndarray]) -> str:
-    """What all clips of a pickle have in common."""
+    """Return what all clips of a pickle have in common."""
     joints, channels = arrays['keypoint'].shape[2:]
     scores = 'with' if 'keypoint_score' in arrays else 'without'
     return f'{joints} joints, {channels} channels, {scores} scores'
 
 
 def _annotation(clip: Clip, arrays: Dict[str, np.ndarray], clip_dir: Optional[Path]) -> Dict:
-    """What the pickle says of a clip; its arrays go there or to a file."""
+    """Return what the pickle says of a clip; its arrays go there or to a file."""
     annotation = dict(
         frame_dir=clip.frame_dir, label=clip.label, total_frames=arrays['keypoint'].shape[1]
     )

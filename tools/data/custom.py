@@ -107,7 +107,7 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
 
 
 def _read_columns(path: Path) -> Dict[str, np.ndarray]:
-    """Numbers of each known column; NaN where a cell is blank."""
+    """Return the numbers of each known column; NaN where a cell is blank."""
     lines = read_text(path).splitlines()
     delimiter = delimiter_of(lines[0]) if lines else ','
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
@@ -194,7 +194,7 @@ def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
 def find_clips(
     source: Path, labels: Labels, path: Path
 ) -> Tuple[List[Clip], List[Tuple[str, str]]]:
-    """The clips with a label and a file, and the others."""
+    """Return the clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
     found, unread = find_files(source, lambda name: name.lower().endswith(ENDINGS))
     for file in found:

@@ -91,7 +91,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
 
 def _joints(persons: List[Dict]) -> np.ndarray:
-    """x, y and score, (persons, 18, 3); zero without a score."""
+    """Return x, y and score, (persons, 18, 3); zero without a score."""
     shape = len(persons), NUM_JOINTS
     for person in persons:
         numbers = len(person['pose']), len(person['score'])
@@ -113,7 +113,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
 
 
 def read_labels(path: Path) -> Dict[str, Dict]:
-    """Labels of a split: what is known of each clip by its id."""
+    """Return the labels of a split: what is known of each clip by its id."""
     labels = read_json(path)
     if not isinstance(labels, dict) or not labels:
         raise SystemExit(
@@ -132,7 +132,7 @@ def read_labels(path: Path) -> Dict[str, Dict]:
 
 
 def _number(label: Any) -> Optional[int]:
-    """A label as a number, also from text; None if it is none."""
+    """Return a label as a number, also from text; None if it is none."""
     if isinstance(label, str) and label.strip().isdecimal() and len(label) < 10:
         label = int(label)
     return label if type(label) is int and 0 <= label < 2**31 else None
@@ -143,7 +143,7 @@ def _half(source: Path, split: str) -> Tuple[Path, Path]:
 
 
 def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
-    """The clips of a split, those left out with the reason, names of classes."""
+    """Return the clips of a split, those left out with the reason, names of classes."""
     folder, labels_path = _half(source, split)
     if not folder.exists() and not labels_path.exists():
         return [], [], set()
@@ -175,7 +175,7 @@ def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
 
 
 def class_names(titles: Set[Tuple[int, Any]]) -> Optional[List[str]]:
-    """Names in the order of their numbers; None unless each number has one."""
+    """Return the names in the order of their numbers; None unless each number has one."""
     names = [name for _, name in sorted(titles, key=lambda title: title[0])]
     whole = sorted(number for number, _ in titles) == list(range(len(titles)))
     return names if whole and all(isinstance(name, str) and name for name in names) else None

@@ -60,7 +60,7 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
 
 
 def _frames(data: Any) -> List[List[Dict]]:
-    """The instances of each frame, from the first that is listed to the last."""
+    """Return the instances of each frame, from the first that is listed to the last."""
     if isinstance(data, dict):
         data = data.get('instance_info')
     if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
@@ -83,7 +83,7 @@ def _frames(data: Any) -> List[List[Dict]]:
 
 
 def _person(instance: Any) -> np.ndarray:
-    """Joints and score, (V, 3 or 4)."""
+    """Return the joints and score, (V, 3 or 4)."""
     try:
         joints = np.array(instance['keypoints'], float)
         score = np.array(instance['keypoint_scores'], float)
@@ -100,7 +100,7 @@ def _person(instance: Any) -> np.ndarray:
 
 
 def _track_ids(frames: List[List[Dict]]) -> Optional[List[List[int]]]:
-    """The track of each person; None if one has none, or two of a frame the same."""
+    """Return the track of each person; None if one has none, or two of a frame the same."""
     ids = [[one.get('track_id', -1) for one in instances] for instances in frames]
     fits = all(
         len(set(row)) == len(row) and all(isinstance(i, int) and i >= 0 for i in row) for row in ids
@@ -111,7 +111,7 @@ def _track_ids(frames: List[List[Dict]]) -> Optional[List[List[int]]]:
 def find_clips(
     source: Path, labels: Labels, path: Path
 ) -> Tuple[List[Clip], List[Tuple[str, str]]]:
-    """The clips with a label and a file, and the others."""
+    """Return the clips with a label and a file, and the others."""
     files: Dict[str, List[Path]] = {}
     found, unread = find_files(source, lambda name: name.endswith('.json'))
     for file in found:

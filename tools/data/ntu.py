@@ -218,7 +218,7 @@ def choose_persons(bodies: np.ndarray) -> np.ndarray:
 
 
 def _wide_frames(frames: np.ndarray) -> np.ndarray:
-    """Where (T, V, 3) joints are too wide for a body, (T,)."""
+    """Return where (T, V, 3) joints are too wide for a body, (T,)."""
     width, height, _ = np.moveaxis(np.ptp(frames, axis=1), -1, 0)
     return width > MAX_WIDTH * height
 
@@ -243,7 +243,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
 
 def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, str]:
-    """The official splits of a clip: x-sub, and x-view or x-set."""
+    """Return the official splits of a clip: x-sub, and x-view or x-set."""
     if classes == 60:
         second, is_training = 'xview', camera != 1
     else:
@@ -253,7 +253,7 @@ def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, st
 
 
 def read_missing(path: str) -> Set[str]:
-    """Names in a list; lines that are not names, as its heading, are left."""
+    """Return the names in a list; lines that are not names, as its heading, are left."""
     text = read_text(path)
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
@@ -264,7 +264,7 @@ def read_missing(path: str) -> Set[str]:
 
 
 def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip], List]:
-    """The clips of a benchmark, and those left out with the reason."""
+    """Return the clips of a benchmark, and those left out with the reason."""
     clips: List[Clip] = []
     found, skipped = find_files(source, lambda name: name.endswith('.skeleton'))
     for path in found:

@@ -72,7 +72,7 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
 
 @functools.lru_cache(maxsize=4)
 def _clips_of(folder: Path) -> Dict[Optional[str], Dict[int, Path]]:
-    """The files of all clips in a folder, by frame; it may hold thousands."""
+    """Return the files of all clips in a folder, by frame; it may hold thousands."""
     clips: Dict[Optional[str], Dict[int, Path]] = {}
     for path in folder.iterdir():
         match = NAME.fullmatch(path.name)
@@ -116,7 +116,7 @@ def _joints(person: Any, name: str) -> np.ndarray:
 def find_clips(
     source: Path, labels: Labels, path: Path
 ) -> Tuple[List[Clip], List[Tuple[str, str]]]:
-    """The clips with a label and files, and the others.
+    """Return the clips with a label and files, and the others.
 
     A folder that holds one clip gives it its name; else the files do.
     """

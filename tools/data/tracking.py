@@ -57,7 +57,7 @@ def track(
 
 
 def _steps(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
-    """How far each person would have gone, in its own size, (after, before).
+    """Return how far each person would have gone, in its own size, (after, before).
 
     At most twice what is allowed.
     """
@@ -70,7 +70,7 @@ def _steps(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndar
 
 
 def _extent(person: np.ndarray) -> tuple:
-    """The middle and the size of what was seen of a person (V, C + 1)."""
+    """Return the middle and the size of what was seen of a person (V, C + 1)."""
     points = person[person[:, -1] > 0, :-1]
     return points.mean(0), np.linalg.norm(np.ptp(points, axis=0))
 

@@ -52,7 +52,7 @@ class HideForTest(BaseTransform):
         return results
 
     def _hidden(self, rng: np.random.RandomState, frames: int, joints: int) -> np.ndarray:
-        """Which places are hidden, (T, V)."""
+        """Return which places are hidden, (T, V)."""
         hidden = np.zeros((frames, joints), bool)
         if self.condition == 'joints':
             hidden[:, rng.permutation(joints)[: round(self.amount * joints)]] = True

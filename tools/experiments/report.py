@@ -44,13 +44,13 @@ def parse_args() -> argparse.Namespace:
 
 
 def with_interval(value: Estimate) -> str:
-    """A difference as ``+1.2 [-0.3, 2.7]``; without the interval for one or two pairs."""
+    """Return a difference as ``+1.2 [-0.3, 2.7]``; without the interval for one or two pairs."""
     text = f'{value.mean:+.1f}'
     return text if value.low is None else f'{text} [{value.low:+.1f}, {value.high:+.1f}]'
 
 
 def with_deviation(value: Estimate) -> str:
-    """A mean as ``91.2 ± 0.7``."""
+    """Return a mean as ``91.2 ± 0.7``."""
     return f'{value.mean:.1f}' + ('' if value.sd is None else f' ± {value.sd:.1f}')
 
 
@@ -72,7 +72,7 @@ def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
 
 
 def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -> str:
-    """Two tables of a data set: accuracy and gains; calibration, focus and cost."""
+    """Return two tables of a data set: accuracy and gains; calibration, focus and cost."""
     names = (*TOP1, *OTHERS)
     values = {(r, n): values_of(lines, r, dataset, n) for r in table.rows for n in names}
     whole = {key: list(units(own, splits).values()) for key, own in values.items()}

@@ -146,7 +146,7 @@ def missing(table: Table, done: Set[str], scores: Path, rows: Optional[List[str]
 
 
 def _source() -> Dict[str, str]:
-    """Which code, where and when."""
+    """Describe which code ran, where and when."""
     git = ['git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD']
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')

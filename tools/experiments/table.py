@@ -214,12 +214,12 @@ def _read(config: str) -> Config:
 
 
 def _member(member: Union[str, List]) -> Tuple[str, int]:
-    """A row, or ``[row, offset of the seed]``."""
+    """Return a row, or ``[row, offset of the seed]``."""
     return (member, 0) if isinstance(member, str) else tuple(member)
 
 
 def _flat(options: Dict[str, Any]) -> Dict[str, Any]:
-    """Tuples where MMAction2 requires them."""
+    """Return tuples where MMAction2 requires them."""
     return {key: tuple(v) if isinstance(v, list) and key.endswith('stages') else v
             for key, v in options.items()}  # fmt: skip
 

@@ -25,7 +25,7 @@ class PermutedAdjacencyLoss(STFAdjacencyLoss):
 
     @staticmethod
     def formula(focus: Tensor, embeddings: Sequence[Tensor], present: Tensor) -> Tensor:
-        """Arguments as of :func:`adjacency_loss`."""
+        """Compute the loss; arguments as in :func:`adjacency_loss`."""
         order = torch.randperm(focus.shape[-1], device=focus.device)
         return STFAdjacencyLoss.formula(focus[..., order], embeddings, present)
 
@@ -46,7 +46,7 @@ class MaskedClassificationLoss(WeightedLoss):
 
     @staticmethod
     def formula(masked_logits: Tensor, classes: Tensor) -> Tensor:
-        """Arguments as of :func:`exploration_loss`."""
+        """Compute the loss; arguments as in :func:`exploration_loss`."""
         return F.cross_entropy(masked_logits, classes)
 
 
@@ -64,7 +64,7 @@ class MarginDivergenceLoss(STFDivergenceLoss):
         self.margin = margin
 
     def formula(self, first: Tensor, second: Tensor) -> Tensor:
-        """Arguments as of :func:`divergence_loss`."""
+        """Compute the loss; arguments as in :func:`divergence_loss`."""
         return (self.margin - rms(first - second)).relu().mean()
 
 
@@ -74,12 +74,12 @@ class MeanCoherenceLoss(STFCoherenceLoss):
 
     @staticmethod
     def formula(lower: Tensor, last: Tensor) -> Tensor:
-        """Arguments as of :func:`coherence_loss`."""
+        """Compute the loss; arguments as in :func:`coherence_loss`."""
         return STFCoherenceLoss.formula(lower, last) / last[0].numel() ** 0.5
 
 
 def rms(maps: Tensor) -> Tensor:
-    """Root mean square per clip: (N, M, T', V) -> (N,)."""
+    """Return root mean square per clip: (N, M, T', V) -> (N,)."""
     return clip_norms(maps) / maps[0].numel() ** 0.5
 
 
@@ -146,7 +146,7 @@ class FocusErasingRecognizer(STFRecognizer):
         self.guided, self.joints, self.frames, self.p = guided, joints, frames, p
 
     def loss(self, inputs: Tensor, data_samples: Sequence, **kwargs) -> Dict[str, Tensor]:
-        """Losses of the clips, of which some parts are hidden."""
+        """Return the losses of the clips, of which some parts are hidden."""
         clips = inputs.flatten(0, 1)
         hidden = self.hidden(clips, data_samples)
         clips = clips.masked_fill(hidden[..., None], 0)
@@ -154,7 +154,7 @@ class FocusErasingRecognizer(STFRecognizer):
 
     @torch.no_grad()
     def hidden(self, clips: Tensor, data_samples: Sequence) -> Tensor:
-        """Which places are hidden: boolean, (N, M, T, V).
+        """Return which places are hidden: boolean, (N, M, T, V).
 
         Args:
             clips (torch.Tensor): Shape (N, M, T, V, C).

@@ -1,4 +1,4 @@
-# MMAction2's practice; 128 clips in all.
+# MMAction2's practice; 128 clips per step.
 _base_ = './sgd.py'
 
 optim_wrapper = dict(optimizer=dict(lr=0.1))

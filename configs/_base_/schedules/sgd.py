@@ -1,5 +1,5 @@
-# Of all settings. The rate is meant for so many clips in all, on however
-# many GPUs; a schedule or config of another batch says so.
+# Shared by all schedules. The rate fits this total batch size, on any number of
+# GPUs; a schedule or config with another batch states it.
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 )

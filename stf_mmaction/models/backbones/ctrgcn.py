@@ -29,7 +29,7 @@ KAIMING = [
 
 
 def graph_layout(graph_cfg: Dict) -> Layout:
-    """The layout of a ``graph_cfg``; MMAction2's default if it has none.
+    """Return the layout of a ``graph_cfg``; MMAction2's default if it has none.
 
     Args:
         graph_cfg (dict): Of MMAction2's ``Graph``.
@@ -38,7 +38,7 @@ def graph_layout(graph_cfg: Dict) -> Layout:
 
 
 def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
-    """The ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
+    """Return the ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
 
     Args:
         graph_cfg (dict): With ``mode`` and the like.
@@ -102,11 +102,11 @@ class CTRGraphConv(BaseModule):
         nn.init.constant_(self.bn.weight, 1e-6)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, V) -> (B, D, T, V)."""
+        """Map (B, C, T, V) -> (B, D, T, V)."""
         return self.convolve(x, self.A)
 
     def convolve(self, x: Tensor, adjacency: Tensor) -> Tensor:
-        """With a given adjacency in the place of A_k.
+        """Convolve with a given adjacency in place of A_k.
 
         Args:
             x (torch.Tensor): Shape (B, C, T, V).
@@ -148,12 +148,12 @@ class CTRTemporal(BaseModule):
         self.point = unit_tcn(channels, width, 1, stride)
 
     def init_weights(self) -> None:
-        """Of each branch by itself."""
+        """Initialise each branch by itself."""
         super().init_weights()
         draw_apart(self.reduce[0], len(self.branches))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, D, T, V) -> (B, D, ceil(T / stride), V)."""
+        """Map (B, D, T, V) -> (B, D, ceil(T / stride), V)."""
         parts = self.reduce(x).chunk(3, 1)
         parts = [branch(part) for branch, part in zip(self.branches, parts)]
         return torch.cat([*parts, self.point(x)], 1)
@@ -184,7 +184,7 @@ class CTRGCNBlock(BaseModule):
         self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, V) -> (B, D, ceil(T / stride), V)."""
+        """Map (B, C, T, V) -> (B, D, ceil(T / stride), V)."""
         y = self.tcn(self.gcn(x))
         return self.relu(y if self.residual is None else y + self.residual(x))
 
@@ -195,7 +195,7 @@ class CTRGCNBackbone(BaseModule):
 
     Args:
         graph_cfg (dict): Of MMAction2's ``Graph``, ``layout`` and ``mode``
-            (``'spatial'`` in the paper); the layout may be any of ours.
+            (``'spatial'`` in the paper); the layout may be any built-in one.
         in_channels (int): C of the input. Defaults to 3.
         base_channels (int): Channels of the first four blocks, a multiple of
             4; three blocks have 2 and three have 4 times as many.

@@ -91,7 +91,7 @@ class MSG3DBlock(BaseModule):
         self.tcn = TemporalUnit(out_channels, out_channels)
 
     def spatial(self, x: Tensor, graph: Optional[Tensor] = None) -> Tensor:
-        """The two pathways: (B, T, V, C) -> (B, T', V, D).
+        """Sum the two pathways, (B, T, V, C) -> (B, T', V, D).
 
         Args:
             x (torch.Tensor): Shape (B, T, V, C).
@@ -185,7 +185,7 @@ class MSG3DBackbone(BaseModule):
         self.blocks = ModuleList(blocks)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Features of the last block.
+        """Return the features of the last block.
 
         Args:
             x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
@@ -200,7 +200,7 @@ class MSG3DBackbone(BaseModule):
         return features[-1]
 
     def forward_stages(self, x: Tensor) -> Stages:
-        """As :meth:`forward`, with all features and embeddings."""
+        """Compute what :meth:`forward` does, with all features and embeddings."""
         return Stages(*self._run(x, last_only=False))
 
     def _run(self, x: Tensor, last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:
@@ -237,11 +237,11 @@ class MSG3DBackbone(BaseModule):
         )
 
     def _first_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
-        """The pathways of a block and the embedding of its STF module."""
+        """Compute the pathways of a block and the embedding of its STF module."""
         return self.blocks[index].spatial(x), None
 
     def _second_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
-        """The temporal unit and the embedding of its STF module."""
+        """Compute the temporal unit and the embedding of its STF module."""
         return self.blocks[index].tcn(x), None
 
     def check_input(self, shape: Sequence[int]) -> None:
@@ -253,7 +253,7 @@ class MSG3DBackbone(BaseModule):
         check_input(shape, self.num_person, self.layout, self.in_channels)
 
     def _normalize(self, x: Tensor) -> Tensor:
-        """(N, M, T, V, C) -> batch norm per person, joint and channel."""
+        """Normalise (N, M, T, V, C) by batch norm per person, joint and channel."""
         self.check_input(x.shape)
         clips, persons, frames, joints, channels = x.shape
         x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)

@@ -85,7 +85,7 @@ class STFGCN(MSG3DBackbone):
         )
 
     def stf_parameters(self) -> Dict[str, torch.nn.Parameter]:
-        """The parameters that plain MS-G3D does not have, by name."""
+        """Return the parameters that plain MS-G3D does not have, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if '.stf_' in name}
 
     def _first_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:

@@ -20,7 +20,7 @@ class STFStages:
     they have, and compute the same until the STF modules are trained.
 
     Args:
-        graph_cfg (dict): As of the backbone; ``layout`` may be any of ours.
+        graph_cfg (dict): As of the backbone; ``layout`` may be any built-in one.
         stf_stages (Sequence[int], optional): Which blocks have an STF module
             in their graph convolution, counted from 1; ``()`` is the plain
             backbone. Defaults to None, all of them.
@@ -71,7 +71,7 @@ class STFStages:
             unit.stf_enabled = enabled
 
     def stf_parameters(self) -> Dict[str, nn.Parameter]:
-        """The parameters that the plain backbone does not have, by name."""
+        """Return the parameters that the plain backbone does not have, by name."""
         return {name: parameter for name, parameter in self.named_parameters() if '.stf_' in name}
 
     def check_input(self, shape: Sequence[int]) -> None:
@@ -84,12 +84,12 @@ class STFStages:
         check_input(shape, self.num_person if fixed else None, self.layout, self.in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """As of the backbone: (N, M, T, V, C) -> (N, M, C', T', V)."""
+        """Compute the features of the backbone, (N, M, T, V, C) -> (N, M, C', T', V)."""
         self.check_input(x.shape)
         return super().forward(x)
 
     def forward_stages(self, x: Tensor) -> Stages:
-        """With the features of all blocks and the embeddings.
+        """Compute the features of all blocks and the embeddings as well.
 
         Args:
             x (torch.Tensor): Skeletons, shape (N, M, T, V, C).

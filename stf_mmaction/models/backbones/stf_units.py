@@ -28,7 +28,7 @@ class STFUnit:
     """
 
     def init_weights(self) -> None:
-        """As the parent, whose rules are not meant for the STF module."""
+        """Initialise like the parent, whose rules do not fit the STF module."""
         super().init_weights()
         for layer in self.stf_graph.modules():
             if isinstance(layer, nn.Linear):
@@ -37,7 +37,7 @@ class STFUnit:
         nn.init.zeros_(self.stf_graph.alpha.edges.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, V) -> (B, D, T, V)."""
+        """Map (B, C, T, V) -> (B, D, T, V)."""
         if not self.stf_enabled:
             return super().forward(x)
         graph, _ = self.stf_graph(x.permute(0, 2, 3, 1))
@@ -46,7 +46,7 @@ class STFUnit:
         return self.infer(x, F.pad(graph, (0, 0, 0, 0, 0, others)))
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
-        """The parent's forward with A_k + G_k.
+        """Run the parent's forward with A_k + G_k.
 
         Args:
             x (torch.Tensor): Shape (B, C, T, V).

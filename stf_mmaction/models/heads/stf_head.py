@@ -100,7 +100,7 @@ class STFHead(GCNHead):
     def focus(
         self, features: Tensor, present: Optional[Tensor] = None, classes: Optional[Tensor] = None
     ) -> Tuple[Tensor, Tensor]:
-        """Focus of the last module, in closed form.
+        """Compute the focus of the last module in closed form.
 
         Args:
             features (torch.Tensor): What the head reads, (N, M, C, T', V).
@@ -133,7 +133,7 @@ class STFHead(GCNHead):
         context: Optional[FocusContext] = None,
         **kwargs,
     ) -> Dict[str, Tensor]:
-        """Classification and STF losses, each weighted.
+        """Compute the classification and STF losses, each weighted.
 
         Args:
             feats (torch.Tensor): Shape (N, M, C, T', V).
@@ -164,7 +164,7 @@ class STFHead(GCNHead):
         return losses
 
     def loss_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
-        """As in ``BaseHead``, whose accuracy NumPy cannot take in bfloat16."""
+        """Compute what ``BaseHead`` does, in float32 at least, as NumPy lacks bfloat16."""
         dtype = torch.promote_types(cls_scores.dtype, torch.float32)
         return super().loss_by_feat(cls_scores.to(dtype), data_samples)
 
@@ -237,7 +237,7 @@ class STFHead(GCNHead):
         return maps
 
     def scores(self, feats: Tensor) -> Tensor:
-        """Scores without dropout in float32 at least: (N, K)."""
+        """Compute the scores without dropout in float32 at least, (N, K)."""
         weight = self._fc_weight()
         pooled = mean_of_places(feats).to(weight.dtype)
         return F.linear(pooled, weight, self.fc.bias.to(weight.dtype))

@@ -15,7 +15,7 @@ NORMS = ('symmetric', 'column')
 
 
 def layout_of(graph_cfg: Dict) -> Layout:
-    """The layout that a ``graph_cfg`` names.
+    """Return the layout that a ``graph_cfg`` names.
 
     Args:
         graph_cfg (dict): ``dict(layout=..., mode='binary_adj')`` as in
@@ -40,7 +40,7 @@ def layout_of(graph_cfg: Dict) -> Layout:
 
 
 def _published_root(degree: np.ndarray) -> np.ndarray:
-    """degree^-1/2 to the last bit of the published networks.
+    """Compute degree^-1/2 bit-identical to the published networks.
 
     They take it in single precision, where the roots of 6 and 7 came out one
     unit beside the nearest number. That is 1e-7 in the logits.
@@ -54,7 +54,7 @@ def _published_root(degree: np.ndarray) -> np.ndarray:
 def adjacency_scales(
     layout: Layout, num_scales: int, window: int = 1, norm: str = 'symmetric'
 ) -> torch.Tensor:
-    """Normalised k-hop adjacency matrices for k = 0 .. ``num_scales`` - 1.
+    """Compute normalised k-hop adjacency matrices for k = 0 .. ``num_scales`` - 1.
 
     The matrix of scale k holds the joints that are exactly k hops away, and
     the joint itself. In a window of several frames every joint also reaches

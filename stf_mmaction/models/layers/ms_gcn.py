@@ -65,7 +65,7 @@ class MultiScaleGraphConv(BaseModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As the original: a mask near zero, PyTorch's default for W_k."""
+        """Initialise like the original: a mask near zero, PyTorch's default for W_k."""
         nn.init.uniform_(self.mask, -1e-6, 1e-6)
         fan_in = self.weight.shape[0] * self.weight.shape[2]
         nn.init.uniform_(self.weight, -(fan_in**-0.5), fan_in**-0.5)
@@ -97,7 +97,7 @@ class MultiScaleGraphConv(BaseModule):
         return self.weight * factor[:, None], self.bias * factor + shift
 
     def matrix(self, graph: Optional[Tensor] = None) -> Tensor:
-        """A + mask + G with rows (u, i) and columns (j, v, k)."""
+        """Return A + mask + G with rows (u, i) and columns (j, v, k)."""
         matrix = (self.adjacency + self.mask).unsqueeze(0)
         scales, nodes = len(self.mask), self.num_node
         if graph is not None:
@@ -143,7 +143,7 @@ class G3D(BaseModule):
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) -> (B, T', V, D)."""
+        """Map (B, T, V, C) -> (B, T', V, D)."""
         if uses_running_stats(self.conv.norm):
             return self._evaluate(x)
         if not is_plain(self.conv.norm):

@@ -37,7 +37,7 @@ class Beta(BaseModule):
         self.score = nn.Linear(width, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) -> embedding E, shape (B, T, V)."""
+        """Map (B, T, V, C) -> embedding E, shape (B, T, V)."""
         x = F.relu(self.reduce(x))
         padded = F.pad(x, (0, 0, 0, 0, 1, 1))
         x = torch.cat([padded[:, :-2], x, padded[:, 2:]], -1)
@@ -61,7 +61,7 @@ class Alpha(BaseModule):
         nn.init.zeros_(self.edges.bias)
 
     def forward(self, embedding: Tensor) -> Tensor:
-        """E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
+        """Map E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
         joints = embedding.shape[2]
         bins = on_device_of(embedding, bin_means, embedding.shape[1], TIME_BINS)
         x = embedding.transpose(1, 2) @ bins
@@ -83,7 +83,7 @@ class InferredGraph(BaseModule):
         self.alpha = Alpha(num_node)
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        """(B, T, V, C) -> G (B, 3, V, V) and the embedding (B, T, V)."""
+        """Map (B, T, V, C) -> G (B, 3, V, V) and the embedding (B, T, V)."""
         embedding = self.beta(x)
         return self.alpha(embedding), embedding
 
@@ -113,7 +113,7 @@ class BottleneckSTF(BaseModule):
         nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        """(B, T, V, C) -> the same with this added, and embedding (B, T, V)."""
+        """Map (B, T, V, C) -> the same with this added, and embedding (B, T, V)."""
         h = linear_norm(self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
         return x + self.expand(self.conv(h, graph)), embedding

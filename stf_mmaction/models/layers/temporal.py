@@ -49,7 +49,7 @@ class TemporalUnit(BaseModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """As the original: Kaiming (fan out) convolutions, norms N(1, .02)."""
+        """Initialise like the original: Kaiming (fan out) convolutions, norms N(1, .02)."""
         width = self.width
         nn.init.normal_(self.reduce.weight, 0, (2 / width) ** 0.5)
         nn.init.normal_(self.point.weight, 0, (2 / width) ** 0.5)
@@ -66,7 +66,7 @@ class TemporalUnit(BaseModule):
             nn.init.normal_(norm.weight, 1, 0.02)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, V, C) -> (B, T', V, D), T' = ceil(T / stride)."""
+        """Map (B, T, V, C) -> (B, T', V, D), T' = ceil(T / stride)."""
         if uses_running_stats(self.norm) and uses_running_stats(self.reduce_norm):
             out = self._folded_branches(x)
         else:
@@ -84,11 +84,11 @@ class TemporalUnit(BaseModule):
         return relu_(out) if self.activate else out
 
     def _strided(self, x: Tensor) -> Tensor:
-        """Every s-th frame. A slice of all costs a copy on the way back."""
+        """Return every s-th frame. A slice of all would cost a copy on the way back."""
         return x if self.stride == 1 else x[:, :: self.stride]
 
     def _folded_branches(self, x: Tensor) -> Tensor:
-        """The branches with their norms inside, in evaluation mode."""
+        """Return the branches with their norms inside, in evaluation mode."""
         width = self.width
         factor, shift = (t.view(6, width) for t in factor_and_shift(self.norm))
         weight, bias = fold(self.reduce.weight, self.reduce.bias, self.reduce_norm)

@@ -9,7 +9,7 @@ SHOWN = 8  # candidates in an error
 
 
 def last_blocks(backbone: nn.Module) -> Tuple[str, ...]:
-    """Names of the last two blocks of the last chain in a backbone.
+    """Return the names of the last two blocks of the last chain in a backbone.
 
     A chain is a ``ModuleList`` of several blocks: ``gcn`` in MMAction2's
     own backbones, ``net`` in its CTR-GCN project.
@@ -32,7 +32,7 @@ def last_blocks(backbone: nn.Module) -> Tuple[str, ...]:
 
 
 def candidates(backbone: nn.Module) -> List[str]:
-    """Modules of a backbone that ``focus_layers`` could name.
+    """Return the modules of a backbone that ``focus_layers`` could name.
 
     Args:
         backbone (torch.nn.Module): Any.
@@ -45,7 +45,7 @@ def candidates(backbone: nn.Module) -> List[str]:
 
 
 def check_layers(backbone: nn.Module, names: Sequence[str]) -> Tuple[str, ...]:
-    """Two names of modules, as a tuple.
+    """Return two names of modules, as a tuple.
 
     Args:
         backbone (torch.nn.Module): Any.

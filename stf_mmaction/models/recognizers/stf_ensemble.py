@@ -112,7 +112,7 @@ class STFEnsemble(BaseModel):
         return dict(leads.values())
 
     def check_input(self, shape: Sequence[int]) -> None:
-        """As that of the members, for all streams together.
+        """Check an input like the members do, for all streams together.
 
         Args:
             shape (Sequence[int]): (clips, M, T, V, C).
@@ -140,7 +140,7 @@ class STFEnsemble(BaseModel):
             member.set_baseline(baseline)
 
     def unused_parameters(self) -> List[nn.Parameter]:
-        """Parameters that the loss does not reach during the warm-up."""
+        """Return the parameters that the loss does not reach during the warm-up."""
         if not self.baseline:
             return []
         leads = self.leads
@@ -166,7 +166,7 @@ class STFEnsemble(BaseModel):
     def forward(
         self, inputs: Tensor, data_samples: Optional[SampleList] = None, mode: str = 'tensor'
     ):
-        """As in ``BaseRecognizer``; ``tensor`` gives mean probabilities.
+        """Run like ``BaseRecognizer``; ``tensor`` gives mean probabilities.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -215,7 +215,7 @@ class STFEnsemble(BaseModel):
         return found, {}
 
     def loss(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
-        """Losses of all members, ``<name>.loss_cls`` and so on.
+        """Compute the losses of all members, ``<name>.loss_cls`` and so on.
 
         During the warm-up they are those of the first member of each stream,
         and of a single one without its name. Several members take turns, so
@@ -239,7 +239,7 @@ class STFEnsemble(BaseModel):
         return losses
 
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
-        """Mean of the members' probabilities.
+        """Average the members' probabilities.
 
         Each sample also gets ``member_scores``, a dict of name to
         probabilities (K,).
@@ -274,7 +274,7 @@ class STFEnsemble(BaseModel):
 
     @torch.no_grad()
     def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
-        """Where the members look, on average.
+        """Compute the mean focus of the members.
 
         Args:
             inputs (torch.Tensor): Shape (N, M, T, V, C).

@@ -94,7 +94,7 @@ class STFRecognizer(RecognizerGCN):
 
     Args:
         backbone (dict): Config of the backbone; ``graph_cfg.layout`` may be
-            any of ours for MMAction2's, too.
+            any built-in one for MMAction2's, too.
         cls_head (dict): Config of the head.
         focus_layers (Sequence[str], optional): Names within the backbone of
             the lower and the last module, for coherence. Backbones of this
@@ -179,7 +179,7 @@ class STFRecognizer(RecognizerGCN):
             check_stock_input(self.backbone, shape)
 
     def train(self, mode: bool = True) -> 'STFRecognizer':
-        """As of a module; a frozen backbone stays in evaluation mode."""
+        """Set the mode; a frozen backbone stays in evaluation mode."""
         super().train(mode)
         if self.frozen_backbone:
             self.backbone.eval()
@@ -234,13 +234,13 @@ class STFRecognizer(RecognizerGCN):
             self.backbone.stf_enabled = not baseline
 
     def unused_parameters(self) -> List[nn.Parameter]:
-        """Parameters that the loss does not reach while ``baseline``."""
+        """Return the parameters that the loss does not reach while ``baseline``."""
         if not self.baseline or not hasattr(self.backbone, 'stf_parameters'):
             return []
         return list(self.backbone.stf_parameters().values())
 
     def loss(self, inputs: Tensor, data_samples: SampleList, **kwargs) -> Dict[str, Tensor]:
-        """Losses of a batch.
+        """Compute the losses of a batch.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -266,7 +266,7 @@ class STFRecognizer(RecognizerGCN):
         return head.loss(feats, samples, context)
 
     def extract_feat(self, inputs: Tensor, *args, **kwargs) -> Tuple:
-        """As of ``RecognizerGCN``, of inputs (N, num_clips, M, T, V, C)."""
+        """Extract features like ``RecognizerGCN``, of inputs (N, num_clips, M, T, V, C)."""
         self.check_input(inputs.flatten(0, 1).shape)
         return super().extract_feat(inputs, *args, **kwargs)
 
@@ -361,7 +361,7 @@ class STFRecognizer(RecognizerGCN):
 
     @torch.no_grad()
     def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
-        """Where the network looks, for each class.
+        """Compute where the network looks, for each class.
 
         Args:
             inputs (torch.Tensor): Shape (N, M, T, V, C).

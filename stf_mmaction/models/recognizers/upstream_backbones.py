@@ -17,13 +17,13 @@ NEEDED = ('num_node', 'inward', 'center')
 
 
 def translate_layout(backbone: Dict) -> Dict:
-    """A backbone's config with a layout that MMAction2's ``Graph`` takes.
+    """Return a backbone's config with a layout that MMAction2's ``Graph`` takes.
 
-    Only for backbones that are built on it; those of ours know all layouts,
+    Only for backbones that are built on it; built-in ones know all layouts,
     and others may have names of their own.
 
     Args:
-        backbone (dict): Its ``graph_cfg.layout`` may be any of ours.
+        backbone (dict): Its ``graph_cfg.layout`` may be any built-in one.
 
     Raises:
         ValueError: If the layout is unknown or no skeleton.

@@ -22,7 +22,7 @@ class _Aggregating(BatchProduct):
         self.matrix = by_scale(self.adjacency, len(self.weight))  # (1 or B, R K, columns)
 
     def _of_clips(self, part: slice) -> Tensor:
-        """The matrices of some clips, or the shared one."""
+        """Return the matrices of some clips, or the shared one."""
         return self.matrix if len(self.matrix) == 1 else self.matrix[part]
 
     def _grad_weight(self, total: Total) -> Tensor:
@@ -121,7 +121,7 @@ class FewChannels(_Aggregating):
         return torch.stack(places, 3).flatten(3)
 
     def _aggregate(self, unfolded: Tensor, matrix: Tensor) -> Tensor:
-        """(C, B, T', w V) -> (B T' V w, K C)."""
+        """Aggregate (C, B, T', w V) -> (B T' V w, K C)."""
         channels = self.weight.shape[2]
         product = _times(unfolded, matrix.transpose(1, 2)).view(channels, -1)
         return torch.stack(product.unbind(), 1).view(-1, len(self.flat))

@@ -62,7 +62,7 @@ def window_conv_folded(
 
 
 def _collapse(y: Tensor, joints: int, linear: Tuple[Tensor, Tensor]) -> Tensor:
-    """(B, T', V w, D) -> (B, T', V, E)."""
+    """Map (B, T', V w, D) -> (B, T', V, E)."""
     return F.linear(y.view(*y.shape[:2], joints, -1), *linear)
 
 

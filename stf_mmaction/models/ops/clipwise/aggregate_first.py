@@ -87,7 +87,7 @@ class FewChannels(_Aggregating):
         return torch.stack(places, 2).flatten(0, 1).flatten(1)
 
     def _aggregate(self, unfolded: Tensor, clip: int) -> Tensor:
-        """(C T', w V) -> (T' V w, K C)."""
+        """Aggregate (C T', w V) -> (T' V w, K C)."""
         channels = self.weight.shape[2]
         matrix = self.matrix[clip % len(self.matrix)]
         product = (unfolded @ matrix.t()).view(channels, -1)
