@@ -79,7 +79,7 @@ def shortened(command, work_dir):
     words = [
         str(work_dir / Path(w).name)
         if w.startswith('work_dirs/')
-        or w in ('scores.pkl', 'focus.png', 'classes.csv', 'model.onnx')
+        or w in ('scores.pkl', 'focus.png', 'focus.npz', 'focus.html', 'classes.csv', 'model.onnx')
         else w
         for w in words
     ]
