@@ -2,7 +2,7 @@
 
 import argparse
 import warnings
-from typing import Sequence, Tuple
+from typing import Any, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from stf_mmaction.engine.cli import checkpoint, existing, positive, run
 from stf_mmaction.engine.inference import build_test_dataset, load_model
 
 CLIPS = 8  # of the test data, to compare on
+BATCHES = (1, 2, 5)  # that a dynamic file is run with, each with three lengths
+AXES = dict(keypoint={0: 'clips', 2: 'frames'}, scores={0: 'clips'}, logits={0: 'clips'})
 
 
 def parse_args() -> argparse.Namespace:
@@ -27,6 +29,12 @@ def parse_args() -> argparse.Namespace:
         metavar=('N', 'M', 'T', 'V', 'C'),
         help='clips, persons, frames, joints, channels, which are fixed in '
         'the file; defaults to one clip as those of the test data',
+    )
+    parser.add_argument(
+        '--dynamic',
+        action='store_true',
+        help='leave the number of clips and of frames open: the file takes any; it is compared '
+        'with PyTorch for three of each',
     )
     parser.add_argument(
         '--tolerance',
@@ -100,7 +108,19 @@ def resize(clips: Tensor, shape: Sequence[int]) -> Tensor:
     return out.unflatten(0, (batches, size))
 
 
-def export(model: nn.Module, shape: Sequence[int], out: str, clips: Tensor) -> float:
+def sizes_to_check(frames: int) -> Sequence[Tuple[int, int]]:
+    """Return the numbers of clips and of frames, three of each, to run a dynamic file with.
+
+    Args:
+        frames (int): Of the clips that were traced.
+    """
+    lengths = (frames, frames + 1, frames // 2 or 3)
+    return [(size, length) for size in BATCHES for length in lengths]
+
+
+def export(
+    model: nn.Module, shape: Sequence[int], out: str, clips: Tensor, dynamic: bool = False
+) -> float:
     """Write a file and say how far its results are from the model's.
 
     Args:
@@ -112,16 +132,21 @@ def export(model: nn.Module, shape: Sequence[int], out: str, clips: Tensor) -> f
         clips (torch.Tensor): To compare on; not random numbers, on which
             networks are sure of one class whatever their weights. Shape
             (n, M, T, V, C).
+        dynamic (bool): Whether the file takes any N and T. Defaults to
+            False.
 
     Returns:
         float: Largest difference of a logit, as a share of the largest.
+
+    Raises:
+        ValueError: If a dynamic file does not run with other sizes.
     """
     import onnxruntime
 
     net = Scores(model).eval()
     batches = resize(clips, shape)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # shapes are constants, as said
+        warnings.simplefilter('ignore')  # checks of shapes are not recorded
         torch.onnx.export(
             net,
             (batches[0],),
@@ -130,9 +155,35 @@ def export(model: nn.Module, shape: Sequence[int], out: str, clips: Tensor) -> f
             output_names=['scores', 'logits'],
             opset_version=17,
             dynamo=False,
+            dynamic_axes=AXES if dynamic else None,
         )
-        expected = torch.stack([net(batch)[1] for batch in batches])
     session = onnxruntime.InferenceSession(out, providers=['CPUExecutionProvider'])
+    differences = [compare(net, session, batches)]
+    for size, frames in sizes_to_check(shape[2]) if dynamic else ():
+        some = resize(clips, (size, shape[1], frames, *shape[3:]))[:1]
+        try:
+            differences.append(compare(net, session, some))
+        except Exception as error:  # onnxruntime's have no common class of their own
+            raise ValueError(
+                f'{out} does not run on {size} clips of {frames} frames: a part of this network '
+                'has a fixed size when exported; leave --dynamic out, and write one file per shape'
+            ) from error
+    return max(differences)
+
+
+@torch.no_grad()
+def compare(net: nn.Module, session: Any, batches: Tensor) -> float:
+    """Return how far the logits of a file are from the network's.
+
+    Args:
+        net (nn.Module): :class:`Scores`.
+        session (onnxruntime.InferenceSession): Of the file.
+        batches (torch.Tensor): Shape (batches, N, M, T, V, C).
+
+    Returns:
+        float: Largest difference, as a share of the largest logit.
+    """
+    expected = torch.stack([net(batch)[1] for batch in batches])
     computed = [session.run(['logits'], dict(keypoint=batch.numpy()))[0] for batch in batches]
     difference = (torch.from_numpy(np.stack(computed)) - expected).abs().max()
     return (difference / expected.abs().max().clamp(min=1e-6)).item()
@@ -154,10 +205,15 @@ def main() -> None:
             raise ValueError(f'{error}; without the test data, give --shape N M T V C') from None
         clips, kind = torch.randn(CLIPS, *args.shape[1:]) / 2, 'random clips, for want of test data'
     shape = args.shape or (1, *clips.shape[1:])
-    difference = export(model, shape, args.out, clips)
+    difference = export(model, shape, args.out, clips, args.dynamic)
+    taken, checked = f'{tuple(shape)}', ''
+    if args.dynamic:
+        persons, joints, channels = (shape[axis] for axis in (1, 3, 4))
+        taken = f'(clips, {persons}, frames, {joints}, {channels}), any number of clips and frames'
+        checked = f' at {len(sizes_to_check(shape[2]))} sizes'
     print(
-        f'{args.out}: input {tuple(shape)}; scores before the softmax differ from PyTorch on '
-        f'{len(clips)} {kind}, by at most {difference:.1e} of the largest'
+        f'{args.out}: input {taken}; scores before the softmax differ from PyTorch on '
+        f'{len(clips)} {kind}{checked}, by at most {difference:.1e} of the largest'
     )
     if not difference <= args.tolerance:
         raise ValueError(

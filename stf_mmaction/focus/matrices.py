@@ -64,6 +64,25 @@ def bin_means(frames: int, bins: int) -> np.ndarray:
     return out
 
 
+def bin_means_of_operators(like: Tensor, frames: int, bins: int) -> Tensor:
+    """Compute :func:`bin_means` by operators, which hold for any length in a recorded network.
+
+    Args:
+        like (torch.Tensor): Gives device and dtype.
+        frames (int): T; while a network is traced, its symbol.
+        bins (int): How many stretches.
+
+    Returns:
+        torch.Tensor: Shape (T, bins), columns sum to 1.
+    """
+    bin_ = torch.arange(bins, device=like.device)
+    first = torch.div(bin_ * frames, bins, rounding_mode='floor')
+    stop = torch.div((bin_ + 1) * frames + bins - 1, bins, rounding_mode='floor')
+    frame = torch.arange(frames, device=like.device).unsqueeze(1)
+    inside = (frame >= first) & (frame < stop)
+    return inside.to(like.dtype) / (stop - first).to(like.dtype)
+
+
 def on_device_of(like: Tensor, build: Callable[..., np.ndarray], *sizes: int) -> Tensor:
     """Return a matrix with the device and dtype of a tensor; copied from the host only once.
 

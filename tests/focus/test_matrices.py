@@ -5,7 +5,12 @@ import torch
 import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from stf_mmaction.focus.matrices import bin_means, interpolation, on_device_of
+from stf_mmaction.focus.matrices import (
+    bin_means,
+    bin_means_of_operators,
+    interpolation,
+    on_device_of,
+)
 
 
 @pytest.mark.parametrize('frames,out', [(1, 5), (5, 1), (3, 8), (8, 3), (75, 300), (4, 4)])
@@ -20,6 +25,7 @@ def test_bin_means(frames):
     x = torch.randn(2, 3, frames, dtype=torch.float64)
     expected = F.adaptive_avg_pool1d(x, 8)
     torch.testing.assert_close(x @ on_device_of(x, bin_means, frames, 8), expected)
+    torch.testing.assert_close(x @ bin_means_of_operators(x, frames, 8), expected)
 
 
 def test_one_copy_for_all_calls_but_none_of_a_passing_mode():

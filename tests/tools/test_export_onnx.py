@@ -70,6 +70,43 @@ def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     torch.testing.assert_close(scores[0].sum(1), np.ones(2, np.float32))
 
 
+@pytest.mark.parametrize('name', ['msg3d', 'stf', 'ctrgcn'])
+def test_a_dynamic_file_takes_any_number_of_clips_and_frames(name, tmp_path):
+    model = MODELS.build(NETWORKS[name])
+    wake(model)
+    backward_now(model, batch(frames=9)[0])
+    file = str(tmp_path / 'model.onnx')
+    clips = batch(frames=9)[0][:, 0]
+    assert export(model.eval(), (1, 2, 9, 5, 4), file, clips, dynamic=True) < 1e-4
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=['CPUExecutionProvider'])
+    assert session.get_inputs()[0].shape == ['clips', 2, 'frames', 5, 4]
+    for size in (1, 2, 7):
+        for frames in (1, 8, 21):
+            given = torch.randn(size, 2, frames, 5, 4)
+            with torch.no_grad():
+                expected = model(given[:, None], mode='tensor', stage='head')
+            logits = session.run(['logits'], dict(keypoint=given.numpy()))[0][:, 0]
+            torch.testing.assert_close(logits, expected.numpy(), rtol=1e-4, atol=1e-4)
+
+
+def test_a_network_that_fixes_its_batch_is_no_dynamic_file(tmp_path):
+    class Fixed(torch.nn.Module):
+        def forward(self, inputs, **_):
+            return inputs.mean((1, 2, 3, 4)) + torch.zeros(len(inputs), 4)
+
+    clips = batch(frames=9)[0][:, 0]
+    with pytest.raises(ValueError, match='does not run on 5 clips of 9 frames: .* --dynamic out'):
+        export(Fixed().eval(), (2, 2, 9, 5, 4), str(tmp_path / 'model.onnx'), clips, dynamic=True)
+
+
+def test_three_sizes_of_each_are_checked():
+    for frames in (1, 2, 3, 64):
+        sizes = TOOL['sizes_to_check'](frames)
+        assert len(set(sizes)) == 9 and all(len(set(axis)) == 3 for axis in zip(*sizes))
+
+
 def test_wrong_weights_are_seen_where_the_network_is_sure(tmp_path, monkeypatch):
     """Probabilities of a sure network hardly move with its weights."""
     model = MODELS.build(NETWORKS['msg3d'])

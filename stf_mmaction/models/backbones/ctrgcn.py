@@ -265,4 +265,5 @@ class CTRGCNBackbone(BaseModule):
         x = x.permute(0, 2, 3, 1).contiguous()
         for block in self.gcn:
             x = block(x)
-        return x.unflatten(0, (clips, persons))
+        # Not unflatten, which the ONNX exporter gives a fixed length.
+        return x.view(clips, persons, *x.shape[1:])

@@ -211,8 +211,9 @@ class MSG3DBackbone(BaseModule):
             for part in (self._first_part, self._second_part):
                 x, embedding = self._checkpointed(part, index, x)
                 # A view and back, so that the view is on the way to the loss.
-                view = x.unflatten(0, (clips, persons)).permute(0, 1, 4, 2, 3)
-                x = view.permute(0, 1, 3, 4, 2).flatten(0, 1)
+                # Not unflatten, which the ONNX exporter gives a fixed length.
+                view = x.view(clips, persons, *x.shape[1:]).permute(0, 1, 4, 2, 3)
+                x = view.permute(0, 1, 3, 4, 2).view_as(x)
                 if last_only:
                     features.clear()
                 elif embedding is not None:

@@ -99,15 +99,15 @@ class MultiScaleGraphConv(BaseModule):
     def matrix(self, graph: Optional[Tensor] = None) -> Tensor:
         """Return A + mask + G with rows (u, i) and columns (j, v, k)."""
         matrix = (self.adjacency + self.mask).unsqueeze(0)
-        scales, nodes = len(self.mask), self.num_node
+        scales, nodes = self.mask.shape[0], self.num_node
         if graph is not None:
-            near = graph.shape[1]
+            clips, near = graph.shape[:2]  # len() would fix the batch of an exported network
             matrix = torch.cat(
-                [matrix[:, :near] + graph, matrix[:, near:].expand(len(graph), -1, -1, -1)], 1
+                [matrix[:, :near] + graph, matrix[:, near:].expand(clips, -1, -1, -1)], 1
             )
         matrix = matrix.view(-1, scales, self.window, nodes, self.window, nodes)
         matrix = matrix.permute(0, 3, 2, 4, 5, 1)
-        return matrix.reshape(len(matrix), nodes * self.window, self.window * nodes * scales)
+        return matrix.reshape(-1, nodes * self.window, self.window * nodes * scales)
 
 
 class G3D(BaseModule):

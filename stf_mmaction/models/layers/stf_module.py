@@ -12,8 +12,9 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from stf_mmaction.datasets.layouts import Layout
-from stf_mmaction.focus.matrices import bin_means, on_device_of
+from stf_mmaction.focus.matrices import bin_means, bin_means_of_operators, on_device_of
 
+from ..ops import needs_reference
 from .ms_gcn import MultiScaleGraphConv
 from .norm import linear_norm
 
@@ -63,7 +64,11 @@ class Alpha(BaseModule):
     def forward(self, embedding: Tensor) -> Tensor:
         """Map E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
         joints = embedding.shape[2]
-        bins = on_device_of(embedding, bin_means, embedding.shape[1], TIME_BINS)
+        frames = embedding.shape[1]
+        if needs_reference():  # a recorded matrix would fix the length
+            bins = bin_means_of_operators(embedding, frames, TIME_BINS)
+        else:
+            bins = on_device_of(embedding, bin_means, frames, TIME_BINS)
         x = embedding.transpose(1, 2) @ bins
         x = self.edges(F.relu(self.bins(x)))  # (B, V in, 3 V out)
         return x.view(-1, joints, NUM_SCALES, joints).permute(0, 2, 3, 1)
