@@ -182,6 +182,8 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
     missing = [k for k in ('num_node', 'inward', 'center') if k not in layout]
     if missing:
         raise ValueError(f'a layout dict lacks {missing}: add them')
+    # MMEngine leaves its mark in the parts of a config that have nothing to replace.
+    layout = {key: value for key, value in layout.items() if key != '_delete_'}
     unknown = [key for key in layout if key not in known]
     if unknown:
         raise ValueError(f'a layout dict has unknown keys {unknown[:5]}: it takes {known}')

@@ -243,9 +243,10 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     replaced = re.match(r'(\w+)=.*_delete_=True', str(error), re.S)
     if isinstance(error, TypeError) and replaced:  # MMEngine's, of a config
         key = replaced[1]
+        file = ', or give the path of a .json file with it' if key == 'layout' else ''
         return (
             f'{key} is a dict in your config and something else in its _base_: write '
-            f'{key}=dict(_delete_=True, ...) to replace it'
+            f'{key}=dict(_delete_=True, ...) to replace it{file}'
         )
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0]  # str() of a KeyError adds quotes

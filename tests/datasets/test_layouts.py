@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mmaction.models.utils.graph import Graph
 from mmaction.registry import MODELS
+from mmengine.config import Config
 from networks import STAR
 from test_docs import hand, plane
 
@@ -290,3 +291,17 @@ def test_a_json_file(tmp_path):
     assert get_layout(str(path)).name == 'coco'
     with pytest.raises(FileNotFoundError, match='gone.json does not exist'):
         get_layout('gone.json')
+
+
+def test_a_dict_over_a_name_of_a_base(tmp_path):
+    """MMEngine takes ``_delete_`` out where it replaces, and leaves it in lists."""
+    (tmp_path / 'base.py').write_text("layout = 'coco'\nmodel = dict(layout=layout)\n")
+    (tmp_path / 'own.py').write_text(
+        "_base_ = 'base.py'\n"
+        'layout = dict(_delete_=True, num_node=2, inward=[(1, 0)], center=0)\n'
+        'model = dict(layout=layout)\n'
+        "pipeline = [dict(type='PrepareSkeleton', layout=layout)]\n"
+    )
+    cfg = Config.fromfile(str(tmp_path / 'own.py'))
+    assert '_delete_' in cfg.pipeline[0].layout
+    assert get_layout(cfg.pipeline[0].layout) == get_layout(cfg.model.layout)

@@ -10,6 +10,7 @@ from pathlib import Path
 import mmaction
 import pytest
 import torch
+from mmengine.config import Config
 
 from stf_mmaction.engine import cli
 
@@ -120,6 +121,15 @@ def test_a_config_without_randomness_gets_a_random_seed(call, config):
     assert call('train.py', config).randomness == dict(seed=None)
 
 
+def test_no_workers_need_no_other_setting(call, config):
+    """PyTorch refuses workers that persist, or fetch ahead, where there are none."""
+    text = 'train_dataloader = dict(num_workers=2, persistent_workers=True, prefetch_factor=4)\n'
+    config.write_text(config.read_text() + text)
+    cfg = call('train.py', config, '--cfg-options', 'train_dataloader.num_workers=0')
+    assert cfg.train_dataloader == dict(num_workers=0, persistent_workers=False)
+    assert call('train.py', config).train_dataloader.persistent_workers
+
+
 def test_train_arguments_reach_the_config(call, config):
     cfg = call(
         'train.py',
@@ -188,9 +198,16 @@ def broken_checkpoint():
     torch.load('x.pth')
 
 
+def dict_over_a_name():
+    Path('base.py').write_text("layout = 'coco'\n")
+    Path('own.py').write_text("_base_ = 'base.py'\nlayout = dict(num_node=2)\n")
+    Config.fromfile('own.py')
+
+
 @pytest.mark.parametrize(
     'main, sentence',
     [
+        (dict_over_a_name, 'layout=dict.*_delete_=True.* or give the path of a .json file'),
         (unknown_type, 'error: NoSuchThing is not in the'),
         (unknown_hook_value, 'error: warmup_epochs=-1 must be 0 or more'),
         (broken_checkpoint, 'error: the checkpoint cannot be read'),

@@ -120,7 +120,10 @@ BAD_CSV = dict(
     twice_named=('frame,person,joint,x,y,x\n0,0,0,1,1,1\n', 'columns are not'),
     rowless=(HEAD, 'no row'),
     text=(HEAD + '0,0,0,1,a\n', "'a'"),
-    hole=(HEAD + ',0,0,1,1\n', 'whole numbers'),
+    hole=(
+        HEAD + ',0,0,1,1\n',
+        "line 2: frame is '': frame, person and joint must be whole numbers",
+    ),
     narrow=(HEAD + '0,0,0,1\n', 'line 2 has 4 cells, its heading has 5'),
     ragged=(HEAD + '0,0,0,1,1\n\n0,0,1,1\n', 'line 4 has 4 cells'),
     infinite=(HEAD + '0,0,0,1,inf\n', 'infinite or too large'),
@@ -146,7 +149,8 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
     write_csv(tmp_path / 'clips/empty_body.csv', keypoint)
     np.savez(tmp_path / 'clips/both.npz', keypoint=keypoint)
     (tmp_path / 'clips/zero.csv').write_text(HEAD + '0,0,0,0,0\n')
-    named = [*BAD_CSV, 'good', 'fine', 'more', 'both', 'flat', 'scored', 'zero', 'gone']
+    write_csv(tmp_path / 'clips/unseen.csv', keypoint, score * 0)
+    named = [*BAD_CSV, 'good', 'fine', 'more', 'both', 'flat', 'scored', 'zero', 'unseen', 'gone']
     data = convert('clip,label,split\n' + ''.join(f'{name},0,train\n' for name in named))
     names = [clip['frame_dir'] for clip in data['annotations']]
     assert names == data['split']['train'] == ['good', 'fine', 'more', 'both']
@@ -158,9 +162,10 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
     assert why['flat'].startswith('of another kind: 5 joints, 2 channels')
     assert 'with scores' in why['scored']
     assert why['zero'] == 'nobody is in it'
+    assert why['unseen'] == 'all its scores are 0: no joint counts as seen'
     assert why['gone'].startswith('its file is missing')
     assert why['unlabelled'] == why['empty_body'] == 'it has no label'
-    assert len(why) == len(BAD_CSV) + 7
+    assert len(why) == len(BAD_CSV) + 8
 
 
 def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):

@@ -239,13 +239,19 @@ def test_labels_as_text_and_names_that_disagree(tmp_path):
 
 
 def test_files_that_are_not_of_kinetics_say_so(tmp_path):
-    write_kinetics(tmp_path, train=dict.fromkeys('abcd', 0))
+    write_kinetics(tmp_path, train=dict.fromkeys('abcdef', 0))
     pose, score = openpose()
     folder = tmp_path / 'kinetics_train'
+    more = [(np.pad(pose, ((0, 0), (0, 7), (0, 0))), np.pad(score, ((0, 0), (0, 7))))]
+    write_openpose(folder / 'e.json', [[person] for person in zip(*more[0])], 0)
+    content = json.loads((folder / 'f.json').read_text())
+    (folder / 'f.json').write_text(json.dumps(dict(content, label_index='waving')))
     write_openpose(folder / 'b.json', [[person] for person in zip(pose[:, :17], score[:, :17])], 0)
     write_openpose(folder / 'c.json', [[person] for person in zip(pose, score * 0)], 0)
     (folder / 'd.json').write_text('[]')
     run_tool('kinetics.py', tmp_path, tmp_path / 'o.pkl', '--workers', 1)
     why = dict(skipped(tmp_path / 'o.pkl'))
     assert '34 numbers in pose and 17 in score: the 18 joints' in why['b']
+    assert '50 numbers in pose and 25 in score: the 18 joints' in why['e']
+    assert "label_index is 'waving', but 0 in the list of labels" in why['f']
     assert 'all its scores are 0' in why['c'] and "lacks 'data'" in why['d']

@@ -29,10 +29,12 @@ from typing import (
 import numpy as np
 from mmengine.utils import ProgressBar
 
+from stf_mmaction.datasets.numbers import anyone_seen
 from stf_mmaction.engine.cli import positive
 from stf_mmaction.files import check_regular, replacing, safe_load
 
 NOBODY = 'nobody is in it'
+UNSEEN = 'all its scores are 0: no joint counts as seen'
 # Frames for each one that is listed, and those that a short clip may have.
 MAX_SPAN, FREE_SPAN = 10, 1000
 
@@ -321,6 +323,8 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
         return f'malformed: {type(error).__name__} {_line(error)}'
     if not arrays['keypoint'].any():
         return NOBODY
+    if not anyone_seen(arrays):
+        return UNSEEN
     _dump(arrays, part)
     return part
 

@@ -79,9 +79,6 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
     """Read a table with a row for each joint that was seen."""
     column = _read_columns(path)
     index = np.stack([column[name] for name in INDEX])
-    # NaN is no whole number either.
-    if not ((index == index.round()) & (abs(index) < MAX_INDEX)).all():
-        raise ValueError('frame, person and joint must be whole numbers')
     frame, person, joint = index.astype(int)
     if joint.min() < 0 or joint.max() >= joints:
         raise ValueError(
@@ -138,7 +135,7 @@ def _read_rows(
                 f'line {reader.line_num} has {len(cells)} cells, its heading has {width}'
             )
         try:
-            rows.append([_number(cells[columns[name]], delimiter) for name in wanted])
+            rows.append([_number(name, cells[columns[name]], delimiter) for name in wanted])
         except ValueError as error:
             raise ValueError(f'line {reader.line_num}: {error}') from None
     if not rows:
@@ -148,13 +145,16 @@ def _read_rows(
     return table
 
 
-def _number(cell: str, delimiter: str) -> float:
+def _number(name: str, cell: str, delimiter: str) -> float:
     cell = cell.strip()
-    if cell.lower() in MISSING:
-        return math.nan
-    if delimiter != ',':  # as spreadsheets write where a comma is the point
-        cell = cell.replace(',', '.')
-    return float(cell)
+    number = math.nan
+    if cell.lower() not in MISSING:
+        # As spreadsheets write where a comma is the point.
+        number = float(cell if delimiter == ',' else cell.replace(',', '.'))
+    # NaN is no whole number either.
+    if name in INDEX and not (number.is_integer() and abs(number) < MAX_INDEX):
+        raise ValueError(f'{name} is {cell!r:.40}: frame, person and joint must be whole numbers')
+    return number
 
 
 def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 import numpy as np
 from conversion import (
     NOBODY,
+    UNSEEN,
     Clip,
     add_conversion_arguments,
     below_folders,
@@ -68,7 +69,8 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
         raise ValueError("it lacks 'data' and 'label_index', which Kinetics-Skeleton has")
     if _number(data['label_index']) != clip.label:
         raise ValueError(
-            f"its label_index {data['label_index']} is {clip.label} in the list of labels"
+            f"its label_index is {data['label_index']!r:.40}, but {clip.label} in the list of "
+            'labels'
         )
     index = np.array([frame['frame_index'] for frame in data['data']], int)
     if not len(index):
@@ -107,7 +109,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
     if not (abs(joints) < MAX_VALUE).all():
         raise ValueError('it has an x, y or score that is not from 0 to 1')
     if pose.any() and not (score > 0).any():
-        raise ValueError('all its scores are 0: no joint counts as seen')
+        raise ValueError(UNSEEN)
     joints[score <= 0] = 0
     return joints
 
