@@ -38,6 +38,8 @@ setup(
     extras_require={
         'lite': ['mmcv-lite==2.1.0'],
         'export': ['onnx', 'onnxruntime'],
+        'visual': ['pillow', 'imageio-ffmpeg'],
+        'analysis': ['captum', 'grad-cam', 'scikit-learn'],
         'test': [
             'hypothesis',
             'pytest',

@@ -96,8 +96,8 @@ def _needed(module: str, package: str):
         return __import__(module, fromlist=['*'])
     except ImportError as error:
         raise ValueError(
-            f'{package} cannot be imported ({error}): run "pip install {package}", or leave '
-            'the methods that need it out of --methods'
+            f'{package} cannot be imported ({error}): run "pip install {package}" (extra '
+            '"analysis"), or leave the methods that need it out of --methods'
         ) from error
 
 

@@ -10,7 +10,7 @@ from .clip import FocusedClip
 from .limbs import row_order
 from .skeleton import PoseArtists
 from .style import Theme, shown, styled, theme_of
-from .views import project
+from .views import limits_of, project, show_limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,6 +71,7 @@ def draw_adjacency(
         view, theme: As in :func:`draw_focus`.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     clip.check(layout.num_node)
     colors, order = theme_of(theme), row_order(layout)
@@ -111,6 +112,7 @@ def draw_adjacency(
                 drawn[0][1], ax=axes, location='bottom', shrink=0.5, aspect=30, pad=0.01
             )
             bar.outline.set_visible(False)
+            bar.ax.xaxis.set_major_locator(MaxNLocator(3))
     return figure
 
 
@@ -145,6 +147,4 @@ def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layou
                 zorder=3,
             )
         )
-    left, right, bottom, top = projected.limits
-    axes.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
-    axes.set_axis_off()
+    show_limits(axes, limits_of(points[frame]), shape=0.8)

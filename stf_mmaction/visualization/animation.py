@@ -11,9 +11,9 @@ from stf_mmaction.files import replacing
 from .clip import FocusedClip
 from .heatmap import draw_heatmap
 from .skeleton import PoseArtists
-from .still import add_bar
+from .still import add_bar, add_outline, joint_size
 from .style import Theme, check_ending, shown, styled, theme_of
-from .views import Projected, project
+from .views import Projected, project, show_limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 ANIMATIONS = ('.gif', '.mp4')
 DPI = 100
-PANEL = (3.1, 4.6)  # inches
+PANEL = 3.1  # inches wide
+BODY = (1.8, 3.3)  # inches high, at least and at most
+HEAT = 0.95  # of the heat map of a person
 COLUMNS = 4
 GIF_FRAMES = 120  # a longer clip skips some, so that files stay small
 GIF_COLORS = 64
@@ -112,23 +114,25 @@ def _panels(
 
     columns = min(len(clips), COLUMNS)
     rows = -(-len(clips) // columns)
-    figure = Figure(
-        figsize=(PANEL[0] * columns + 0.6, PANEL[1] * rows), dpi=DPI, layout='constrained'
-    )
-    grid = figure.add_gridspec(2 * rows, columns, height_ratios=(3.2, 1) * rows)
+    projections = [project(clip, layout, view) for clip in clips]
+    shapes = [(top - bottom) / (right - left) for *_, (left, right, bottom, top) in projections]
+    high = float(np.clip(PANEL * max(shapes), *BODY))
+    heat_high = HEAT * min(2, max(len(clip.keypoint) for clip in clips))
+    size = ((PANEL + 0.5) * columns + 0.6, (high + heat_high + 0.9) * rows)
+    figure = Figure(figsize=size, dpi=DPI, layout='constrained')
+    figure.get_layout_engine().set(w_pad=0.08)
+    grid = figure.add_gridspec(2 * rows, columns, height_ratios=(high, heat_high) * rows)
     panels = []
-    for number, clip in enumerate(clips):
+    for number, (clip, projected) in enumerate(zip(clips, projections)):
         row, column = divmod(number, columns)
-        projected = project(clip, layout, view)
         body = figure.add_subplot(grid[2 * row, column])
         left, right, bottom, top = projected.limits
-        body.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
-        body.set_xticks([])
-        body.set_yticks([])
-        for side in body.spines.values():
-            side.set_visible(projected.view == 'image' and clip.img_shape is not None)
+        show_limits(body, projected.limits, high / PANEL)
+        if projected.view == 'image' and clip.img_shape is not None:
+            add_outline(body, (left, bottom), right - left, top - bottom, theme)
         body.set_title(_wrapped(clip.title), fontsize=8.5)
-        pose = PoseArtists(body, layout, theme, size=1.35)
+        scale = min(PANEL / (right - left), high / (top - bottom))
+        pose = PoseArtists(body, layout, theme, size=1.35 * joint_size(projected, scale))
         heat = figure.add_subplot(grid[2 * row + 1, column])
         image = draw_heatmap(heat, clip.focus, layout, theme, labels=6)
         cursor = heat.axvline(0, color=theme.text, linewidth=1)
@@ -136,7 +140,7 @@ def _panels(
     add_bar(figure, image)
     for panel in panels:
         panel.show(0)
-    figure.canvas.draw()
+    figure.draw_without_rendering()  # lays it out
     figure.set_layout_engine('none')  # nothing moves but the clips
     return figure, panels
 
@@ -161,7 +165,7 @@ def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
     try:
         from PIL import Image
     except ImportError:
-        raise ImportError('a GIF needs Pillow: pip install pillow') from None
+        raise ImportError('a GIF needs Pillow: run "pip install pillow" (extra "visual")') from None
     first = Image.fromarray(next(images)).quantize(GIF_COLORS)
     # One palette and no dither, so that only what moves differs.
     rest = (Image.fromarray(i).quantize(palette=first, dither=Image.Dither.NONE) for i in images)
@@ -180,7 +184,9 @@ def _write_mp4(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
     try:
         import imageio_ffmpeg
     except ImportError:
-        raise ImportError('an MP4 needs imageio-ffmpeg: pip install imageio-ffmpeg') from None
+        raise ImportError(
+            'an MP4 needs imageio-ffmpeg: run "pip install imageio-ffmpeg" (extra "visual")'
+        ) from None
     first = next(images)
     size = (first.shape[1], first.shape[0])
     writer = imageio_ffmpeg.write_frames(

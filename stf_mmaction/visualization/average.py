@@ -10,7 +10,7 @@ from .clip import FocusedClip
 from .skeleton import PoseArtists
 from .still import add_bar
 from .style import shown, styled, theme_of
-from .views import project
+from .views import limits_of, project, show_limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,15 +101,14 @@ def draw_classes(
             points = projected.points[:, frame]
             pose = PoseArtists(body, layout, colors, size=1.2)
             pose.show(points, np.repeat(one.joints[None] / largest, len(points), 0))
-            left, right, bottom, top = projected.limits
-            body.set(xlim=(left, right), ylim=(bottom, top), aspect='equal')
-            body.set_axis_off()
-            body.set_title(f'{shown(one.name, 28)}\n{one.count} clips', fontsize=8)
+            show_limits(body, limits_of(points), shape=1.0)
+            clips = f'{one.count} clip{"" if one.count == 1 else "s"}'
+            body.set_title(f'{shown(one.name, 28)}\n{clips}', fontsize=8)
             curve = figure.add_subplot(grid[2 * row + 1, column])
             place = np.linspace(0, 100, MOMENTS)
             curve.fill_between(place, one.moments / highest, color=colors.colors(0.55), linewidth=0)
             curve.set(xlim=(0, 100), ylim=(0, 1), yticks=[])
-            if row == rows - 1:
+            if number + columns >= len(classes):  # the lowest of its column
                 curve.set_xlabel('% of the clip')
         add_bar(figure, pose.joints, 'mean focus, relative to the largest')
     return figure

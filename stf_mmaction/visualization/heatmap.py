@@ -57,16 +57,18 @@ def draw_heatmap(
                     linewidth=1.2 if wide else 0.5,
                 )
     _name_rows(axes, layout, persons, starts, [limb.name for limb in groups], order, labels)
-    axes.plot(
-        frames,
-        [-0.5] * len(frames),
-        'v',
-        color=theme.text,
-        markersize=3.5,
-        clip_on=False,
-        transform=axes.transData,
-        markeredgewidth=0,
-    )
+    if len(frames):  # an empty line has no extent, which upsets the layout
+        axes.plot(
+            frames,
+            [-0.5] * len(frames),
+            linestyle='none',
+            marker=7,  # a triangle that stands on its tip
+            color=theme.text,
+            markersize=4,
+            clip_on=False,
+            transform=axes.transData,
+            markeredgewidth=0,
+        )
     axes.set_xlim(-0.5, length - 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel('frame')

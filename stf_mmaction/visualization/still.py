@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 WIDTH = 11.0  # inches
 POSES_WIDTH = 6.2
-POSES = (3, 9)  # frames of each clip, at least and at most
+POSES = (3, 9)  # frames of each row, at least and at most
 GAP = 1.06  # between poses, in widths of one
+ROW = 1.1  # inches of each of two rows, at least
+LINE = 1.16  # between rows of poses, in heights of one
 
 
 def draw_focus(
@@ -62,8 +64,10 @@ def draw_focus(
         for row, (clip, title) in enumerate(zip(clips, titles)):
             poses = figure.add_subplot(grid[row, 0])
             projected = centred(project(clip, layout, view))
-            frames = _choose_frames(projected, POSES_WIDTH / (heights[row] - 0.5))
-            draw_poses(poses, clip, projected, frames, layout, colors)
+            room = (POSES_WIDTH, heights[row] - 0.5)
+            columns, lines = _arrange(projected, room)
+            frames = _choose_frames(clip.keypoint.shape[1], columns * lines)
+            draw_poses(poses, clip, projected, frames, layout, colors, columns, room)
             poses.set_title(title, loc='left')
             heat = figure.add_subplot(grid[row, 1])
             image = draw_heatmap(heat, clip.focus, layout, colors, frames)
@@ -73,7 +77,9 @@ def draw_focus(
 
 def add_bar(figure: 'Figure', image, label: str = 'focus') -> None:
     """Add the colour bar that all pictures have."""
-    bar = figure.colorbar(image, ax=figure.axes, fraction=0.02, aspect=30, shrink=0.6, pad=0.01)
+    bar = figure.colorbar(
+        image, ax=figure.axes, fraction=0.02, aspect=30, shrink=0.6, pad=0.01, panchor=False
+    )
     bar.set_label(label)
     bar.outline.set_visible(False)
 
@@ -84,12 +90,17 @@ def _height(clip: FocusedClip) -> float:
     return float(np.clip(0.6 + 0.095 * min(persons * joints, LABELS), 1.9, 3.2))
 
 
-def _choose_frames(projected: Projected, aspect: float) -> np.ndarray:
-    """Return evenly spaced frames, as many poses as fit beside each other."""
+def _arrange(projected: Projected, room: Tuple[float, float]) -> Tuple[int, int]:
+    """Return columns and rows of poses: two rows where one would hold too few."""
     left, right, bottom, top = projected.limits
-    fit = int(aspect * (top - bottom) / ((right - left) * GAP))
-    count = int(np.clip(fit, *POSES))
-    length = projected.points.shape[1]
+    fit = room[0] / room[1] * (top - bottom) / ((right - left) * GAP)
+    wide = fit < POSES[0] <= 2 * fit / LINE
+    rows = 2 if wide and room[1] >= 2 * ROW else 1
+    return int(np.clip(int(rows * fit / (LINE if rows > 1 else 1)), *POSES)), rows
+
+
+def _choose_frames(length: int, count: int) -> np.ndarray:
+    """Return evenly spaced frames, the first and the last among them."""
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
@@ -100,8 +111,10 @@ def draw_poses(
     frames: np.ndarray,
     layout: Layout,
     theme,
+    columns: int,
+    room: Tuple[float, float],
 ) -> PoseArtists:
-    """Draw a clip at some frames, side by side, on one scale.
+    """Draw a clip at some frames, side by side and row by row, on one scale.
 
     Args:
         axes (matplotlib.axes.Axes): Where they are drawn.
@@ -110,32 +123,48 @@ def draw_poses(
         frames (numpy.ndarray): Which frames, shape (n,).
         layout (Layout): The skeleton.
         theme (Theme): Colours.
+        columns (int): Frames in a row.
+        room (tuple[float, float]): Width and height for them, in inches.
     """
     left, right, bottom, top = projected.limits
-    step = (right - left) * GAP
-    points = projected.points[:, frames].copy()
-    points[..., 0] += step * np.arange(len(frames))[:, None]
-    pose = PoseArtists(axes, layout, theme, size=_size(len(frames)))
+    step, drop = (right - left) * GAP, (top - bottom) * LINE
+    columns = min(columns, len(frames))
+    places = np.stack(np.divmod(np.arange(len(frames)), columns)[::-1], 1) * (step, -drop)
+    points = projected.points[:, frames] + places[:, None]
+    depth = drop * ((len(frames) - 1) // columns)
+    scale = min(room[0] / (step * columns), room[1] / (depth + top - bottom))
+    pose = PoseArtists(axes, layout, theme, size=joint_size(projected, scale))
     joints = points.shape[2]
     pose.show(points.reshape(-1, joints, 2), clip.focus[:, frames].reshape(-1, joints))
-    for number, frame in enumerate(frames):
-        x = left + step * number
-        _add_label(axes, (x + (right - left) / 2, bottom), f'frame {frame}')
+    for (x, y), frame in zip(places + (left, bottom), frames):
+        _add_label(axes, (x + (right - left) / 2, y), f'frame {frame}')
         if projected.view == 'image' and clip.img_shape is not None:
-            _add_outline(axes, (x, bottom), right - left, top - bottom, theme)
-    room = 0.01 * (right - left)  # for the outline
-    axes.set_xlim(left - room, right + step * (len(frames) - 1) + room)
-    axes.set_ylim(bottom - room, top + room)
+            add_outline(axes, (x, y), right - left, top - bottom, theme)
+    margin = 0.01 * (right - left)  # for the outline
+    axes.set_xlim(left - margin, right + step * (columns - 1) + margin)
+    axes.set_ylim(bottom - depth - margin, top + margin)
     axes.set_aspect('equal')
-    axes.set_anchor('W')  # below its title
+    axes.set_anchor('NW')  # below its title, level with the heat map
     axes.set_axis_off()
     if projected.view in ('side', 'top'):
         axes.text(1, 1, f'{projected.view} view', transform=axes.transAxes, ha='right', fontsize=7)
     return pose
 
 
-def _size(poses: int) -> float:
-    return float(np.clip(1.15 - 0.05 * poses, 0.7, 1.0))
+def joint_size(projected: Projected, scale: float) -> float:
+    """Return the size of joints that suits bodies of their size on paper.
+
+    Args:
+        projected (Projected): A clip on paper.
+        scale (float): Inches of a unit of it.
+    """
+    points = projected.points.reshape(-1, *projected.points.shape[2:])
+    points = points[np.isfinite(points).any((1, 2))]
+    if not len(points):
+        return 1.0
+    extent = np.nanmax(points, 1) - np.nanmin(points, 1)
+    tall = scale * float(np.median(extent.max(1)))
+    return float(np.clip(tall / 1.6, 0.4, 1.0))
 
 
 def _add_label(axes: 'Axes', place: Tuple[float, float], text: str) -> None:
@@ -144,9 +173,9 @@ def _add_label(axes: 'Axes', place: Tuple[float, float], text: str) -> None:
     )
 
 
-def _add_outline(axes: 'Axes', corner: Tuple[float, float], width, height, theme) -> None:
+def add_outline(axes: 'Axes', corner: Tuple[float, float], width, height, theme) -> None:
+    """Draw the border of a video frame."""
     from matplotlib.patches import Rectangle
 
-    axes.add_patch(
-        Rectangle(corner, width, height, fill=False, edgecolor=theme.frame, linewidth=0.6)
-    )
+    border = dict(fill=False, edgecolor=theme.frame, linewidth=0.6, clip_on=False)
+    axes.add_patch(Rectangle(corner, width, height, **border))

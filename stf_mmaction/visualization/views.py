@@ -1,13 +1,16 @@
 """From coordinates of the data to places on paper, upright."""
 
 import warnings
-from typing import NamedTuple, Tuple
+from typing import TYPE_CHECKING, NamedTuple, Tuple
 
 import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
 from .clip import FocusedClip
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 VIEWS = ('front', 'side', 'top')
 BETTER = 1.2  # how much more another view must show than the front
@@ -51,13 +54,13 @@ def project(clip: FocusedClip, layout: Layout, view: str = 'auto') -> Projected:
         if clip.img_shape is not None:
             height, width = map(float, clip.img_shape)
             return Projected(points, 'image', (0.0, width, -height, 0.0))
-        return Projected(points, 'image', _limits(points))
+        return Projected(points, 'image', limits_of(points))
     points = _upright(points, layout)
     if view == 'auto':
         view = _best_view(points)
     axes = dict(front=(0, 1), side=(2, 1), top=(0, 2))[view]
     points = points[..., axes]
-    return Projected(points, view, _limits(points))
+    return Projected(points, view, limits_of(points))
 
 
 def centred(projected: Projected) -> Projected:
@@ -80,7 +83,7 @@ def centred(projected: Projected) -> Projected:
     if whole < 1.6 * (high - low)[there, 1].max():
         centre[:, 1] = 0
     points = points - centre[None, :, None]
-    return projected._replace(points=points, limits=_limits(points))
+    return projected._replace(points=points, limits=limits_of(points))
 
 
 def _upright(points: np.ndarray, layout: Layout) -> np.ndarray:
@@ -118,7 +121,12 @@ def _best_view(points: np.ndarray) -> str:
     return best if shown[best] > BETTER * shown['front'] else 'front'
 
 
-def _limits(points: np.ndarray) -> Tuple[float, float, float, float]:
+def limits_of(points: np.ndarray) -> Tuple[float, float, float, float]:
+    """Return left, right, bottom and top of what is seen, with a margin.
+
+    Args:
+        points (numpy.ndarray): NaN where a joint was not seen, shape (..., 2).
+    """
     if not np.isfinite(points).any():
         return -1.0, 1.0, -1.0, 1.0
     low = np.nanmin(points.reshape(-1, 2), axis=0)
@@ -126,3 +134,19 @@ def _limits(points: np.ndarray) -> Tuple[float, float, float, float]:
     # A single joint has a place, too.
     room = max(*(high - low), 1e-6) * 0.04 if (high > low).any() else 1.0
     return low[0] - room, high[0] + room, low[1] - room, high[1] + room
+
+
+def show_limits(axes: 'Axes', limits: Tuple[float, float, float, float], shape: float) -> None:
+    """Show a part of the plane with equal aspect, so that panels beside each other are level.
+
+    Args:
+        axes (matplotlib.axes.Axes): A panel.
+        limits (tuple[float, float, float, float]): Left, right, bottom and top
+            of what must be seen; more is, on both sides.
+        shape (float): Height of the panel over its width.
+    """
+    left, right, bottom, top = limits
+    wide = max(right - left, (top - bottom) / shape) / 2
+    x, y = (left + right) / 2, (bottom + top) / 2
+    axes.set(xlim=(x - wide, x + wide), ylim=(y - wide * shape, y + wide * shape), aspect='equal')
+    axes.set_axis_off()

@@ -58,7 +58,8 @@ def t_sne(features, seed):
         from sklearn.manifold import TSNE
     except ImportError:
         raise ValueError(
-            '--method tsne needs scikit-learn: run "pip install scikit-learn", or use pca'
+            '--method tsne needs scikit-learn: run "pip install scikit-learn" (extra "analysis"), '
+            'or use pca'
         ) from None
     if len(features) < 4:
         raise ValueError(f'--method tsne needs at least 4 clips, not {len(features)}: use pca')
