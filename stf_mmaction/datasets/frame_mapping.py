@@ -46,10 +46,17 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             that is not MMAction2's or ours drops or repeats frames without
             leaving ``frame_inds``.
     """
+    state = np.random.get_state()
+    traced = _trace(pipeline, clip)
+    np.random.set_state(state)
+    return traced
+
+
+def _trace(pipeline: Compose, clip: Dict) -> TracedInputs:
+    """Trace, and leave NumPy's random state as the pipeline does."""
     persons, frames, *_ = clip['keypoint'].shape
     total = frames
     persons, frames = np.arange(persons)[:, None].repeat(total, 1), np.arange(total)
-    state = np.random.get_state()
     for step in pipeline.transforms:
         kind = type(step).__name__
         if kind == 'PreNormalize3D':
@@ -80,7 +87,6 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
             persons = shown
         elif kind == 'PoseDecode':
             frames = frames[clip['frame_inds']]
-    np.random.set_state(state)
     inputs = clip['inputs']
     clips, slots, length = inputs.shape[:3]
     if frames.size != clips * length:
@@ -135,7 +141,8 @@ class TracingPipeline:
         index = self.first + clip.get('sample_idx', 0)
         name = str(clip.get('frame_dir', index))
         persons, frames = clip['keypoint'].shape[:2]
-        traced = trace(self.pipeline, clip)
+        # To put the random state back takes as long as the rest of the export.
+        traced = _trace(self.pipeline, clip)
         source = Source(index, name, persons, frames, traced.persons, traced.frames)
         traced.data_samples.set_field(source, 'source')
         return dict(inputs=traced.inputs, data_samples=traced.data_samples)
