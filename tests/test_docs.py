@@ -293,3 +293,16 @@ def test_commands_of_any_gcn(command, tmp_path):
     assert out.returncode == 0, out.stderr[-2000:]
     rows = re.findall(r'^\| .*(?:GCN|G3D|_j).* \|$', out.stdout, re.M)
     assert len(rows) == (10 if words[0] == 'bash' else 2)
+
+
+def test_every_tool_is_listed():
+    """What a user starts has a row in useful_tools.md; what it imports has none."""
+    text = Document('docs/useful_tools.md').text
+    for path in sorted([*ROOT.glob('tools/*.py'), *ROOT.glob('tools/analysis/*.py')]):
+        started = "__name__ == '__main__'" in path.read_text()
+        name = str(path.relative_to(ROOT))
+        if name == 'tools/reproduce.py':
+            name = 'tools/reproduce.sh'
+        assert (f'`{name}`' in text) == started, name
+    for name in re.findall(r'`(tools/[^`]+)`', text):
+        assert (ROOT / name).exists(), name
