@@ -2,8 +2,11 @@
 
 import pytest
 import torch
+from mmaction.models.utils import unit_gcn
 from mmaction.registry import MODELS
 from networks import STAR
+
+from stf_mmaction.models.backbones.stf_units import add_stf_module
 
 GRAPHS = {
     3: dict(layout=STAR, mode='spatial'),
@@ -153,3 +156,21 @@ def test_stages_that_are_no_blocks(stages):
         MODELS.build(
             dict(type='STFCTRGCN', graph_cfg=GRAPHS[3], base_channels=4, stf_stages=stages)
         )
+
+
+def test_a_derived_graph_convolution_keeps_what_it_overrides():
+    class Halved(unit_gcn):
+        def forward(self, x):
+            return super().forward(x) / 2
+
+    plain, unit = (Halved(2, 4, torch.ones(3, 5, 5)).eval() for _ in range(2))
+    unit.load_state_dict(plain.state_dict())
+    add_stf_module(unit, 2)
+    x = torch.rand(1, 2, 6, 5)
+    unit.stf_enabled = False
+    assert isinstance(unit, Halved) and torch.equal(unit(x), plain(x))
+
+
+def test_another_class_is_named():
+    with pytest.raises(TypeError, match="Identity is no graph convolution .* 'unit_aagcn'"):
+        add_stf_module(torch.nn.Identity(), 2)

@@ -126,18 +126,29 @@ def add_stf_module(unit: nn.Module, in_channels: int) -> None:
     Its class changes, as by PyTorch's ``register_parametrization``.
 
     Args:
-        unit (nn.Module): One of :data:`UNITS`.
+        unit (nn.Module): One of :data:`UNITS`, or of a class derived from one.
         in_channels (int): C.
 
     Raises:
+        TypeError: If it is of no such class.
         ValueError: If it has fewer scales than an STF module.
     """
+    kind = type(unit)
+    base = next((parent for parent in kind.__mro__ if parent in UNITS), None)
+    if base is None:
+        raise TypeError(
+            f'{kind.__name__} is no graph convolution that an STF module is written for: derive '
+            f'it from one of {[known.__name__ for known in UNITS]}, or add a class to UNITS whose '
+            "'infer' computes it with a given adjacency"
+        )
     if len(unit.A) < NUM_SCALES:
         raise ValueError(
             f'a graph convolution over {len(unit.A)} adjacency matrices has '
             f"no room for the {NUM_SCALES} of an STF module: use graph_cfg "
             "mode 'spatial' or 'stgcn_spatial'"
         )
-    unit.__class__ = UNITS[type(unit)]
+    own = UNITS[base]
+    # A derived class keeps what it overrides.
+    unit.__class__ = own if kind is base else type(f'STF{kind.__name__}', (own, kind), {})
     unit.stf_graph = InferredGraph(in_channels, unit.A.shape[-1])
     unit.stf_enabled = True
