@@ -4,11 +4,12 @@ import pytest
 import torch
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from networks import LOSSES, batch, recognizer
+from networks import LOSSES, batch, recognizer, recognizer_cfg
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stf_mmaction.engine.step_counter import GPU, Call, Cost, count_step
+from stf_mmaction.models.ops.dispatch import use_way
 
 SHAPE = (8, 2, 300, 25, 4)  # one GPU of four
 # config, batch, warm-up: launches, gigabytes moved, gigabytes at the peak
@@ -57,10 +58,10 @@ def test_what_is_counted():
 def test_the_flops_are_those_of_pytorch():
     x, samples = batch(frames=16)
     model = recognizer(LOSSES)
-    with FlopCounterMode(display=False) as counter:
+    with use_way('batched'), FlopCounterMode(display=False) as counter:
         loss = model(x, samples, mode='loss')
         sum(v for k, v in loss.items() if 'loss' in k).backward()
-    cost = count_step(lambda: recognizer(LOSSES), x[:, 0].shape)
+    cost = count_step(lambda: MODELS.build(recognizer_cfg(LOSSES)), x[:, 0].shape)
     assert cost.flops == pytest.approx(counter.get_total_flops(), rel=0.1)
 
 
@@ -73,5 +74,5 @@ def test_the_model_of_a_gpu():
 
 
 def test_real_tensors_stay_real():
-    count_step(recognizer, batch()[0][:, 0].shape)
+    count_step(lambda: MODELS.build(recognizer_cfg()), batch()[0][:, 0].shape)
     assert torch.ones(2).sum().item() == 2

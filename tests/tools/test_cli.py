@@ -130,7 +130,7 @@ def test_no_workers_need_no_other_setting(call, config):
     assert call('train.py', config).train_dataloader.persistent_workers
 
 
-def test_train_arguments_reach_the_config(call, config):
+def test_train_arguments_reach_the_config(call, config, capsys):
     cfg = call(
         'train.py',
         config,
@@ -143,9 +143,13 @@ def test_train_arguments_reach_the_config(call, config):
     assert cfg.work_dir == 'work_dirs/small'
     assert cfg.model.type == 'Other'
     assert cfg.val_cfg is None
-    assert cfg.resume is True and cfg.load_from is None
-    cfg = call('train.py', config, '--resume', config, '--work-dir', 'w')
-    assert (cfg.resume, cfg.load_from, cfg.work_dir) == (True, str(config), 'w')
+    # Nothing to resume from yet: it starts from the beginning, and says so.
+    assert cfg.resume is False and cfg.load_from is None
+    assert 'work_dirs/small has no checkpoint' in capsys.readouterr().err
+    state = dict(state_dict=dict(a=torch.ones(1)), optimizer=dict(a=1), message_hub=dict(a=1))
+    torch.save(dict(state, meta=dict(epoch=1, iter=2)), 'last.pth')
+    cfg = call('train.py', config, '--resume', 'last.pth', '--work-dir', 'w')
+    assert (cfg.resume, cfg.load_from, cfg.work_dir) == (True, 'last.pth', 'w')
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='for machines without a GPU')
