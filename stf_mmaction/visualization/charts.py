@@ -2,13 +2,15 @@
 
 import csv
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from stf_mmaction.files import replacing
+
+if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart with any colour vision; in black and white by the dashes.
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
@@ -42,7 +44,7 @@ def _cell(value: Any) -> Any:
 
 
 def save(
-    figure: Figure, path: Union[str, Path], header: Sequence[str], rows: Sequence[Sequence]
+    figure: 'Figure', path: Union[str, Path], header: Sequence[str], rows: Sequence[Sequence]
 ) -> Path:
     """Save a chart, and its numbers beside it with the ending ``.csv``.
 
@@ -74,7 +76,7 @@ def check_path(path: Union[str, Path]) -> Path:
 def line_chart(
     series: Dict[str, Sequence],
     places: Dict[str, Sequence],
-    axes: Axes,
+    axes: 'Axes',
     labels: Sequence[str],
 ) -> None:
     """Draw named lines into axes.
@@ -94,7 +96,7 @@ def line_chart(
     axes.spines[['top', 'right']].set_visible(False)
 
 
-def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> Figure:
+def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Figure':
     """Draw horizontal bars in the order given, those below zero hatched and in another colour.
 
     Args:
@@ -102,6 +104,8 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> Figu
         values (Sequence[float]): Their lengths.
         label (str): Of the horizontal axis.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7.5, 1 + 0.24 * len(names)), layout='constrained')
     axes = figure.add_subplot()
     values = np.asarray(values, dtype=float)
@@ -119,7 +123,7 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> Figu
     return figure
 
 
-def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> Figure:
+def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
     """Draw a confusion matrix, rows in % of the clips of their class.
 
     Args:
@@ -129,6 +133,8 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> Figure:
     count = len(names)
     shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = 3.5 + 0.3 * min(count, 60)
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(side + 1, side), layout='constrained')
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
@@ -150,7 +156,7 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> Figure:
 
 def embedding_chart(
     points: np.ndarray, labels: np.ndarray, names: Optional[Sequence[str]] = None
-) -> Figure:
+) -> 'Figure':
     """Draw a map of clips, their class as a colour and, at its middle, as text.
 
     Args:
@@ -159,6 +165,8 @@ def embedding_chart(
         names (Sequence[str], optional): Of the classes. Defaults to None,
             their numbers.
     """
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 8), layout='constrained')
     axes = figure.add_subplot()
     kinds = np.unique(labels)
