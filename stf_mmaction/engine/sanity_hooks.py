@@ -95,7 +95,7 @@ class SkeletonCheckHook(Hook):
     def _check_length(dataloader: DataLoader, name: str) -> None:
         """Refuse a loader that makes no batch: its epochs do nothing."""
         # An InfiniteSampler goes through the data again until a batch is full.
-        if isinstance(dataloader.sampler, InfiniteSampler) or len(dataloader):
+        if len(dataloader) or isinstance(dataloader.sampler, InfiniteSampler):
             return
         clips, batch = len(dataloader.sampler), dataloader.batch_sampler.batch_size
         raise ValueError(

@@ -79,7 +79,12 @@ def perturbation_curve(
 
 
 def area(curve: Tensor) -> Tensor:
-    """Compute the area under curves over the unit interval, (N, S) -> (N,)."""
+    """Compute the area under curves over the unit interval, (N, S) -> (N,).
+
+    Example:
+        >>> area(torch.tensor([[1.0, 0.5, 0.0]]))
+        tensor([0.5000])
+    """
     return (curve[:, 1:] + curve[:, :-1]).mean(1) / 2
 
 

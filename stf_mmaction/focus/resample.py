@@ -40,6 +40,10 @@ def frame_weights(origin: np.ndarray, frames: int) -> np.ndarray:
 
     Returns:
         numpy.ndarray: Rows that add up to 1, float64, shape (T, N T').
+
+    Example:
+        >>> frame_weights(np.array([[0, 2]]), 3).tolist()
+        [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
     """
     flat = origin.ravel()
     samples = np.flatnonzero(flat >= 0)

@@ -15,6 +15,7 @@ from networks import batch, ensemble_cfg, samples, total, wake
 from test_any_gcn import NO_MODULES
 from test_focus_layers import PROJECT, model_of
 from torch import nn
+from torch.utils.data import DataLoader
 
 from stf_mmaction.datasets.layouts import LAYOUTS, get_layout
 from stf_mmaction.engine import SkeletonCheckHook
@@ -187,9 +188,7 @@ def training_begins(model, x):
     class Clips(list):
         pass
 
-    runner = SimpleNamespace(
-        model=model, train_dataloader=SimpleNamespace(dataset=Clips([dict(inputs=x[0])]))
-    )
+    runner = SimpleNamespace(model=model, train_dataloader=DataLoader(Clips([dict(inputs=x[0])])))
     SkeletonCheckHook().before_train(runner)
 
 

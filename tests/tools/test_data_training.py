@@ -47,7 +47,7 @@ def test_a_network_trains_on_it(tmp_path, convert, config, length):
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         options += [
             f'{loader}.dataset.ann_file={path}',
-            f'{loader}.dataset.pipeline.2.length={length}',
+            f'{loader}.dataset.pipeline.3.length={length}',
             f'{loader}.num_workers=0',
             f'{loader}.persistent_workers=False',
             f'{loader}.batch_size=4',

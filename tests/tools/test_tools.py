@@ -266,7 +266,7 @@ def failing(monkeypatch, capsys):
         (['model.shared.backbone.graph_cfg.layout=ntu'], "'ntu' is unknown"),
         (['model.shared.backbone.stf_stages=()'], 'needs STF modules'),
         (['model.shared.backbone.base_channels=24'], 'cls_head.in_channels=96'),
-        (['train_dataloader.dataset.pipeline.2.length=20'], '20 of PadTo'),
+        (['train_dataloader.dataset.pipeline.3.length=20'], '20 of PadTo'),
     ],
 )
 def test_wrong_settings_end_in_one_sentence(failing, tmp_path, options, sentence):

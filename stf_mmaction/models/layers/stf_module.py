@@ -43,7 +43,8 @@ class Beta(BaseModule):
         padded = F.pad(x, (0, 0, 0, 0, 1, 1))
         x = torch.cat([padded[:, :-2], x, padded[:, 2:]], -1)
         x = F.relu(self.temporal(x))
-        return self.score(x).squeeze(-1).sigmoid()
+        # By a vector, whose gradient has the strides of the weight, as DDP requires.
+        return (x @ self.score.weight[0].to(x.dtype) + self.score.bias.to(x.dtype)).sigmoid()
 
 
 class Alpha(BaseModule):

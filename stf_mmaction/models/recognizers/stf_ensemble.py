@@ -209,7 +209,7 @@ class STFEnsemble(BaseModel):
             by the name of the member; an empty dict.
         """
         found = {
-            name: member.extract_feat(self._own(name, inputs), *args, **kwargs)[0]
+            name: member.extract_feat(self.stream_of(name, inputs), *args, **kwargs)[0]
             for name, member in self._active().items()
         }
         return found, {}
