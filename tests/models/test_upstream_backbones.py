@@ -188,7 +188,9 @@ def training_begins(model, x):
     class Clips(list):
         pass
 
-    runner = SimpleNamespace(model=model, train_dataloader=DataLoader(Clips([dict(inputs=x[0])])))
+    runner = SimpleNamespace(
+        model=model, train_dataloader=DataLoader(Clips([dict(inputs=x[0])])), _val_loop=None
+    )
     SkeletonCheckHook().before_train(runner)
 
 
