@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from mmengine.registry import init_default_scope
 
@@ -14,3 +15,13 @@ sys.path[:0] = [str(HERE), str(HERE / "files"), str(HERE / 'tools')]
 torch.set_num_threads(1)
 # As a Runner does; stock recognizers cannot be built without it.
 init_default_scope('mmaction')
+
+
+@pytest.fixture(autouse=True)
+def settings_of_torch():
+    """Undo what a tool that ran in this process has set; operators depend on it."""
+    yield
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.benchmark = False
+    torch.set_float32_matmul_precision('highest')
