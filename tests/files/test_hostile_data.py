@@ -2,13 +2,15 @@
 
 import json
 import os
-import sys
 import zipfile
 
 import numpy as np
 import pytest
-from data_tools import ROOT, kinect_v2, one_body, run_tool, skipped, write_ntu, write_skeleton
+from data_tools import kinect_v2, one_body, run_tool, skipped, write_ntu, write_skeleton
 
+from stf_mmaction.converters import arrays, custom, kinetics, mmpose_json, ntu, openpose_json
+from stf_mmaction.converters.clips import Clip
+from stf_mmaction.converters.labels import read_labels
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.files import check_arrays, read_json, read_text
 
@@ -17,26 +19,17 @@ HEADER = 'frame,person,joint,x,y\n'
 
 @pytest.fixture(scope='module')
 def tools():
-    """The converters, as modules."""
-    sys.path.insert(0, str(ROOT / 'tools/data'))
-    import arrays
-    import custom
-    import kinetics
-    import mmpose_json
-    import ntu
-    import openpose_json
-
-    yield dict(
+    """The readers of the converters, by name."""
+    return dict(
         csv=lambda path: custom.read_csv(path, 3),
         npz=lambda path: custom.read_arrays(path, 3),
         ntu=ntu.read_bodies,
-        kinetics=lambda path: kinetics.read(kinetics.Clip('x', 0, (), path)),
-        mmpose=lambda path: mmpose_json.read(mmpose_json.Clip('x', 0, (), path), 2),
+        kinetics=lambda path: kinetics.read(Clip('x', 0, (), path)),
+        mmpose=lambda path: mmpose_json.read(Clip('x', 0, (), path), 2),
         openpose=openpose_json.read_frame,
-        labels=custom.read_labels,
+        labels=read_labels,
         arrays=arrays.find_clips,
     )
-    sys.path.remove(str(ROOT / 'tools/data'))
 
 
 def npz(members, compression=zipfile.ZIP_STORED):

@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import runpy
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -24,7 +23,6 @@ def run_tool(name, *arguments):
     argv = [name, *map(str, arguments)]
     with (
         mock.patch('sys.argv', argv),
-        mock.patch('sys.path', [str(path.parent), *sys.path]),
         contextlib.redirect_stdout(out),
     ):
         runpy.run_path(str(path), run_name='__main__')

@@ -4,15 +4,16 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import time
 import tracemalloc
 from functools import partial
 
 import numpy as np
 import pytest
-from data_tools import ROOT, run_tool, skipped, write_csv, write_ntu
+from data_tools import run_tool, skipped, write_csv, write_ntu
 
+from stf_mmaction.converters.clips import Clip
+from stf_mmaction.converters.conversion import convert
 from stf_mmaction.datasets import safe_load
 
 NAMES = [f'S001C001P00{p}R001A0{a}' for p in (1, 3) for a in range(10, 20)]
@@ -23,15 +24,6 @@ def raw(tmp_path):
     write_ntu(tmp_path / 'raw', NAMES)
     (tmp_path / 'raw' / f'{NAMES[4]}.skeleton').write_text('broken')
     return tmp_path / 'raw'
-
-
-@pytest.fixture
-def conversion(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools/data'))
-    import conversion
-
-    yield conversion
-    sys.modules.pop('conversion')
 
 
 def whole(raw, folder, workers):
@@ -145,12 +137,12 @@ def test_a_file_that_was_mended_after_the_kill_is_read_again(raw, tmp_path):
         np.testing.assert_array_equal(clips[name], clips[other])
 
 
-def test_another_argument_reads_again(conversion, tmp_path):
+def test_another_argument_reads_again(tmp_path):
     """Of a run that was stopped nothing is taken that does not fit."""
     files = [tmp_path / f'{n}.csv' for n in 'ab']
     for file in files:
         write_csv(file, np.ones((1, 2, 3, 2)))
-    clips = [conversion.Clip(f.stem, 0, ('all',), f) for f in files]
+    clips = [Clip(f.stem, 0, ('all',), f) for f in files]
 
     stop = 'b'
 
@@ -161,15 +153,15 @@ def test_another_argument_reads_again(conversion, tmp_path):
 
     out = tmp_path / 'o.pkl'
     with pytest.raises(KeyboardInterrupt):
-        conversion.convert(clips, partial(read, joints=3), out, 1, [])
+        convert(clips, partial(read, joints=3), out, 1, [])
     stop = None
-    conversion.convert(clips, partial(read, joints=4), out, 1, [])
+    convert(clips, partial(read, joints=4), out, 1, [])
     assert {clip['keypoint'].shape[2] for clip in safe_load(out)['annotations']} == {4}
 
 
-def test_clips_in_files_of_their_own_need_not_fit_into_memory(conversion, tmp_path):
+def test_clips_in_files_of_their_own_need_not_fit_into_memory(tmp_path):
     (tmp_path / 'a').touch()
-    clips = [conversion.Clip(f'{n}', 0, (), tmp_path / 'a') for n in range(30)]
+    clips = [Clip(f'{n}', 0, (), tmp_path / 'a') for n in range(30)]
 
     def read(clip):
         return dict(keypoint=np.ones((1, 500, 250, 2), np.float32))
@@ -177,35 +169,33 @@ def test_clips_in_files_of_their_own_need_not_fit_into_memory(conversion, tmp_pa
     peaks = []
     for clip_dir in (None, tmp_path / 'clips'):
         tracemalloc.start()
-        conversion.convert(clips, read, tmp_path / 'o.pkl', 1, [], clip_dir)
+        convert(clips, read, tmp_path / 'o.pkl', 1, [], clip_dir)
         peaks.append(tracemalloc.get_traced_memory()[1] / 1e6)
         tracemalloc.stop()
     assert peaks[0] > 30 > 6 > peaks[1]
 
 
-def test_a_process_that_dies_is_told(conversion, tmp_path):
+def test_a_process_that_dies_is_told(tmp_path):
     (tmp_path / 'a').touch()
-    clips = [conversion.Clip('a', 0, (), tmp_path / 'a')]
+    clips = [Clip('a', 0, (), tmp_path / 'a')]
     with pytest.raises(SystemExit, match='fewer --workers'):
-        conversion.convert(clips, die, tmp_path / 'o.pkl', 2, [])
+        convert(clips, die, tmp_path / 'o.pkl', 2, [])
 
 
 def die(clip):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_full_disk_is_not_the_fault_of_a_clip(conversion, tmp_path, monkeypatch):
+def test_a_full_disk_is_not_the_fault_of_a_clip(tmp_path, monkeypatch):
     (tmp_path / 'a').touch()
-    clips = [conversion.Clip('a', 0, (), tmp_path / 'a')]
+    clips = [Clip('a', 0, (), tmp_path / 'a')]
 
     def full(*args, **kwargs):
         raise OSError(28, 'No space left on device')
 
     monkeypatch.setattr(pickle, 'dump', full)
     with pytest.raises(OSError, match='No space'):
-        conversion.convert(
-            clips, lambda clip: dict(keypoint=np.ones((1, 1, 1, 2))), tmp_path / 'o.pkl', 1, []
-        )
+        convert(clips, lambda clip: dict(keypoint=np.ones((1, 1, 1, 2))), tmp_path / 'o.pkl', 1, [])
 
 
 @pytest.mark.parametrize(

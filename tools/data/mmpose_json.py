@@ -1,133 +1,25 @@
-"""Convert MMPose's JSON files, one per video, to PoseDataset.
-
-As ``MMPoseInferencer(..., pred_out_dir=...)`` and the demos of MMPose 1.x
-(``--save-predictions``) write them: a list of frames, each with its
-``instances``. A table names the label of each clip, as for ``custom.py``.
-Where persons have a ``track_id``, it is used; else they are followed from
-frame to frame.
-"""
+"""Convert MMPose's JSON files, one per video, to PoseDataset."""
 
 import argparse
 import functools
-from pathlib import Path
-from typing import Any, Dict, List, Optional, Tuple
 
-import numpy as np
-from conversion import (
-    Clip,
-    add_conversion_arguments,
-    check_frames,
-    convert,
-    existing_folder,
-    find_files,
-    positive,
-)
-from labels import Labels, add_labels_argument, match_labels, read_labels
-from tracking import persons_over_time
-
+from stf_mmaction.converters.conversion import convert
+from stf_mmaction.converters.labelled import add_persons_argument, find_labelled, labelled_parser
+from stf_mmaction.converters.mmpose_json import read
 from stf_mmaction.engine.cli import run
-from stf_mmaction.files import read_json
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        'source', type=existing_folder, help='folder with a .json file for each clip'
-    )
-    add_labels_argument(parser)
-    add_conversion_arguments(parser)
-    parser.add_argument(
-        '--persons', type=positive, default=2, help='persons to keep of each clip; defaults to 2'
-    )
+    parser = labelled_parser(__doc__, 'a .json file for each clip')
+    add_persons_argument(parser)
     return parser.parse_args()
-
-
-def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
-    """Read a clip.
-
-    Returns:
-        dict: ``keypoint`` (M, T, V, 2 or 3) and ``keypoint_score`` (M, T, V).
-
-    Raises:
-        ValueError: If this is not such a file.
-    """
-    frames = _frames(read_json(clip.source))
-    values = [[_person(one) for one in instances] for instances in frames]
-    shapes = {one.shape for instances in values for one in instances}
-    if len(shapes) > 1:
-        raise ValueError(f'its persons differ in joints or coordinates: {sorted(shapes)}')
-    return persons_over_time(values, persons, _track_ids(frames))
-
-
-def _frames(data: Any) -> List[List[Dict]]:
-    """Return the instances of each frame, from the first that is listed to the last."""
-    if isinstance(data, dict):
-        data = data.get('instance_info')
-    if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
-        raise ValueError("it is no list of frames, nor a dict with 'instance_info'")
-    if any('instances' not in frame for frame in data):
-        if any('keypoints' in one for one in data):
-            raise ValueError('it holds the persons of one picture: a clip has many frames')
-        raise ValueError("it has frames without 'instances', which MMPose writes")
-    index = [frame.get('frame_id', place) for place, frame in enumerate(data)]
-    if not all(isinstance(i, int) for i in index) or len(set(index)) < len(index):
-        raise ValueError('frame_id is not a whole number of its own for each frame')
-    first = min(index, default=0)
-    check_frames(first, max(index, default=0), len(index))
-    frames: List[List[Dict]] = [[] for _ in range(max(index, default=0) - first + 1)]
-    for i, frame in zip(index, data):
-        if not isinstance(frame['instances'], list):
-            raise ValueError(f"'instances' of frame {i} is not a list")
-        frames[i - first] = frame['instances']
-    return frames
-
-
-def _person(instance: Any) -> np.ndarray:
-    """Return the joints and score, (V, 3 or 4)."""
-    try:
-        joints = np.array(instance['keypoints'], float)
-        score = np.array(instance['keypoint_scores'], float)
-    except (KeyError, TypeError, ValueError):
-        raise ValueError("an instance lacks 'keypoints' and 'keypoint_scores'") from None
-    if joints.ndim != 2 or joints.shape[1] not in (2, 3) or score.shape != joints.shape[:1]:
-        raise ValueError(
-            f'an instance has keypoints of shape {joints.shape} and scores of shape {score.shape}'
-        )
-    out = np.concatenate([joints, score[:, None]], 1)
-    if not np.isfinite(out).all():
-        raise ValueError('it has numbers that are not finite')
-    return out
-
-
-def _track_ids(frames: List[List[Dict]]) -> Optional[List[List[int]]]:
-    """Return the track of each person; None if one has none, or two of a frame the same."""
-    ids = [[one.get('track_id', -1) for one in instances] for instances in frames]
-    fits = all(
-        len(set(row)) == len(row) and all(isinstance(i, int) and i >= 0 for i in row) for row in ids
-    )
-    return ids if fits else None
-
-
-def find_clips(
-    source: Path, labels: Labels, path: Path
-) -> Tuple[List[Clip], List[Tuple[str, str]]]:
-    """Return the clips with a label and a file, and the others."""
-    files: Dict[str, List[Path]] = {}
-    found, unread = find_files(source, lambda name: name.endswith('.json'))
-    for file in found:
-        files.setdefault(file.relative_to(source).with_suffix('').as_posix(), []).append(file)
-    if not files:
-        raise SystemExit(f'error: {source} holds no .json file: put one for each clip into it')
-    clips, skipped = match_labels(files, labels, path, ('.json', '.mp4', '.avi'), source)
-    return clips, unread + skipped
 
 
 def main() -> None:
     args = parse_args()
-    labels = read_labels(Path(args.labels))
-    clips, skipped = find_clips(args.source, labels, Path(args.labels))
+    clips, skipped, classes = find_labelled(args, ('.json',), aliases=('.mp4', '.avi'))
     step = functools.partial(read, persons=args.persons)
-    convert(clips, step, args.out, args.workers, skipped, classes=labels.classes)
+    convert(clips, step, args.out, args.workers, skipped, classes=classes)
 
 
 if __name__ == '__main__':

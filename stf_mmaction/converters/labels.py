@@ -1,17 +1,10 @@
-"""The table of labels that goes with clips of your own, and text files at large."""
+"""The table of labels that goes with clips of your own."""
 
-import argparse
 import csv
-from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from conversion import Clip
-
-from stf_mmaction.engine.cli import existing
 from stf_mmaction.files import read_text
-
-Skipped = List[Tuple[str, str]]
 
 
 class Labels(NamedTuple):
@@ -25,15 +18,6 @@ class Labels(NamedTuple):
 
     rows: List[Tuple[str, int, str]]
     classes: Optional[Tuple[str, ...]] = None
-
-
-def add_labels_argument(parser: argparse.ArgumentParser) -> None:
-    """Add the table of labels to the arguments of a converter."""
-    parser.add_argument(
-        'labels',
-        type=existing,
-        help='CSV file with the columns clip, label and, if you want, split',
-    )
 
 
 def delimiter_of(heading: str) -> str:
@@ -124,44 +108,3 @@ def _number(label: str) -> Optional[float]:
     except ValueError:
         return None
     return number if abs(number) < 2**31 else None  # not infinity, not NaN
-
-
-def match_labels(
-    files: Dict[str, List[Path]], labels: Labels, path: Path, endings: Tuple[str, ...], source: Path
-) -> Tuple[List[Clip], Skipped]:
-    """Find the file of each labelled clip.
-
-    Args:
-        files (dict[str, list[Path]]): Files by the name of their clip.
-        labels (Labels): The table.
-        path (Path): Where it was read, for the error.
-        endings (tuple[str]): A clip may be named with one of these.
-        source (Path): The folder of the files, for the reason.
-
-    Returns:
-        tuple: Clips with a file and a label, and the others with the reason.
-
-    Raises:
-        SystemExit: If a clip has two labels.
-    """
-    names = [_clip_name(clip, files, endings) for clip, _, _ in labels.rows]
-    name, times = Counter(names).most_common(1)[0]
-    if times > 1:
-        raise SystemExit(f'error: {path} labels clip {name} {times} times')
-    clips, skipped, left = [], [], dict(files)
-    for name, (_, label, split) in zip(names, labels.rows):
-        if name not in left:
-            skipped.append((name, f'its file is missing: no {" or ".join(endings)} in {source}'))
-        clips += [Clip(name, label, (split,), file) for file in left.pop(name, ())]
-    skipped += [(name, 'it has no label') for name in left]
-    return clips, skipped
-
-
-def _clip_name(clip: str, files: Dict[str, List[Path]], endings: Tuple[str, ...]) -> str:
-    """The name of a clip as its file has it: ``.\\anna\\wave.csv`` is ``anna/wave``."""
-    name = str(PurePosixPath(clip.replace('\\', '/')))
-    if name not in files:
-        for ending in endings:
-            if name.lower().endswith(ending):
-                return name[: -len(ending)]
-    return name

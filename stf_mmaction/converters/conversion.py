@@ -1,6 +1,5 @@
-"""What the converters share: many clip files to one ``PoseDataset`` pickle."""
+"""Read many clip files into one ``PoseDataset`` pickle."""
 
-import argparse
 import fcntl
 import functools
 import hashlib
@@ -18,7 +17,6 @@ from typing import (
     Dict,
     Iterator,
     List,
-    NamedTuple,
     Optional,
     Sequence,
     TextIO,
@@ -30,129 +28,9 @@ import numpy as np
 from mmengine.utils import ProgressBar
 
 from stf_mmaction.datasets.numbers import anyone_seen
-from stf_mmaction.engine.cli import positive
-from stf_mmaction.files import check_regular, replacing, safe_load
+from stf_mmaction.files import replacing, safe_load
 
-NOBODY = 'nobody is in it'
-UNSEEN = 'all its scores are 0: no joint counts as seen'
-# Frames for each one that is listed, and those that a short clip may have.
-MAX_SPAN, FREE_SPAN = 10, 1000
-
-Skipped = List[Tuple[str, str]]
-
-
-class Clip(NamedTuple):
-    """A clip to convert.
-
-    Attributes:
-        frame_dir (str): Its id in the pickle.
-        label (int): Its class.
-        splits (tuple[str]): The splits that it belongs to.
-        source (Path): The file that it is read from.
-        place (int): Its place among the clips of that file. Defaults to 0.
-    """
-
-    frame_dir: str
-    label: int
-    splits: Tuple[str, ...]
-    source: Path
-    place: int = 0
-
-
-def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every converter takes."""
-    parser.add_argument('out', type=_pickle_path, help='the pickle to write')
-    parser.add_argument(
-        '--workers',
-        type=positive,
-        default=os.cpu_count(),
-        help='processes that read files; defaults to one for each CPU',
-    )
-
-
-def existing_folder(path: str) -> Path:
-    """Check that a folder exists, as an argparse type."""
-    if not Path(path).is_dir():
-        raise argparse.ArgumentTypeError(f'folder {path} does not exist')
-    return Path(path)
-
-
-def below_folders(path: str) -> Path:
-    """Check that a folder exists or can be made, as an argparse type."""
-    for folder in (Path(path), *Path(path).parents):
-        if folder.is_file():
-            raise argparse.ArgumentTypeError(f'{folder} is a file: it cannot be a folder')
-    return Path(path)
-
-
-def find_files(source: Path, fits: Callable[[str], bool]) -> Tuple[List[Path], Skipped]:
-    """Find files in a folder and in those below it.
-
-    Args:
-        source (Path): The folder. Links to folders are not followed.
-        fits (callable): Whether the name of a file is one to read.
-
-    Returns:
-        tuple: The files in order; the names of those that cannot be read,
-        with the reason.
-    """
-    found: List[Path] = []
-    skipped: Skipped = []
-
-    def unreadable(error: OSError) -> None:
-        skipped.append((printable(error.filename), f'it cannot be read: {error.strerror}'))
-
-    for folder, _, names in os.walk(source, onerror=unreadable):
-        for name in filter(fits, names):
-            path = Path(folder, name)
-            why = _unreadable(path)
-            if why is None:
-                found.append(path)
-            else:
-                skipped.append((printable(path.relative_to(source).as_posix()), why))
-    return sorted(found), sorted(skipped)
-
-
-def _unreadable(path: Path) -> Optional[str]:
-    try:
-        check_regular(path)
-        str(path).encode()
-    except UnicodeEncodeError:
-        return 'its name is not in UTF-8: rename it'
-    except FileNotFoundError:
-        return 'it is a link to a file that does not exist'
-    except OSError as error:
-        return f'it cannot be read: {error.strerror}'
-    except ValueError:
-        return 'it is not a file, but a pipe or a device'
-    return None
-
-
-def printable(name: str) -> str:
-    """Return a name on one line, in UTF-8."""
-    name = ''.join(c if c.isprintable() else c.encode('unicode-escape').decode() for c in name)
-    return name.encode('utf-8', 'backslashreplace').decode()
-
-
-def check_frames(first: int, last: int, listed: int) -> None:
-    """Refuse numbers of frames that were not counted one by one.
-
-    The frames between those that are listed are empty: time stamps would
-    fill the memory with them.
-
-    Args:
-        first (int): The smallest number.
-        last (int): The largest number.
-        listed (int): How many different ones there are.
-
-    Raises:
-        ValueError: If most frames would be empty.
-    """
-    if last - first >= MAX_SPAN * listed + FREE_SPAN:
-        raise ValueError(
-            f'its frames go from {first} to {last}, but it lists only {listed}: '
-            'number them one by one, not by time'
-        )
+from .clips import NOBODY, UNSEEN, Clip, Skipped, printable
 
 
 def convert(
@@ -160,15 +38,15 @@ def convert(
     read: Callable[[Clip], Dict[str, np.ndarray]],
     out: Path,
     workers: int,
-    skipped: List[Tuple[str, str]],
+    skipped: Skipped,
     clip_dir: Optional[Path] = None,
     classes: Optional[Sequence[str]] = None,
 ) -> None:
     """Read clips, leave out those that cannot be used, write one pickle.
 
-    Each clip is kept in ``<out>.parts`` as soon as it was read. A run that
-    was stopped resumes when it is started again, and writes the
-    same bytes as one that was not. The folder is deleted at the end.
+    Each clip is kept in ``<out>.parts`` as soon as it was read, so that a run that was stopped
+    resumes when it is started again, and writes the same bytes as an uninterrupted one. The
+    folder is deleted at the end.
 
     Args:
         clips (list[Clip]): In the order of the pickle.
@@ -190,28 +68,29 @@ def convert(
             process converts to ``out``.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
+    parts = out.with_name(f'{out.name}.parts')
     with out.with_name(f'{out.name}.skipped.txt').open(
         'a', encoding='utf-8', errors='backslashreplace'
     ) as log:
         _lock(log, out)
-        _convert(clips, read, out, workers, skipped, clip_dir, classes, log)
+        parts.mkdir(exist_ok=True)
+        clips, twice = _unique(clips)
+        usable, unusable = _read_all(clips, read, parts, workers)
+        kept, unlike = _most_alike(usable, clip_dir)
+        report = _write_log(skipped + twice + unusable + unlike, log)
+        if not kept:
+            shutil.rmtree(parts)
+            raise SystemExit(f'error: no clip could be used, {log.name} says why:{report}')
+        summary = _write(kept, out, classes)
+        shutil.rmtree(parts)
+        print(f'{out}: {summary}{report}')
 
 
-def _convert(
-    clips: List[Clip],
-    read: Callable,
-    out: Path,
-    workers: int,
-    skipped: List[Tuple[str, str]],
-    clip_dir: Optional[Path],
-    classes: Optional[Sequence[str]],
-    log: TextIO,
-) -> None:
-    clips, twice = _unique(clips)
-    skipped = skipped + twice
-    parts = out.with_name(f'{out.name}.parts')
-    parts.mkdir(exist_ok=True)
-    usable = []
+def _read_all(
+    clips: List[Clip], read: Callable, parts: Path, workers: int
+) -> Tuple[List[Tuple[Clip, Path]], Skipped]:
+    """Read each clip into its part; return those that can be used, and the others."""
+    usable, unusable = [], []
     step = functools.partial(_read_once, read=read, parts=parts)
     progress = ProgressBar(len(clips))
     with closing(_each(step, clips, workers)) as results:
@@ -220,50 +99,51 @@ def _convert(
             if isinstance(result, Path):
                 usable.append((clip, result))
             else:
-                skipped.append((clip.frame_dir, result))
+                unusable.append((clip.frame_dir, result))
     print()
+    return usable, unusable
+
+
+def _most_alike(
+    usable: List[Tuple[Clip, Path]], clip_dir: Optional[Path]
+) -> Tuple[List[Tuple[Clip, Dict]], Skipped]:
+    """Return the clips of the commonest kind with their annotations, and the others."""
     by_kind: Dict[str, List[Tuple[Clip, Dict]]] = {}
     for clip, part in usable:
         arrays = safe_load(part)
         by_kind.setdefault(_kind(arrays), []).append((clip, _annotation(clip, arrays, clip_dir)))
     most = max(by_kind, key=lambda kind: len(by_kind[kind]), default='')
     kept = by_kind.pop(most, [])
-    skipped += [
+    unlike = [
         (clip.frame_dir, f'of another kind: {kind}, most have {most}')
         for kind, others in by_kind.items()
         for clip, _ in others
     ]
+    return kept, unlike
+
+
+def _write_log(skipped: Skipped, log: TextIO) -> str:
+    """List the clips that were left out; return how many for each reason."""
     log.truncate(0)  # Of an earlier conversion.
     log.writelines(f'{printable(name)}\t{why}\n' for name, why in skipped)
     counts = Counter(why.partition(':')[0] for _, why in skipped)
-    report = ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
-    if not kept:
-        shutil.rmtree(parts)
-        raise SystemExit(f'error: no clip could be used, {log.name} says why:{report}')
+    return ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
+
+
+def _write(kept: List[Tuple[Clip, Dict]], out: Path, classes: Optional[Sequence[str]]) -> str:
+    """Write the pickle, and the names of the classes beside it; return a summary."""
     split: Dict[str, List[str]] = {}
     for clip, _ in kept:
         for name in clip.splits:
             split.setdefault(name, []).append(clip.frame_dir)
-    annotations = [annotation for _, annotation in kept]
-    data = dict(split=split, annotations=annotations)
+    data: Dict[str, Any] = dict(split=split, annotations=[annotation for _, annotation in kept])
     if classes is not None:
         data['classes'] = list(classes)
         names = out.with_name(f'{out.name}.classes.txt')
         names.write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
     _dump(data, out)
-    shutil.rmtree(parts)
     sizes = ', '.join(f'{name} {len(ids)}' for name, ids in split.items())
-    named = f', {len(classes)} class names' if classes else ''
-    print(f'{out}: {len(annotations)} clips ({sizes}){named}{report}')
-
-
-def _pickle_path(path: str) -> Path:
-    if not path.endswith('.pkl'):
-        raise argparse.ArgumentTypeError(f'{path} must end in .pkl')
-    if Path(path).is_dir():
-        raise argparse.ArgumentTypeError(f'{path} is a folder: name a file')
-    below_folders(Path(path).parent)
-    return Path(path)
+    return f'{len(kept)} clips ({sizes})' + (f', {len(classes)} class names' if classes else '')
 
 
 def _lock(log: TextIO, out: Path) -> None:
@@ -279,7 +159,7 @@ def _lock(log: TextIO, out: Path) -> None:
         pass  # A file system that has no locks.
 
 
-def _unique(clips: List[Clip]) -> Tuple[List[Clip], List[Tuple[str, str]]]:
+def _unique(clips: List[Clip]) -> Tuple[List[Clip], Skipped]:
     first: Dict[str, Clip] = {}
     twice = []
     for clip in clips:

@@ -1,0 +1,191 @@
+"""Read whole data sets in one array.
+
+* A folder as ST-GCN, 2s-AGCN and MS-G3D write it: ``train_data.npy`` or
+  ``train_data_joint.npy`` of shape (clips, channels, frames, joints, persons)
+  and ``train_label.pkl``, likewise ``val``. One half alone is enough.
+* An ``.npz`` file as CTR-GCN writes it: ``x_train`` of shape (clips, frames,
+  persons x joints x 3), ``y_train`` with one column per class, likewise
+  ``test``, which becomes the split ``val``.
+
+What these files do to the frames is undone where it can be known: empty
+frames at the end are cut off, and a clip that is filled up by repeating it is
+cut to one round. A joint that is at exactly zero in all frames of a person is
+where the others are measured from, and not missing: it is moved by a millionth.
+The third channel of 18 joints is OpenPose's score.
+"""
+
+import functools
+import struct
+import zipfile
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+
+from stf_mmaction.files import check_arrays, safe_load
+
+from .clips import Clip
+
+NTU_JOINTS, NTU_PERSONS = 25, 2
+SCORED_JOINTS = 18
+NUDGE = 1e-6
+
+
+def read(clip: Clip) -> Dict[str, np.ndarray]:
+    """Read one clip of an array.
+
+    Returns:
+        dict: ``keypoint`` (M, T, V, 2 or 3) and, for 18 joints,
+        ``keypoint_score`` (M, T, V), float32.
+    """
+    if clip.source.suffix == '.npz':
+        split = 'train' if 'train' in clip.splits else 'test'
+        values = _member(clip.source, f'x_{split}')[clip.place]
+        values = values.reshape(len(values), NTU_PERSONS, NTU_JOINTS, 3).transpose(1, 0, 2, 3)
+    else:
+        values = np.load(clip.source, mmap_mode='r', allow_pickle=False)[clip.place]
+        values = values.transpose(3, 1, 2, 0)
+    values = np.array(values, np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError('it has numbers that are not finite')
+    values = values[values.any((1, 2, 3))]  # no absent persons
+    if not len(values):
+        return dict(keypoint=np.zeros((1, 1, *values.shape[2:]), np.float32))
+    values = values[:, : one_round(values)]
+    if values.shape[2] == SCORED_JOINTS:
+        score = values[..., 2].clip(0)
+        values[score == 0] = 0
+        return dict(keypoint=values[..., :2], keypoint_score=score)
+    return dict(keypoint=move_origin(values))
+
+
+def one_round(values: np.ndarray) -> int:
+    """Return number of frames (M, T, V, C) up to the empty ones or the repetition."""
+    values = values[:, : np.flatnonzero(values.any((0, 2, 3)))[-1] + 1]
+    frames = values.shape[1]
+    same = (values == values[:, :1]).all((0, 2, 3))
+    for period in np.flatnonzero(same)[1:]:
+        if np.array_equal(values[:, period:], values[:, : frames - period]):
+            return int(period)
+    return frames
+
+
+def move_origin(values: np.ndarray) -> np.ndarray:
+    """Move joints that are at zero whenever their person is there."""
+    there = values.any((2, 3))
+    for person, frames in zip(values, there):
+        always = ~person[frames].any((0, 2))
+        person[np.ix_(frames, always, [0])] = NUDGE
+    return values
+
+
+@functools.lru_cache(maxsize=4)
+def _member(path: Path, name: str) -> np.ndarray:
+    """Return an array of an NPZ file, mapped from the disk; read if it is compressed."""
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(f'{name}.npy')
+    if info.compress_type != zipfile.ZIP_STORED:
+        check_arrays(path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return arrays[name]
+    with path.open('rb') as file:
+        file.seek(info.header_offset + 26)
+        file.seek(info.header_offset + 30 + sum(struct.unpack('<HH', file.read(4))))
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(file)]
+        shape, is_fortran, dtype = read_header(file)
+        if dtype.hasobject:
+            raise ValueError(f'{name} holds Python objects, which could run code')
+        order = 'F' if is_fortran else 'C'
+        return np.memmap(path, dtype, 'r', file.tell(), shape, order)
+
+
+def find_npz(path: Path) -> List[Clip]:
+    """Return the clips of an ``.npz`` file; they have no names there."""
+    clips = []
+    with zipfile.ZipFile(path) as archive:
+        names = {name.removesuffix('.npy') for name in archive.namelist()}
+    for split, ours in (('train', 'train'), ('test', 'val')):
+        if not {f'x_{split}', f'y_{split}'} <= names:
+            continue
+        x, y = _member(path, f'x_{split}'), _member(path, f'y_{split}')
+        if x.ndim != 3 or x.shape[2] != NTU_PERSONS * NTU_JOINTS * 3 or len(x) != len(y):
+            raise SystemExit(
+                f'error: {path} has x_{split} of shape {x.shape} and y_{split} of shape {y.shape}: '
+                '(clips, frames, 150) and (clips, classes) are needed'
+            )
+        labels = np.argmax(y, 1) if y.ndim == 2 else np.asarray(y, int)
+        clips += [
+            Clip(f'{ours}_{place:06d}', int(label), (ours,), path, place)
+            for place, label in enumerate(labels)
+        ]
+    if not clips:
+        raise SystemExit(
+            f'error: {path} holds {sorted(names)}: x_train and y_train, or x_test and y_test, are '
+            'needed'
+        )
+    return clips
+
+
+def find_npy(folder: Path) -> List[Clip]:
+    """Return the clips of a folder with ``.npy`` and ``.pkl`` files."""
+    clips = []
+    for split in ('train', 'val'):
+        data = _first(folder, f'{split}_data_joint.npy', f'{split}_data.npy')
+        label = _first(folder, f'{split}_label.pkl')
+        if data is None and label is None:
+            continue
+        if data is None or label is None:
+            gone = f'{split}_data.npy' if data is None else f'{split}_label.pkl'
+            raise SystemExit(f'error: {folder / gone} does not exist, but its other half does')
+        shape = np.load(data, mmap_mode='r', allow_pickle=False).shape
+        if len(shape) != 5 or shape[1] not in (2, 3):
+            raise SystemExit(
+                f'error: {data} has the shape {shape}: (clips, channels, frames, joints, persons) '
+                'with 2 or 3 channels is needed'
+            )
+        names, labels = _read_labels(label)
+        if not len(names) == len(labels) == shape[0]:
+            raise SystemExit(
+                f'error: {label} names {len(names)} clips and {len(labels)} labels, {data} holds '
+                f'{shape[0]}'
+            )
+        clips += [
+            Clip(_stem(name), int(number), (split,), data, place)
+            for place, (name, number) in enumerate(zip(names, labels))
+        ]
+    if not clips:
+        raise SystemExit(
+            f'error: {folder} holds neither train_data.npy nor val_data.npy: name the folder of '
+            'one benchmark'
+        )
+    return clips
+
+
+def _read_labels(path: Path) -> Tuple[List, List]:
+    loaded = safe_load(path)
+    fits = isinstance(loaded, (tuple, list)) and len(loaded) >= 2
+    if fits and all(isinstance(part, (list, tuple, np.ndarray)) for part in loaded[:2]):
+        return list(loaded[0]), list(loaded[1])
+    raise SystemExit(f'error: {path} is not a pickle of (names, labels)')
+
+
+def _stem(name: object) -> str:
+    """Return ``S001C001P001R001A001.skeleton`` is the clip without the ending."""
+    return str(name).removesuffix('.skeleton').removesuffix('.json')
+
+
+def _first(folder: Path, *names: str) -> Optional[Path]:
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def find_clips(source: Path) -> List[Clip]:
+    """Return the clips of a folder or file."""
+    if source.is_dir():
+        return find_npy(source)
+    try:
+        return find_npz(source)
+    except zipfile.BadZipFile:
+        raise SystemExit(f'error: {source} is not a whole .npz file') from None

@@ -1,0 +1,102 @@
+"""The clips of a data set, and the files that hold them."""
+
+import os
+from pathlib import Path
+from typing import Callable, List, NamedTuple, Optional, Tuple
+
+from stf_mmaction.files import check_regular
+
+NOBODY = 'nobody is in it'
+UNSEEN = 'all its scores are 0: no joint counts as seen'
+# Frames for each one that is listed, and those that a short clip may have.
+MAX_SPAN, FREE_SPAN = 10, 1000
+
+Skipped = List[Tuple[str, str]]
+
+
+class Clip(NamedTuple):
+    """A clip to convert.
+
+    Attributes:
+        frame_dir (str): Its id in the pickle.
+        label (int): Its class.
+        splits (tuple[str]): The splits that it belongs to.
+        source (Path): The file that it is read from.
+        place (int): Its place among the clips of that file. Defaults to 0.
+    """
+
+    frame_dir: str
+    label: int
+    splits: Tuple[str, ...]
+    source: Path
+    place: int = 0
+
+
+def find_files(source: Path, fits: Callable[[str], bool]) -> Tuple[List[Path], Skipped]:
+    """Find files in a folder and in those below it.
+
+    Args:
+        source (Path): The folder. Links to folders are not followed.
+        fits (callable): Whether the name of a file is one to read.
+
+    Returns:
+        tuple: The files in order; the names of those that cannot be read,
+        with the reason.
+    """
+    found: List[Path] = []
+    skipped: Skipped = []
+
+    def unreadable(error: OSError) -> None:
+        skipped.append((printable(error.filename), f'it cannot be read: {error.strerror}'))
+
+    for folder, _, names in os.walk(source, onerror=unreadable):
+        for name in filter(fits, names):
+            path = Path(folder, name)
+            why = _unreadable(path)
+            if why is None:
+                found.append(path)
+            else:
+                skipped.append((printable(path.relative_to(source).as_posix()), why))
+    return sorted(found), sorted(skipped)
+
+
+def _unreadable(path: Path) -> Optional[str]:
+    try:
+        check_regular(path)
+        str(path).encode()
+    except UnicodeEncodeError:
+        return 'its name is not in UTF-8: rename it'
+    except FileNotFoundError:
+        return 'it is a link to a file that does not exist'
+    except OSError as error:
+        return f'it cannot be read: {error.strerror}'
+    except ValueError:
+        return 'it is not a file, but a pipe or a device'
+    return None
+
+
+def printable(name: str) -> str:
+    """Return a name on one line, in UTF-8."""
+    name = ''.join(c if c.isprintable() else c.encode('unicode-escape').decode() for c in name)
+    return name.encode('utf-8', 'backslashreplace').decode()
+
+
+def check_frames(first: int, last: int, listed: int) -> None:
+    """Refuse numbers of frames that were not counted one by one.
+
+    The frames between those that are listed are empty: time stamps would
+    fill the memory with them.
+
+    Args:
+        first (int): The smallest number.
+        last (int): The largest number.
+        listed (int): How many different ones there are.
+
+    Raises:
+        ValueError: If most frames would be empty.
+    """
+    if last - first >= MAX_SPAN * listed + FREE_SPAN:
+        raise ValueError(
+            f'its frames go from {first} to {last}, but it lists only {listed}: '
+            'number them one by one, not by time'
+        )

@@ -1,0 +1,186 @@
+"""Read Kinetics-Skeleton, as published with ST-GCN.
+
+The folder holds ``kinetics_train/<id>.json``, ``kinetics_val/<id>.json`` and
+a ``kinetics_<split>_label.json`` for each; one half alone is enough. In every frame the two persons
+with the highest sum of scores are kept, as in ST-GCN (of all that OpenPose
+found; ST-GCN looks at the first five). They may change places from frame to
+frame: the data set has no identities.
+
+Coordinates stay as they are: x and y from 0 to 1, in widths and heights of
+the picture, y down, zero for a joint with score 0. ``PrepareSkeleton``
+centres and scales them; the score becomes the visibility.
+"""
+
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Set, Tuple
+
+import numpy as np
+
+from stf_mmaction.files import read_json
+
+from .clips import NOBODY, UNSEEN, Clip, Skipped, check_frames, find_files
+
+NUM_JOINTS, NUM_PERSONS = 18, 2
+MAX_VALUE = 2
+
+
+def read(clip: Clip) -> Dict[str, np.ndarray]:
+    """Read a clip.
+
+    Returns:
+        dict: ``keypoint`` (2, T, 18, 2) and ``keypoint_score`` (2, T, 18),
+        float16, which is finer than the three decimals of the files. T goes
+        from the first to the last frame that is listed; the files count
+        from 1 or from 0.
+
+    Raises:
+        ValueError: If this is not such a file.
+    """
+    data = read_json(clip.source)
+    if not isinstance(data, dict) or not {'data', 'label_index'} <= set(data):
+        raise ValueError("it lacks 'data' and 'label_index', which Kinetics-Skeleton has")
+    if _number(data['label_index']) != clip.label:
+        raise ValueError(
+            f"its label_index is {data['label_index']!r:.40}, but {clip.label} in the list of "
+            'labels'
+        )
+    index = np.array([frame['frame_index'] for frame in data['data']], int)
+    if not len(index):
+        index = np.zeros(1, int)
+    check_frames(index.min(), index.max(), len(np.unique(index)))
+    num_frames = np.ptp(index) + 1
+    persons = [
+        (at, person) for at, frame in zip(index, data['data']) for person in frame['skeleton']
+    ]
+    values = np.zeros((NUM_PERSONS, num_frames, NUM_JOINTS, 3), np.float16)
+    if persons:
+        at = np.array([at for at, _ in persons]) - index.min()
+        joints = _joints([person for _, person in persons])
+        order = np.lexsort((-joints[..., 2].sum(1), at))
+        at, joints = at[order], joints[order]
+        rank = np.arange(len(at)) - np.searchsorted(at, at)
+        best = rank < NUM_PERSONS
+        values[rank[best], at[best]] = joints[best]
+    return dict(keypoint=values[..., :2], keypoint_score=values[..., 2])
+
+
+def _joints(persons: List[Dict]) -> np.ndarray:
+    """Return x, y and score, (persons, 18, 3); zero without a score."""
+    shape = len(persons), NUM_JOINTS
+    for person in persons:
+        numbers = len(person['pose']), len(person['score'])
+        if numbers != (2 * NUM_JOINTS, NUM_JOINTS):
+            raise ValueError(
+                f'a person has {numbers[0]} numbers in pose and {numbers[1]} in score: the '
+                f'{NUM_JOINTS} joints of OpenPose need {2 * NUM_JOINTS} and {NUM_JOINTS}'
+            )
+    pose = np.array([person['pose'] for person in persons], float)
+    score = np.array([person['score'] for person in persons], float)
+    joints = np.concatenate([pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
+    # NaN too; the margin is for what is just outside the picture.
+    if not (abs(joints) < MAX_VALUE).all():
+        raise ValueError('it has an x, y or score that is not from 0 to 1')
+    if pose.any() and not (score > 0).any():
+        raise ValueError(UNSEEN)
+    joints[score <= 0] = 0
+    return joints
+
+
+def read_labels(path: Path) -> Dict[str, Dict]:
+    """Return the labels of a split: what is known of each clip by its id."""
+    labels = read_json(path)
+    if not isinstance(labels, dict) or not labels:
+        raise SystemExit(
+            f'error: {path} must be a dict of '
+            '{id: {"has_skeleton": true, "label_index": 0, ...}}'
+        )
+    for name, value in labels.items():
+        number = _number(value.get('label_index')) if isinstance(value, dict) else None
+        if number is None:
+            raise SystemExit(
+                f'error: {path} has {value!r:.80} for {name}: a dict with a label_index from 0 on '
+                'is needed'
+            )
+        value['label_index'] = number
+    return labels
+
+
+def _number(label: Any) -> Optional[int]:
+    """Return a label as a number, also from text; None if it is none."""
+    if isinstance(label, str) and label.strip().isdecimal() and len(label) < 10:
+        label = int(label)
+    return label if type(label) is int and 0 <= label < 2**31 else None
+
+
+def _half(source: Path, split: str) -> Tuple[Path, Path]:
+    return source / f'kinetics_{split}', source / f'kinetics_{split}_label.json'
+
+
+def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
+    """Return the clips of a split, those left out with the reason, names of classes."""
+    folder, labels_path = _half(source, split)
+    if not folder.exists() and not labels_path.exists():
+        return [], [], set()
+    for path in (folder, labels_path):
+        if not path.exists():
+            raise SystemExit(
+                f'error: {path} does not exist: {source} must '
+                'be the folder kinetics-skeleton of ST-GCN'
+            )
+    labels = read_labels(labels_path)
+    found, skipped = find_files(folder, lambda name: name.endswith('.json'))
+    files = {path.stem: path for path in found if path.parent == folder}
+    clips: List[Clip] = []
+    for name in sorted(files.keys() | labels.keys()):
+        if name not in labels:
+            skipped.append((name, 'it has no label'))
+        elif not labels[name].get('has_skeleton', True):
+            skipped.append((name, NOBODY))
+        elif name not in files:
+            skipped.append((name, f'its file is missing: {folder}'))
+        else:
+            label = labels[name]['label_index']
+            clips.append(Clip(name, label, (split,), files[name]))
+    titles = {
+        (value['label_index'], title if isinstance(title := value.get('label'), str) else None)
+        for value in labels.values()
+    }
+    return clips, skipped, titles
+
+
+def class_names(titles: Set[Tuple[int, Any]]) -> Optional[List[str]]:
+    """Return the names in the order of their numbers; None unless each number has one."""
+    names = [name for _, name in sorted(titles, key=lambda title: title[0])]
+    whole = sorted(number for number, _ in titles) == list(range(len(titles)))
+    return names if whole and all(isinstance(name, str) and name for name in names) else None
+
+
+def find_halves(source: Path) -> Tuple[List[Clip], Skipped, Optional[List[str]]]:
+    """Find the clips of both splits; say which split is not there.
+
+    Args:
+        source (Path): The folder ``kinetics-skeleton`` of ST-GCN.
+
+    Returns:
+        tuple: Clips, those that are left out with the reason, names of the classes if known.
+
+    Raises:
+        SystemExit: If neither split is there.
+    """
+    clips: List[Clip] = []
+    skipped: Skipped = []
+    titles: Set[Tuple[int, Any]] = set()
+    absent = []
+    for split in ('train', 'val'):
+        own, left_out, named = find_clips(source, split)
+        clips, skipped, titles = clips + own, skipped + left_out, titles | named
+        if not own and not left_out:
+            absent.append(split)
+    if len(absent) == 2:
+        raise SystemExit(
+            f'error: {source} holds neither kinetics_train nor kinetics_val: it must be the '
+            'folder kinetics-skeleton of ST-GCN'
+        )
+    for split in absent:
+        print(f'{_half(source, split)[0]} does not exist: no split {split!r}')
+    return clips, skipped, class_names(titles)

@@ -1,0 +1,87 @@
+"""Choose at most two persons among the bodies of an NTU clip.
+
+A ``.skeleton`` file lists the bodies that a Kinect saw in each frame, in no
+useful order, together with furniture and reflections that it took for
+bodies. These rules choose at most two persons. They and their thresholds are
+those of pyskl's ``ntu_preproc.py``, from the author of the ``ntu60_3d.pkl``
+that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
+
+1. A body is what has the same id, in every frame that it is in.
+2. Of several bodies, those in 11 frames or fewer are noise, and so are those
+   that are wider than 0.8 of their height in 69.754 % of their frames or
+   more. A rule that would leave nobody is not applied.
+3. The motion of a body is the variance of x, y and z over its joints and
+   frames, summed; the frames in which it is too wide are left out if it is
+   less without them.
+4. From the most to the least motion, a body joins the first person (of two)
+   that is in none of its frames: a Kinect that loses someone gives a new id.
+   A body for which there is no place is dropped.
+5. Frames in which neither person is are cut out. Of the two, the one with
+   more motion is the first, unless it is not there yet in the first frame.
+
+Unlike in pyskl,
+
+* gaps are filled: a body joins a person also between two of its parts, where
+  pyskl takes all from the first to the last frame of a person as taken, and
+  one that was out of sight for a while keeps its place in time, where pyskl
+  moves up what comes after;
+* frames that only dropped bodies were in are cut out also in the middle of a
+  clip, where pyskl leaves them empty;
+* a clip of several bodies that are all noise is kept, where pyskl stops;
+* numbers have 32 bits, not 16.
+
+MS-G3D's own preparation (and MMAction2's ``gen_ntu_rgbd_raw.py``) takes the
+n-th body of a frame for the same person throughout, and the two with the
+largest standard deviation.
+"""
+
+import numpy as np
+
+MIN_FRAMES, MAX_WIDTH, MAX_WIDE_FRAMES = 12, 0.8, 0.69754
+
+
+def choose_persons(bodies: np.ndarray) -> np.ndarray:
+    """Choose at most two persons by the rules above.
+
+    Args:
+        bodies (ndarray): Shape (bodies, T, V, 3), zero where there is none.
+
+    Returns:
+        ndarray: Shape (M, T', V, 3), M from 0 to 2, without the frames that
+        nobody is in.
+    """
+    seen = bodies.any((2, 3))
+    alive = [(body, where) for body, where in zip(bodies, seen) if where.any()]
+    for is_noise in (_is_short, _is_wide):
+        alive = [(body, where) for body, where in alive if not is_noise(body[where])] or alive
+    alive.sort(key=lambda pair: -_motion(pair[0][pair[1]]))
+    persons = np.zeros((2, *bodies.shape[1:]))
+    taken = np.zeros((2, bodies.shape[1]), bool)
+    for body, where in alive:
+        for person, frames in zip(persons, taken):
+            if not (frames & where).any():
+                person[where] = body[where]
+                frames |= where
+                break
+    persons = persons[taken.any(1)][:, taken.any(0)]
+    is_late = len(persons) > 0 and not persons[0, 0].any()
+    return persons[::-1] if is_late else persons
+
+
+def _wide_frames(frames: np.ndarray) -> np.ndarray:
+    """Return where (T, V, 3) joints are too wide for a body, (T,)."""
+    width, height, _ = np.moveaxis(np.ptp(frames, axis=1), -1, 0)
+    return width > MAX_WIDTH * height
+
+
+def _is_short(frames: np.ndarray) -> bool:
+    return len(frames) < MIN_FRAMES
+
+
+def _is_wide(frames: np.ndarray) -> bool:
+    return _wide_frames(frames).mean() >= MAX_WIDE_FRAMES
+
+
+def _motion(frames: np.ndarray) -> float:
+    narrow = frames[~_wide_frames(frames)]
+    return min(part.var((0, 1)).sum() for part in (frames, narrow) if len(part))

@@ -1,0 +1,121 @@
+"""Read OpenPose's JSON files, one per frame.
+
+As ``openpose --write_json`` writes them, ``<clip>_000000000012_keypoints.json``,
+all in one folder or in a folder for each clip. Persons have no identity in
+these files: they are followed from frame to frame.
+
+25 joints are BODY_25 (layout ``body_25``), 18 are COCO (layout ``openpose``).
+"""
+
+import functools
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, Optional, Sequence, Tuple
+
+import numpy as np
+
+from stf_mmaction.files import read_json
+
+from .clips import Clip, check_frames
+from .labelled import Files
+from .tracking import persons_over_time
+
+NAME = re.compile(r'(?:(.+)_)?(\d+)_keypoints\.json')
+LAYOUTS = {25: 'body_25', 18: 'openpose'}
+
+
+def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
+    """Read a clip.
+
+    Returns:
+        dict: ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V). T
+        goes from the first to the last frame that has a file.
+
+    Raises:
+        ValueError: If a file is not such a file, or the joints differ.
+    """
+    files = _clips_of(clip.source.parent)[NAME.fullmatch(clip.source.name)[1]]
+    first, last = min(files), max(files)
+    check_frames(first, last, len(files))
+    frames, counts = [np.zeros((0, 0, 3))] * (last - first + 1), set()
+    for index, path in files.items():
+        frames[index - first] = read_frame(path)
+        counts |= {person.shape[0] for person in frames[index - first]}
+    if len(counts) > 1:
+        raise ValueError(f'it has persons of {" and ".join(map(str, sorted(counts)))} joints')
+    return persons_over_time(frames, persons)
+
+
+@functools.lru_cache(maxsize=4)
+def _clips_of(folder: Path) -> Dict[Optional[str], Dict[int, Path]]:
+    """Return the files of all clips in a folder, by frame; it may hold thousands."""
+    clips: Dict[Optional[str], Dict[int, Path]] = {}
+    for path in folder.iterdir():
+        match = NAME.fullmatch(path.name)
+        if match:
+            clips.setdefault(match[1], {})[int(match[2])] = path
+    return clips
+
+
+def read_frame(path: Path) -> np.ndarray:
+    """Read the persons of a frame, (P, V, 3): x, y and score."""
+    data = read_json(path)
+    people = data.get('people') if isinstance(data, dict) else None
+    if not isinstance(people, list):
+        raise ValueError(f"{path.name} has no list 'people', which OpenPose writes")
+    persons = [_joints(person, path.name) for person in people]
+    if len({len(person) for person in persons}) > 1:
+        raise ValueError(f'{path.name} has persons with different numbers of joints')
+    return np.stack(persons) if persons else np.zeros((0, 0, 3))
+
+
+def _joints(person: Any, name: str) -> np.ndarray:
+    if not isinstance(person, dict):
+        raise ValueError(f'{name} has a person that is no object, but {person!r:.40}')
+    # The second is OpenPose's before 1.2.
+    values = person.get('pose_keypoints_2d', person.get('pose_keypoints'))
+    try:
+        joints = np.array(values, float)
+    except (TypeError, ValueError):
+        joints = np.zeros(0)
+    if joints.ndim != 1 or len(joints) % 3 or len(joints) // 3 not in LAYOUTS:
+        raise ValueError(
+            f"{name} has 'pose_keypoints_2d' of shape {joints.shape}: 75 numbers (BODY_25) or 54 "
+            '(COCO) are read'
+        )
+    joints = joints.reshape(-1, 3)
+    if not np.isfinite(joints).all():
+        raise ValueError(f'{name} has numbers that are not finite')
+    return joints
+
+
+def by_clip(source: Path, files: Sequence[Path]) -> Files:
+    """Return one file for each clip by its name.
+
+    A folder that holds one clip gives it its name; otherwise the files do.
+
+    Args:
+        source (Path): The folder that was searched.
+        files (Sequence[Path]): What was found in it and in those below it.
+
+    Raises:
+        SystemExit: If none of the files is named as OpenPose names them.
+    """
+    groups: Dict[Tuple[Path, str], Path] = {}
+    for file in files:
+        match = NAME.fullmatch(file.name)
+        if match:
+            groups.setdefault((file.parent, match[1] or ''), file)
+    if not groups:
+        raise SystemExit(
+            f'error: {source} holds no <clip>_000000000000_keypoints.json: name the folder that '
+            'openpose --write_json wrote to'
+        )
+    folders = Counter(folder for folder, _ in groups)
+    named: Files = {}
+    for (folder, prefix), file in groups.items():
+        inside = folder.relative_to(source)
+        alone = folders[folder] == 1 and folder != source
+        named.setdefault((inside if alone else inside / prefix).as_posix(), []).append(file)
+    return named
