@@ -6,14 +6,15 @@ Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 import argparse
 import csv
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
+from typing import Optional, Sequence
 
 import numpy as np
-from mmaction.evaluation import confusion_matrix, top_k_accuracy
+from mmaction.evaluation import confusion_matrix
 
 from stf_mmaction.datasets.class_names import check_class_names
 from stf_mmaction.engine.cli import existing, run
-from stf_mmaction.engine.dumps import Scores, check, read, read_names
+from stf_mmaction.engine.dumps import check, read, read_names
+from stf_mmaction.engine.fusion import accuracies, fuse
 from stf_mmaction.files import replacing
 
 
@@ -45,40 +46,6 @@ def _table(path: str) -> Path:
             f'folder {Path(path).parent} does not exist: make it first'
         )
     return Path(path)
-
-
-def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
-    """Average probabilities with weights.
-
-    Args:
-        dumps (Sequence[dict]): From :func:`read`, of the same clips.
-        weights (Sequence[float]): One for each.
-
-    Returns:
-        tuple[np.ndarray]: Probabilities (N, K) and labels (N,), in the order
-        of the first dump.
-    """
-    shares = np.asarray(weights, dtype=np.float64) / np.sum(weights)
-    scores = np.stack(
-        [sum(share * dump[clip][0] for share, dump in zip(shares, dumps)) for clip in dumps[0]]
-    )
-    return scores, np.array([label for _, label in dumps[0].values()])
-
-
-def accuracies(scores: np.ndarray, labels: np.ndarray) -> List[float]:
-    """Compute top-1, top-5 and mean class accuracy in %.
-
-    The mean is over the classes that have clips. (MMAction2's counts those
-    that were only predicted as 0.)
-
-    Args:
-        scores (ndarray): Probabilities (N, K).
-        labels (ndarray): Classes (N,).
-    """
-    top1, top5 = top_k_accuracy(scores, labels, (1, 5))
-    hits = scores.argmax(1) == labels
-    mean = np.mean([hits[labels == kind].mean() for kind in np.unique(labels)])
-    return [100 * value for value in (top1, top5, mean)]
 
 
 def write_classes(

@@ -7,34 +7,14 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import Dict, List
-
-import yaml
-from fuse_scores import accuracies, check, fuse, read
-from reproduce_job import ROOT, Job
+from typing import List
 
 from stf_mmaction.engine.cli import run
-
-BENCHMARKS = (
-    'ntu60_xsub',
-    'ntu60_xview',
-    'ntu120_xsub',
-    'ntu120_xset',
-    'k400',
-    'utd_mhad',
-    'nw_ucla',
-    'demo',
-    'tiny',
-)
-# Benchmarks that the other tables have configs for; the first is the default.
-TABLES = dict(
-    ablation=('ntu60_xsub', 'utd_mhad', 'tiny'),
-    scarce=('ntu60_xsub', 'k400', 'utd_mhad', 'tiny'),
-    shift=('ntu120_xsub', 'nw_ucla', 'tiny'),
-    gcns=('utd_mhad',),
-)
-# Setting -> column -> configs, whose scores are averaged.
-Table = Dict[str, Dict[str, List[str]]]
+from stf_mmaction.engine.dumps import check, read
+from stf_mmaction.engine.fusion import accuracies, fuse
+from stf_mmaction.experiments.job import Job
+from stf_mmaction.experiments.paper import BENCHMARKS, TABLES, Table, paper_numbers, table_of
+from stf_mmaction.locations import ROOT
 
 
 def parse_args() -> argparse.Namespace:
@@ -86,69 +66,9 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def table_of(row: str, benchmark: str) -> Table:
-    """Return the settings, columns and configs of a row.
-
-    Args:
-        row (str): A benchmark, or a key of ``TABLES``.
-        benchmark (str): What the tables are made on.
-    """
-    if row in BENCHMARKS:
-        return {
-            setting: {
-                'J': [f'{kind}_{row}_j'],
-                'B': [f'{kind}_{row}_b'],
-                'J+B': [f'{kind}_{row}_j', f'{kind}_{row}_b'],
-            }
-            for setting, kind in (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
-        }
-    if row == 'ablation':
-        base = f'{benchmark}_j'
-        return {
-            setting: {'J': configs}
-            for setting, configs in (
-                ('MS-G3D', [f'msg3d_{base}']),
-                ('+ coherence', [f'stf_msg3d_{base}_c']),
-                ('+ divergence', [f'stf_msg3d_{base}_cd']),
-                ('+ adjacency', [f'stf_msg3d_{base}_focus']),
-                (
-                    '+ exploration (STF)',  # from the same baseline
-                    [f'stf_msg3d_{base}_focus', f'stf_msg3d_{base}_explore'],
-                ),
-                ('control: two MS-G3D', [f'msg3d_{base}_x2']),
-                ('control: two focus members', [f'stf_msg3d_{base}_focus_x2']),
-            )
-        }
-    if row == 'gcns':
-        return {
-            f'{title}{end}': {'J': [f'{start}{name}_{benchmark}_j{length}']}
-            for title, name, length in (
-                ('ST-GCN', 'stgcn', ''),
-                ('ST-GCN++', 'stgcnpp', ''),
-                ('AAGCN', 'aagcn', ''),
-                ('CTR-GCN', 'ctrgcn', ''),
-                ('MS-G3D', 'msg3d', '_20e'),
-            )
-            for end, start in (('', ''), (' with STF', 'stf_'))
-        }
-    kinds = (('MS-G3D', 'msg3d'), ('STF', 'stf_msg3d'))
-    if row == 'shift':
-        return {setting: {'J': [f'{kind}_{benchmark}_j_shift']} for setting, kind in kinds}
-    percents = (10, 20, 25) if benchmark == 'ntu60_xsub' else (25,)
-    streams = 'jb' if benchmark == 'k400' else 'j'
-    return {
-        f'{setting}, {percent} %': {
-            stream.upper(): [f'{kind}_{benchmark}_{stream}_{percent}pct'] for stream in streams
-        }
-        for percent in percents
-        for setting, kind in kinds
-    }
-
-
 def show(table: Table, title: str, args: argparse.Namespace) -> None:
     """Print a table, the paper's numbers beside ours (top-1 in %)."""
-    paper = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
-    paper = paper.get(title, {})
+    paper = paper_numbers().get(title, {})
     columns = list(next(iter(table.values())))
     print(f'\n{title}, top-1 in %, seed {args.seed}\n')
     print(

@@ -1,7 +1,7 @@
 """Tables, metafile and configs agree, and state the paper's numbers."""
 
 import re
-import sys
+import runpy
 from types import SimpleNamespace
 
 import pytest
@@ -12,9 +12,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 from zoo_configs import PATHS, ROOT, ZOO, load, network_of
 
-sys.path.insert(0, str(ROOT / 'tools'))
-import zoo  # noqa: E402
-from reproduce_job import VARIANTS  # noqa: E402
+from stf_mmaction.engine.flops import count, input_shape
+from stf_mmaction.experiments import zoo
+from stf_mmaction.experiments.paper import VARIANTS
+
+tool = SimpleNamespace(**runpy.run_path(str(ROOT / 'tools/zoo.py')))
 
 PAGE = (ROOT / 'configs/README.md').read_text()
 FILE = (ROOT / 'configs/metafile.yml').read_text()
@@ -70,11 +72,10 @@ def test_every_config_is_listed_once():
 
 @pytest.fixture(scope='module')
 def written():
-    """Rows as zoo.py makes them, with each network counted once."""
+    """Rows as the tool makes them, with each network counted once."""
     counted = {}
 
-    def measure(path, shape):
-        cfg = load(path.split('/')[-1][:-3])
+    def count(cfg, shape):
         backbone, head = network_of(cfg).backbone, network_of(cfg).cls_head
         key = f'{backbone}{shape}'
         if key not in counted:
@@ -89,18 +90,18 @@ def written():
         params, flops = counted[key]
         last = head.in_channels * head.num_classes
         copies = len(cfg.model.get('members', 'm')) * len(cfg.model.get('streams', 'j'))
-        return (path, copies * (params + last + head.num_classes), copies * (flops + last))
+        return (copies * (params + last + head.num_classes), copies * (flops + last))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, 'measure', measure)
+        patch.setattr(zoo, 'count', count)
         patch.setattr(zoo, 'Config', SimpleNamespace(fromfile=lambda path: load(path.stem)))
         patch.setattr(zoo, '_counted', {})
         return {name: zoo.describe(name, RESULTS) for name in zoo.names()}
 
 
 def test_pages_are_what_the_tool_writes(written):
-    assert PAGE.split(zoo.START)[1] == '\n' + zoo.tables(written, RESULTS)
-    assert FILE == zoo.metafile(written, RESULTS)
+    assert PAGE.split(tool.START)[1] == '\n' + tool.tables(written, RESULTS)
+    assert FILE == tool.metafile(written, RESULTS)
 
 
 def test_tables_and_metafile_agree():
@@ -151,12 +152,12 @@ def test_what_is_measured_and_published_is_written(written):
         },
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(zoo, 'count', lambda *_: (3144000, 19150000000, 300))
+        patch.setattr(zoo, 'counted', lambda *_: (3144000, 19150000000))
         assert zoo.describe(name, results) == own
-    (model,) = yaml.safe_load(zoo.metafile({name: own}, results))['Models']
+    (model,) = yaml.safe_load(tool.metafile({name: own}, results))['Models']
     assert model['Results'][0]['Metrics'] == {'Top 1 Accuracy': 35.5}
     assert (model['Weights'], model['Training Log']) == ('https://a/b.pth', 'https://a/b.log')
-    assert ('| MS-G3D | 35.74 | 35.50 +- 0.25 | 34.77 |  | 37.23 | 36.00 |') in zoo.tables(
+    assert ('| MS-G3D | 35.74 | 35.50 +- 0.25 | 34.77 |  | 37.23 | 36.00 |') in tool.tables(
         {name: own}, results
     )
 
@@ -223,5 +224,6 @@ def test_the_papers_numbers():
 
 @pytest.mark.parametrize('name', ['msg3d_demo_j', 'stf_msg3d_demo_j', 'stf_msg3d_demo_jb'])
 def test_flops_and_parameters_are_counted(name):
-    params, flops, _ = zoo.count(name, load(name))
+    cfg = load(name)
+    params, flops = count(cfg, input_shape(cfg))
     assert rows()[name][5:7] == [f'{flops / 1e9:.2f}G', f'{params / 1e6:.3f}M']

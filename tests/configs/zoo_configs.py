@@ -1,7 +1,6 @@
 """The configs of the zoo, read once, and what their names promise."""
 
 import copy
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
+from stf_mmaction.experiments.paper import read_config
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / 'tools'))
-import reproduce_job  # noqa: E402
 
 PATHS = {
     path.stem: path
@@ -36,7 +35,7 @@ def load(name):
 
 def entry(name):
     """A config of a table, which may be a file with options."""
-    return copy.deepcopy(reproduce_job._config(name))
+    return read_config(name)
 
 
 def network_of(cfg):

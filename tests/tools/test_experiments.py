@@ -1,6 +1,7 @@
 """Tables of experiments: what is run, resumed, tested and concluded."""
 
 import json
+import runpy
 import sys
 from pathlib import Path
 
@@ -12,17 +13,10 @@ from scipy import stats
 
 import stf_mmaction  # noqa: F401
 from stf_mmaction.datasets import get_layout
+from stf_mmaction.experiments import pairing, report, results, running, table, trial, variants
+from stf_mmaction.experiments.conditions import CONDITIONS, HideForTest, limbs, with_condition
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / 'tools/experiments'))
-
-import pairing  # noqa: E402
-import report  # noqa: E402
-import run  # noqa: E402
-import table  # noqa: E402
-import trial  # noqa: E402
-import variants  # noqa: E402
-from conditions import CONDITIONS, HideForTest, limbs, with_condition  # noqa: E402
 
 TABLE = """
 title: a small one
@@ -58,7 +52,7 @@ def small(tmp_path_factory):
 def trained(small, tmp_path_factory):
     folder = tmp_path_factory.mktemp('scores')
     mean = small.cell('two', 'demo', 'own', 0)
-    lines = [run.train_one(job, folder / f'{job.key}.npz') for job in mean.members]
+    lines = [running.train_one(job, folder / f'{job.key}.npz') for job in mean.members]
     return folder, mean, lines
 
 
@@ -77,7 +71,7 @@ def test_a_run_is_tested_under_every_condition(trained):
 
 def test_a_mean_averages_probabilities(trained):
     folder, mean, _ = trained
-    line = run.average(mean, folder)
+    line = running.average(mean, folder)
     parts = [np.load(folder / f'{job.key}.npz') for job in mean.members]
     scores = (parts[0]['limb'] + parts[1]['limb']) / 2
     expected = 100 * (scores.argmax(1) == parts[0]['labels']).mean()
@@ -87,13 +81,13 @@ def test_a_mean_averages_probabilities(trained):
 
 def test_the_same_seed_gives_the_same_line(small, trained, tmp_path):
     job = small.cell('plain', 'demo', 'own', 0)
-    again = run.train_one(job, tmp_path / 'scores.npz')
+    again = running.train_one(job, tmp_path / 'scores.npz')
     first = trained[2][0]
     assert {**again, 'cpu_seconds': 0} == {**first, 'cpu_seconds': 0}
 
 
 def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
-    jobs = run.missing(small, set(), tmp_path, None)
+    jobs = running.missing(small, set(), tmp_path, None)
     assert [(job.row, job.seed) for job in jobs] == [
         ('plain', 0),
         ('plain', 100),
@@ -104,10 +98,10 @@ def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
     ]
     done = {job.key for job in jobs if job.row == 'plain'}
     # Their probabilities are gone: the mean needs them again.
-    assert len(run.missing(small, done, tmp_path, ['plain', 'two'])) == 6
+    assert len(running.missing(small, done, tmp_path, ['plain', 'two'])) == 6
     for key in done:
         (tmp_path / f'{key}.npz').touch()
-    assert [job.row for job in run.missing(small, done, tmp_path, ['plain', 'two'])] == [
+    assert [job.row for job in running.missing(small, done, tmp_path, ['plain', 'two'])] == [
         'two',
         'two',
     ]
@@ -116,11 +110,11 @@ def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
 def test_a_line_cut_by_a_kill_is_run_again(tmp_path):
     path = tmp_path / 'results.jsonl'
     path.write_text('{"key": "a"}\n{"key": "b", "to')
-    results = run.Results(path, writing=True)
-    results.add({'key': 'c'})
-    assert [line['key'] for line in results.lines()] == ['a', 'c']
+    lines = results.Results(path, writing=True)
+    lines.add({'key': 'c'})
+    assert [line['key'] for line in lines.lines()] == ['a', 'c']
     with pytest.raises(ValueError, match='being written by another run'):
-        run.Results(path, writing=True)
+        results.Results(path, writing=True)
 
 
 def test_keys_follow_what_is_trained_alone(small, tmp_path):
@@ -308,7 +302,8 @@ def test_every_row_of_every_table_can_be_built(path):
 
 def test_the_page_is_what_the_lines_say(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['report.py', '--check'])
-    report.main()
+    tool = str(ROOT / 'tools/experiments/report.py')
+    runpy.run_path(tool, run_name='__main__')
     monkeypatch.setattr(report, 'markdown', lambda *_: 'something else')
-    with pytest.raises(ValueError, match='is not what the raw lines say'):
-        report.main()
+    with pytest.raises(SystemExit, match='is not what the raw lines say'):
+        runpy.run_path(tool, run_name='__main__')

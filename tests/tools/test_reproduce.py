@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from test_tools import ROOT
 
-sys.path.insert(0, str(ROOT / 'tools'))
-tools = runpy.run_path(str(ROOT / 'tools/reproduce.py'))
-import reproduce_job  # noqa: E402
+from stf_mmaction.engine.dumps import read
+from stf_mmaction.engine.fusion import accuracies, fuse
+from stf_mmaction.experiments import job as jobs
+from stf_mmaction.experiments import paper
+from stf_mmaction.experiments.job import Job
 
-accuracies, fuse, read = (tools[name] for name in ('accuracies', 'fuse', 'read'))
-Job = reproduce_job.Job
+tool = runpy.run_path(str(ROOT / 'tools/reproduce.py'))
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
 # All clips are trained on and tested; this is during the training.
 OPTIONS = ['val_dataloader.dataset.indices=4']
@@ -167,7 +167,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     with pytest.raises(ValueError, match=f'is in use by process {pid}: .*kill {pid}'):
         job.train()
     os.kill(pid, signal.SIGKILL)
-    assert tools['top1']([f'{name}_shift'], job.args) == 'not yet run'
+    assert tool['top1']([f'{name}_shift'], job.args) == 'not yet run'
 
     # What it leaves may be cut, and in another place.
     moved = runs.rename(tmp_path / 'moved')
@@ -199,7 +199,7 @@ def test_two_processes_share_the_batch(tmp_path, monkeypatch):
         started.append((command, kwargs['env']))
         return popen(['true'])
 
-    monkeypatch.setattr(reproduce_job.subprocess, 'Popen', record)
+    monkeypatch.setattr(jobs.subprocess, 'Popen', record)
     job = Job('msg3d_tiny_j_25pct', arguments(tmp_path, 2))
     assert 'train_dataloader.dataset.fraction=0.25' in job.options
     with pytest.raises(ValueError, match='no checkpoint of the last epoch'):
@@ -215,7 +215,7 @@ def test_the_rate_is_meant_for_the_batch():
     for name in CONFIGS:
         if name.endswith(('_b', '_bm', '_jm', '_jb', '_x2')):
             continue  # one knob beside _j and _focus
-        cfg, processes = reproduce_job._read(name), 1
+        cfg, processes = paper._read(name), 1
         if any(f'_{data}' in name for data in ('ntu', 'k400')):
             processes = 8 if 'times' in cfg.train_dataloader.dataset else 4
         assert cfg.auto_scale_lr.base_batch_size == (cfg.train_dataloader.batch_size * processes), (
@@ -254,18 +254,18 @@ def test_results_of_other_settings_are_refused(shifted, change, monkeypatch):
     Job(name, args).check()
     if isinstance(change, str):
         changed = name if change == 'config' else 'msg3d_tiny_j'
-        cfg = reproduce_job._config(changed)
+        cfg = paper.read_config(changed)
         cfg.optim_wrapper.optimizer.lr = 0.1
-        read = reproduce_job._read
+        read = paper._read
         monkeypatch.setattr(
-            reproduce_job, '_read', lambda wanted: cfg if wanted == changed else read(wanted)
+            paper, '_read', lambda wanted: cfg if wanted == changed else read(wanted)
         )
     else:
         vars(args).update(change)
     with pytest.raises(ValueError, match='was made with '):
         Job(name, args).run()
     with pytest.raises(ValueError, match='was made with '):
-        tools['top1']([name], args)
+        tool['top1']([name], args)
 
 
 @pytest.mark.parametrize('name', ['msg3d_nw_ucla_j_shift', 'stf_msg3d_ntu120_xsub_j_shift'])
@@ -278,7 +278,7 @@ def test_a_source_keeps_its_own_data(name):
         assert job._files(job.cfg) == {
             key: Path('/data') / file.name for key, file in theirs.items()
         }
-    for loader in reproduce_job.LOADERS:
+    for loader in jobs.LOADERS:
         with pytest.raises(ValueError, match='use --data-root'):
             Job(name, arguments(cfg_options=[f'{loader}.dataset.ann_file=a.pkl']))
     # One file for both is what a user may mean.
@@ -289,24 +289,24 @@ def test_a_source_keeps_its_own_data(name):
 
 
 def test_every_row_has_its_configs():
-    rows = [(b, b) for b in tools['BENCHMARKS']]
-    rows += [(t, b) for t, bs in tools['TABLES'].items() for b in bs]
-    paper = yaml.safe_load((ROOT / 'tools/paper.yml').read_text())
+    rows = [(b, b) for b in paper.BENCHMARKS]
+    rows += [(t, b) for t, bs in paper.TABLES.items() for b in bs]
+    numbers = dict(paper.paper_numbers())
     for row, bench in rows:
-        table = tools['table_of'](row, bench)
+        table = paper.table_of(row, bench)
         for cells in table.values():
             for names in cells.values():
                 for name in names:
-                    assert reproduce_job.config_of(name)[0].is_file()
+                    assert paper.config_of(name)[0].is_file()
         title = row if row == bench else f'{row} {bench}'
-        for setting, cells in paper.pop(title, {}).items():
+        for setting, cells in numbers.pop(title, {}).items():
             assert set(cells) <= set(table[setting]), (title, setting)
-    assert not paper
+    assert not numbers
 
 
-@pytest.mark.parametrize('bench', tools['TABLES']['ablation'])
+@pytest.mark.parametrize('bench', paper.TABLES['ablation'])
 def test_every_ablation_starts_from_one_baseline(bench):
-    table = tools['table_of']('ablation', bench)
+    table = paper.table_of('ablation', bench)
     members = table['+ exploration (STF)']['J']
     assert members == [f'stf_msg3d_{bench}_j_focus', f'stf_msg3d_{bench}_j_explore']
     for setting, cells in table.items():
@@ -330,5 +330,5 @@ def test_every_ablation_starts_from_one_baseline(bench):
 def test_wrong_rows_are_refused(arguments, match, monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['reproduce.py', *map(str, arguments)])
     with pytest.raises(SystemExit):
-        tools['parse_args']()
+        tool['parse_args']()
     assert match in capsys.readouterr().err

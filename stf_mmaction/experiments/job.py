@@ -1,7 +1,6 @@
-"""One config of a table row: what there is of it, and what is missing."""
+"""Train and test one config of a table: what there is of it, and what is missing."""
 
 import argparse
-import copy
 import fcntl
 import hashlib
 import json
@@ -11,33 +10,15 @@ import subprocess
 import sys
 import zipfile
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
-# What users pick, what the tables compare with, and the smallest, for tests.
-FOLDERS = ('configs', 'configs/ablation', 'tests/configs')
-# Entries of a table that are a config with options: 20 epochs of each network,
-# then 6 with STF from those weights, to compare networks on UTD-MHAD.
-VARIANTS = {
-    'msg3d_utd_mhad_j_20e': (
-        'msg3d_utd_mhad_j',
-        ['train_cfg.max_epochs=20', 'param_scheduler.0.milestones=[12,17]'],
-    ),
-    'stf_msg3d_utd_mhad_j_20e': (
-        'stf_msg3d_utd_mhad_j_focus',
-        [
-            'train_cfg.max_epochs=6',
-            'train_cfg.val_interval=2',
-            'param_scheduler.0.milestones=[2]',
-            'param_scheduler.1.milestones=[4]',
-            'load_from=work_dirs/msg3d_utd_mhad_j_20e/epoch_20.pth',
-        ],
-    ),
-}
+from stf_mmaction.locations import ROOT, TOOLS
+
+from .paper import config_of, parse_options, read_config
+
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -64,14 +45,14 @@ class Job:
         self.config, variant = config_of(name)
         self.folder = args.work_dirs / name
         self.scores = self.folder / 'scores.pkl'
-        self._plain = _config(name)
+        self._plain = read_config(name)
         self.options = [
             f'{loader}.dataset.ann_file={args.data_root / file.name}'
             for loader, file in self._files(self._plain).items()
             if args.data_root
         ]
         self.options += variant + self._batch_size() + args.cfg_options
-        self.cfg = _config(name, self.options)
+        self.cfg = read_config(name, self.options)
         # work_dirs/<config>/epoch_<n>.pth
         path = self._plain.get('load_from')
         self.source = Job(Path(path).parent.name, args) if path else None
@@ -94,9 +75,9 @@ class Job:
     def _batch_size(self) -> List[str]:
         """Return the option that keeps the total batch size, on any number of GPUs."""
         own = self.args.cfg_options
-        if 'train_dataloader.batch_size' in _parsed(own):
+        if 'train_dataloader.batch_size' in parse_options(own):
             return []
-        total = _config(self.name, own).auto_scale_lr.base_batch_size
+        total = read_config(self.name, own).auto_scale_lr.base_batch_size
         each, rest = divmod(total, max(self.args.gpus, 1))
         if rest or not each:
             raise ValueError(
@@ -110,7 +91,7 @@ class Job:
         """Check that options that name a file fit the source, too."""
         source = self.source
         plain = self._files(source._plain)
-        changed = self._files(_config(source.name, self.args.cfg_options))
+        changed = self._files(read_config(source.name, self.args.cfg_options))
         if plain not in (changed, self._files(self._plain)):
             raise ValueError(
                 f'--cfg-options that change ann_file would change it in '
@@ -214,10 +195,10 @@ class Job:
 
     def _call(self, what: str, files: List, extra: List) -> None:
         gpus = self.args.gpus
-        command = [sys.executable, ROOT / f'tools/{what}.py', *files]
+        command = [sys.executable, TOOLS / f'{what}.py', *files]
         environment = dict(os.environ, CUDA_VISIBLE_DEVICES='')
         if gpus:
-            command = ['bash', ROOT / f'tools/dist_{what}.sh', *files, gpus]
+            command = ['bash', TOOLS / f'dist_{what}.sh', *files, gpus]
             environment = None  # as it is
         command += ['--work-dir', self.folder, *extra]
         print(f'[{self.name}] {what}', flush=True)
@@ -240,45 +221,3 @@ class Job:
                 f'{self.name}: {what} ended with an error, see '
                 'above; the same command resumes from here'
             )
-
-
-def config_of(name: str) -> Tuple[Path, List[str]]:
-    """Return the config file of a table's entry, and its ``--cfg-options``.
-
-    Args:
-        name (str): A config by its stem, one of ``VARIANTS``, or a config with
-            ``_10pct`` or the like behind it: that part of its training clips.
-
-    Raises:
-        ValueError: If no folder has that config.
-    """
-    stem, options = VARIANTS.get(name, (name, []))
-    part = re.fullmatch(r'(.+)_(\d+)pct', stem)
-    if part:
-        stem = part[1]
-        options = [f'train_dataloader.dataset.fraction={int(part[2]) / 100}']
-    for folder in FOLDERS:
-        path = ROOT / folder / f'{stem}.py'
-        if path.is_file():
-            return path, list(options)
-    raise ValueError(f'there is no config {stem}.py in {", ".join(FOLDERS)}')
-
-
-@cache
-def _read(name: str) -> Config:
-    path, options = config_of(name)
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(_parsed(options))
-    return cfg
-
-
-def _config(name: str, options: Sequence[str] = ()) -> Config:
-    cfg = copy.deepcopy(_read(name))
-    cfg.merge_from_dict(_parsed(options))
-    return cfg
-
-
-def _parsed(options: Sequence[str]) -> Dict:
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--o', nargs='+', action=DictAction, default={})
-    return parser.parse_args(['--o', *options] if options else []).o

@@ -10,7 +10,6 @@ from typing import Any, Dict, List
 
 import numpy as np
 import torch
-from conditions import CONDITIONS, with_condition
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -20,6 +19,8 @@ from torch import Tensor
 
 from stf_mmaction.focus import coverage, entropy, mask_inputs, overlap, present_persons
 from stf_mmaction.upstream import tune_malloc
+
+from .conditions import CONDITIONS, with_condition
 
 BATCH = 64  # clips of a forward pass in tests
 BINS = 15  # of the expected calibration error
@@ -52,7 +53,7 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
     """Train a config and test it under every condition.
 
     Args:
-        cfg (mmengine.Config): Of a :class:`table.Run`.
+        cfg (mmengine.Config): Of a :class:`Run`.
         scores_file (pathlib.Path): Where the probabilities go, as NPZ: one
             array (N, K) per condition, and ``labels`` (N,).
 
@@ -138,7 +139,7 @@ def test_samples(dataset: Dict, condition: str) -> List[Dict]:
 
     Args:
         dataset (dict): Config of the test set.
-        condition (str): See :func:`conditions.with_condition`.
+        condition (str): See :func:`with_condition`.
     """
     return _test_samples(json.dumps(dataset, sort_keys=True), condition)
 

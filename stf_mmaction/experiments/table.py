@@ -12,9 +12,9 @@ import yaml
 from mmengine.config import Config
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.locations import CONFIGS, ROOT, TOOLS
 
-ROOT = Path(__file__).resolve().parents[2]
-TABLES = Path(__file__).resolve().parent / 'tables'
+TABLES = TOOLS / 'experiments/tables'
 LOADERS = ('train_dataloader', 'test_dataloader')
 # Of a table, of one of its data sets, and of one of its rows.
 TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
@@ -163,8 +163,8 @@ class Table:
         for loader in LOADERS:
             data = cfg[loader]['dataset']
             cfg[loader].update(num_workers=0, persistent_workers=False)
-            if self.data_root:
-                data['ann_file'] = str(self.data_root / Path(data['ann_file']).name)
+            file = Path(data['ann_file'])
+            data['ann_file'] = str(self.data_root / file.name if self.data_root else ROOT / file)
         self._split(cfg, entry['splits'][split])
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
         cfg.default_hooks = dict(checkpoint=None, logger=None, timer=None)
@@ -179,6 +179,19 @@ class Table:
             test['split'] = train['split']
         else:
             train['split'], test['split'] = split['train'], split['test']
+
+
+def table_path(name: str) -> Path:
+    """Return the file of a table.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    for path in (Path(name), TABLES / f'{name}.yml'):
+        if path.is_file():
+            return path
+    known = sorted(p.stem for p in TABLES.glob('*.yml'))
+    raise ValueError(f'table {name!r} is unknown: use a YAML file, or one of {known}')
 
 
 def having(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
@@ -210,7 +223,8 @@ def having(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
 
 @cache
 def _read(config: str) -> Config:
-    return Config.fromfile(ROOT / config)
+    path = ROOT / config
+    return Config.fromfile(path if path.is_file() else CONFIGS / config.removeprefix('configs/'))
 
 
 def _member(member: Union[str, List]) -> Tuple[str, int]:

@@ -1,6 +1,6 @@
 """Controls and variants of the STF losses that experiments compare.
 
-They live here, not in the package: a variant moves there if it pays in a table.
+A variant moves to the losses if it pays in a table.
 """
 
 from typing import Dict, Sequence, Tuple

@@ -1,0 +1,1 @@
+"""Time and memory of networks, beside the published formulation of MS-G3D."""

@@ -1,0 +1,1 @@
+"""Reproduce the tables of the papers, and run tables of experiments."""
