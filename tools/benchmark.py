@@ -10,32 +10,28 @@ FLOPs and peak memory on a GPU are counted, on any machine.
 """
 
 import argparse
-import gc
 import json
 import os
-import statistics
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
-from typing import Callable, Dict, List, Tuple
+from typing import Dict, List, Tuple
 
 import torch
-import torch.nn.functional as F
-from mmaction.registry import MODELS
-from mmaction.structures import ActionDataSample
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from published_msg3d import PublishedMSG3D
-from torch.utils.flop_counter import FlopCounterMode
 
-from stf_mmaction.engine.cli import PRECISIONS, existing, positive, run
+from stf_mmaction.benchmark.measures import gemm_rate, measure, peak_memory
+from stf_mmaction.benchmark.networks import REFERENCE, VARIANTS, build, input_shape, make_batch
+from stf_mmaction.engine.arguments import (
+    add_cfg_options,
+    add_device_argument,
+    existing,
+    positive,
+)
+from stf_mmaction.engine.cli import PRECISIONS, run
+from stf_mmaction.engine.inference import check_device
 from stf_mmaction.engine.step_counter import GPUS, Cost, count_step
-from stf_mmaction.models import MSG3DBackbone, STFRecognizer
 from stf_mmaction.upstream import tune_malloc
-
-REFERENCE = 'published'
-VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 
 
 def parse_args() -> argparse.Namespace:
@@ -75,9 +71,8 @@ def parse_args() -> argparse.Namespace:
         help='time all networks with the allocator as tools/train.py sets it '
         'where there is no GPU, not as glibc does',
     )
-    parser.add_argument(
-        '--device', default='cpu', help='as PyTorch names it (default: %(default)s)'
-    )
+    add_device_argument(parser)
+    add_cfg_options(parser)
     parser.add_argument(
         '--matmul-precision',
         choices=PRECISIONS,
@@ -100,181 +95,14 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.json and not args.count:
         parser.error('--json writes what --count counts: add --count')
-    if args.count and not set(args.variants) <= {'cp', 'bf16'}:
-        parser.error('--count counts a training step: its variants are cp and bf16')
-    if args.device.startswith('cuda'):
-        if not torch.cuda.is_available():
-            parser.error(f'--device {args.device}: PyTorch sees no GPU here')
-        torch.set_float32_matmul_precision(args.matmul_precision or 'high')
+    if args.count:
+        args.device = 'cpu'  # of the fake tensors
+        if not set(args.variants) <= {'cp', 'bf16'}:
+            parser.error('--count counts a training step: its variants are cp and bf16')
     return args
 
 
-def backbone_of(cfg: Config):
-    """Return the backbone of a network or of the members of an ensemble."""
-    return (cfg.model.get('shared') or cfg.model).backbone
-
-
-def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
-    """Build a network by the name of its config, or the reference.
-
-    Args:
-        name (str): A config file, perhaps with ``+`` and a variant.
-        args (argparse.Namespace): Of the command line.
-    """
-    file, _, variant = name.partition('+')
-    cfg = Config.fromfile(args.configs[0] if name == REFERENCE else file)
-    init_default_scope('mmaction')
-    if args.layout:
-        backbone_of(cfg).graph_cfg = dict(layout=args.layout)
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model)
-    members = [m for m in model.modules() if isinstance(m, STFRecognizer)]
-    if not members:
-        raise ValueError(
-            f'{file} has a {type(model).__name__}: give its model the '
-            "type='STFRecognizer', which computes the same"
-        )
-    if (name == REFERENCE or variant == 'cp') and not isinstance(
-        members[0].backbone, MSG3DBackbone
-    ):
-        raise ValueError(
-            f'{args.configs[0]} is not MS-G3D, and {name} is of that '
-            'alone: use --no-reference, without the variant cp'
-        )
-    for member in members:
-        if variant == 'cp':
-            member.backbone.with_cp = True
-        if variant == 'compile':
-            member.backbone = torch.compile(member.backbone)
-    if name == REFERENCE:
-        net, head = backbone_of(cfg), (cfg.model.get('shared') or cfg.model).cls_head
-        layout = model.lead.backbone.layout
-        model = PublishedMSG3D(
-            layout.inward,
-            layout.num_node,
-            head.num_classes,
-            net.in_channels,
-            net.base_channels,
-            net.num_gcn_scales,
-            net.num_g3d_scales,
-            net.num_person,
-        )
-    model.bf16 = variant == 'bf16'
-    model.gives_focus = variant == 'focus'
-    return model if args.device == 'cpu' else model.to(args.device)  # fake weights cannot move
-
-
-def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
-    """Return the shape of the first config's input, (N, M, T, V, C)."""
-    net = backbone_of(Config.fromfile(args.configs[0]))  # 2 and 3 by default
-    return (
-        args.batch,
-        net.get('num_person', 2),
-        args.frames,
-        build(args.configs[0], args).lead.layout.num_node,
-        net.get('in_channels', 3),
-    )
-
-
-def make_batch(args: argparse.Namespace):
-    """Return random clips of the first config's shape, and labels."""
-    clips, *shape = input_shape(args)
-    labels = torch.arange(clips) % 2
-    return torch.randn(clips, 1, *shape).to(args.device), labels.to(args.device)
-
-
-def step(model: torch.nn.Module, x, labels) -> None:
-    """Compute loss and gradients, as in training."""
-    model.train()
-    with torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16):
-        if isinstance(model, PublishedMSG3D):
-            loss = F.cross_entropy(model(x[:, 0]), labels)
-        else:
-            samples = [ActionDataSample().set_gt_label(y).to(x.device) for y in labels]
-            losses = model(x, samples, mode='loss')
-            loss = sum(v for k, v in losses.items() if 'loss' in k)
-    loss.backward()
-    model.zero_grad()
-
-
-def forward(model: torch.nn.Module, x, labels) -> None:
-    """Compute scores, as in testing, and perhaps where it looks."""
-    model.eval()
-    autocast = torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16)
-    with torch.no_grad(), autocast:
-        if isinstance(model, PublishedMSG3D):
-            model(x[:, 0])
-        elif model.gives_focus:
-            model.focus(x[:, 0])
-        elif hasattr(model, 'members'):
-            model(x, mode='tensor')
-        else:
-            model(x, mode='tensor', stage='head')
-
-
-def seconds(work: Callable[[], None], device: str) -> float:
-    if device != 'cpu':
-        torch.cuda.synchronize()
-    start = time.perf_counter()
-    work()
-    if device != 'cpu':
-        torch.cuda.synchronize()
-    return time.perf_counter() - start
-
-
-def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, Dict]:
-    """Measure the median seconds of forward pass and step of each network."""
-    models = {name: build(name, args) for name in names}
-    times = {name: dict(forward=[], step=[]) for name in names}
-    for _ in range(args.rounds):
-        for name, model in models.items():
-            for kind, work in (('forward', forward), ('step', step)):
-                # Once before the clock runs: the caches and the allocator
-                # are then as after a step of the same network, not of another.
-                work(model, x, labels)
-                times[name][kind].append(seconds(lambda: work(model, x, labels), args.device))
-    rows = {}
-    for name, kinds in times.items():
-        rows[name] = {k: statistics.median(v) for k, v in kinds.items()}
-        rows[name]['params'] = sum(p.numel() for p in models[name].parameters())
-        with FlopCounterMode(display=False) as counter:
-            forward(models[name], x, labels)
-        rows[name]['flops'] = counter.get_total_flops() / 2
-    return rows
-
-
-def gemm_rate(device: str) -> float:
-    """Measure the multiply-adds per second of a large product, an upper bound."""
-    a, b, out = torch.randn(3, 2048, 2048).to(device)
-    times = [seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)]
-    return 2048**3 / statistics.median(times)
-
-
-def peak_memory(name: str, args: argparse.Namespace) -> float:
-    """Measure the MiB that two training steps need, beyond the network itself."""
-    x, labels = make_batch(args)
-    model = build(name, args)
-    if args.device != 'cpu':
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        for _ in range(2):
-            step(model, x, labels)
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    gc.collect()
-    Path('/proc/self/clear_refs').write_text('5')  # forget the peak so far
-    before = resident('VmRSS')
-    for _ in range(2):
-        step(model, x, labels)
-    return resident('VmHWM') - before
-
-
-def resident(key: str) -> float:
-    """Return MiB of this process, now (VmRSS) or at most (VmHWM); Linux."""
-    status = Path('/proc/self/status').read_text()
-    return int(status.split(f'{key}:')[1].split()[0]) / 2**10
-
-
-def memory_in_a_process_of_its_own(name: str) -> float:
+def memory_in_a_new_process(name: str) -> float:
     """Measure in a new process: the peak of one cannot be reset."""
     out = subprocess.run(
         [sys.executable, __file__, *sys.argv[1:], '--memory-of', name],
@@ -290,9 +118,9 @@ def memory_in_a_process_of_its_own(name: str) -> float:
 def count(names: List[str], args: argparse.Namespace) -> None:
     """Print what a training step of each network costs on a GPU, and write it to a file."""
     shape = input_shape(args)
-    args.device = 'cpu'
     costs = {
-        name: count_step(lambda: build(name, args), shape, name.endswith('+bf16')) for name in names
+        name: count_step(partial(build, name, args), shape, name.endswith('+bf16'))
+        for name in names
     }
     show_costs(costs, shape, args.gpu)
     if args.json:
@@ -324,6 +152,9 @@ def show_costs(costs: Dict[str, Cost], shape: Tuple, gpu: str) -> None:
 
 def main() -> None:
     args = parse_args()
+    check_device(args.device)
+    if args.device != 'cpu':
+        torch.set_float32_matmul_precision(args.matmul_precision or 'high')
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
@@ -342,7 +173,7 @@ def main() -> None:
     x, labels = make_batch(args)
     rows = measure(names, x, labels, args)
     for name in names:
-        rows[name]['memory'] = memory_in_a_process_of_its_own(name)
+        rows[name]['memory'] = memory_in_a_new_process(name)
     show(rows, tuple(x.shape), args)
 
 

@@ -12,7 +12,8 @@ from typing import Callable, Tuple
 
 import numpy as np
 
-from stf_mmaction.engine.cli import positive, run
+from stf_mmaction.engine.arguments import positive
+from stf_mmaction.engine.cli import run
 from stf_mmaction.files import safe_load
 
 

@@ -11,7 +11,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 from mmaction.registry import DATASETS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
@@ -22,7 +22,8 @@ from stf_mmaction.datasets.inspection import (
     summarize,
     warnings_of,
 )
-from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.engine.arguments import add_cfg_options, existing, positive
+from stf_mmaction.engine.cli import run
 from stf_mmaction.visualization import DrawnClip, draw_clips
 
 SPLITS = ('train', 'val', 'test')
@@ -49,9 +50,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
     parser.add_argument('--no-counts', action='store_true', help='draw only')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
-    )
+    add_cfg_options(parser)
     return parser.parse_args()
 
 

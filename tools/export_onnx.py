@@ -6,10 +6,12 @@ from typing import Any, Sequence, Tuple
 
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from torch import Tensor, nn
 
-from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.arguments import add_network_arguments, add_shape_argument
+from stf_mmaction.engine.cli import run
+from stf_mmaction.engine.flops import input_shape
 from stf_mmaction.engine.inference import build_test_dataset, load_model
 
 CLIPS = 8  # of the test data, to compare on
@@ -19,17 +21,9 @@ AXES = dict(keypoint={0: 'clips', 2: 'frames'}, scores={0: 'clips'}, logits={0: 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
+    add_network_arguments(parser)
     parser.add_argument('--out', default='model.onnx', help='(default: %(default)s)')
-    parser.add_argument(
-        '--shape',
-        nargs=5,
-        type=positive,
-        metavar=('N', 'M', 'T', 'V', 'C'),
-        help='clips, persons, frames, joints, channels, which are fixed in '
-        'the file; defaults to one clip as those of the test data',
-    )
+    add_shape_argument(parser)
     parser.add_argument(
         '--dynamic',
         action='store_true',
@@ -43,7 +37,6 @@ def parse_args() -> argparse.Namespace:
         help='largest difference of a score before the softmax, as a share of the largest score '
         '(default: %(default)s)',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
 
 
@@ -200,10 +193,9 @@ def main() -> None:
     try:
         clips = sample_inputs(cfg)
         kind = 'test clips'
-    except FileNotFoundError as error:
-        if args.shape is None:
-            raise ValueError(f'{error}; without the test data, give --shape N M T V C') from None
-        clips, kind = torch.randn(CLIPS, *args.shape[1:]) / 2, 'random clips, for want of test data'
+    except FileNotFoundError:
+        shape = args.shape or input_shape(cfg)
+        clips, kind = torch.randn(CLIPS, *shape[1:]) / 2, 'random clips, as there is no test data'
     shape = args.shape or (1, *clips.shape[1:])
     difference = export(model, shape, args.out, clips, args.dynamic)
     taken, checked = f'{tuple(shape)}', ''

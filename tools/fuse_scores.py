@@ -12,7 +12,8 @@ import numpy as np
 from mmaction.evaluation import confusion_matrix
 
 from stf_mmaction.datasets.class_names import check_class_names
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.arguments import existing
+from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, read, read_names
 from stf_mmaction.engine.fusion import accuracies, fuse
 from stf_mmaction.files import replacing

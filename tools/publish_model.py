@@ -11,7 +11,8 @@ from pathlib import Path
 
 import torch
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.arguments import existing
+from stf_mmaction.engine.cli import run
 from stf_mmaction.files import read_checkpoint, replacing
 
 

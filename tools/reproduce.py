@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import List
 
+from stf_mmaction.engine.arguments import add_cfg_options
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, read
 from stf_mmaction.engine.fusion import accuracies, fuse
@@ -30,12 +31,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('benchmark', nargs='?', help='of a table; by default the first')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        help='of train.py and test.py, for every config of the row',
-    )
+    add_cfg_options(parser, parsed=False)  # for train.py and test.py
     parser.add_argument(
         '--data-root', type=Path, help='folder of the pickles, if they are not in data/skeleton'
     )
@@ -47,6 +43,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show', action='store_true', help='print what is there, run nothing')
     args = parser.parse_args()
+    args.cfg_options = args.cfg_options or []
     known = TABLES.get(args.row, BENCHMARKS)
     if args.row not in TABLES and args.row not in BENCHMARKS:
         parser.error(f'row {args.row!r} is unknown: use one of {(*BENCHMARKS, *TABLES)}')

@@ -2,14 +2,8 @@
 
 import argparse
 
-from stf_mmaction.engine.cli import (
-    add_common_arguments,
-    build_runner,
-    checkpoint,
-    existing,
-    load_config,
-    run,
-)
+from stf_mmaction.engine.arguments import add_common_arguments, checkpoint, existing
+from stf_mmaction.engine.cli import build_runner, load_config, run
 
 
 def parse_args() -> argparse.Namespace:

@@ -6,16 +6,8 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from stf_mmaction.engine.cli import (
-    add_common_arguments,
-    build_runner,
-    existing,
-    is_first,
-    load_config,
-    lock_work_dir,
-    run,
-    use_amp,
-)
+from stf_mmaction.engine.arguments import add_common_arguments, existing
+from stf_mmaction.engine.cli import build_runner, is_first, load_config, lock_work_dir, run, use_amp
 from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 
 

@@ -8,10 +8,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from mmengine.config import DictAction
 
 from stf_mmaction.engine.adjacency_of_clip import adjacency_of_clip
-from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.arguments import (
+    add_device_argument,
+    add_network_arguments,
+    checkpoint,
+    existing,
+    positive,
+)
+from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
 from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 from stf_mmaction.engine.inference import (
@@ -34,8 +40,7 @@ from stf_mmaction.visualization.views import VIEWS
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
+    add_network_arguments(parser)
     parser.add_argument(
         '--out',
         default='focus.png',
@@ -113,10 +118,7 @@ def parse_args() -> argparse.Namespace:
         default='focus',
         help='another map in place of the focus, see docs/faithfulness.md',
     )
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
-    )
+    add_device_argument(parser)
     args = parser.parse_args()
     if args.html and not args.html.endswith('.html'):
         parser.error(f'--html {args.html} must end in .html')

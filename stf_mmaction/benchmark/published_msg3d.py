@@ -1,8 +1,8 @@
 """MS-G3D as its authors formulated it: unfold, aggregate, permute, convolve.
 
-The reference of ``tools/benchmark.py`` and a second opinion for the tests; no
-part of the package. A transcription of the published formulation (Liu et al.,
-CVPR 2020) with its parameter names, written for reading.
+The reference of ``tools/benchmark.py`` and a second opinion for the tests: a
+transcription of the published formulation (Liu et al., CVPR 2020) with its
+parameter names, written for reading.
 """
 
 import numpy as np

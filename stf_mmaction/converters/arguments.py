@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from stf_mmaction.engine.cli import positive
+from stf_mmaction.engine.arguments import positive
 
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from stf_mmaction.engine.cli import existing, positive
+from stf_mmaction.engine.arguments import existing, positive
 
 from .arguments import add_conversion_arguments, existing_folder
 from .clips import Clip, Skipped, find_files

@@ -10,7 +10,7 @@ from typing import Callable, Optional
 
 import torch
 from mmaction.registry import RUNNERS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 import stf_mmaction
@@ -30,54 +30,12 @@ CHECKS = (
 )
 
 
-def add_common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that train.py and test.py share, named as in MMAction2."""
-    parser.add_argument(
-        '--work-dir',
-        help='where logs and checkpoints go; defaults to the work_dir of the '
-        'config, or work_dirs/ and the name of the config',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='settings to override in the config, as key=value; nested keys '
-        'are joined by dots, lists are written key="[a,b]" or key=a,b',
-    )
-    parser.add_argument(
-        '--launcher',
-        choices=['none', 'pytorch', 'slurm', 'mpi'],
-        default='none',
-        help='what started the processes of a distributed run',
-    )
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-
-
-def existing(path: str) -> str:
-    """Check that a file exists, as an argparse type."""
-    if not Path(path).is_file():
-        raise argparse.ArgumentTypeError(f'file {path} does not exist')
-    return path
-
-
-def checkpoint(path: str) -> str:
-    """Check that a checkpoint file exists or is a URL, as an argparse type."""
-    return path if path.startswith(('http://', 'https://')) else existing(path)
-
-
-def positive(text: str) -> int:
-    """Parse a whole number of at least 1, as an argparse type."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} must be at least 1')
-    return int(text)
-
-
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common arguments.
 
     Args:
         args (argparse.Namespace): With ``config`` and what
-            :func:`add_common_arguments` adds.
+            :func:`~.arguments.add_common_arguments` adds.
 
     Returns:
         mmengine.Config: With ``work_dir``, ``launcher`` and our checks.

@@ -7,7 +7,8 @@ import argparse
 
 import numpy as np
 
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.arguments import existing
+from stf_mmaction.engine.cli import run
 from stf_mmaction.visualization.charts import check_path, embedding_chart, save
 
 KEYS = ('features', 'labels', 'ids')

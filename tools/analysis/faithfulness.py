@@ -13,9 +13,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from mmengine.config import DictAction
 
-from stf_mmaction.engine.cli import checkpoint, existing, positive, run
+from stf_mmaction.engine.arguments import (
+    add_device_argument,
+    add_network_arguments,
+    existing,
+    positive,
+)
+from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.explainers import EXPLAINERS
 from stf_mmaction.engine.inference import build_test_dataset, load_model
 from stf_mmaction.focus import present_persons
@@ -38,8 +43,7 @@ HEADER = [
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
+    add_network_arguments(parser)
     parser.add_argument(
         '--methods', nargs='+', choices=list(EXPLAINERS), default=list(EXPLAINERS), help='which'
     )
@@ -59,10 +63,7 @@ def parse_args() -> argparse.Namespace:
         help='picture of the curves; two CSV files beside it hold the table and the curves',
     )
     parser.add_argument('--seed', type=int, default=0, help='of the noise and the random weights')
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
-    )
+    add_device_argument(parser)
     return parser.parse_args()
 
 
@@ -202,9 +203,10 @@ def main() -> None:
     model = single(whole, args.member)
     model.check_focus()
     inputs, labels = load_clips(whole, build_test_dataset(cfg), args.num_clips)
-    target = torch.zeros(len(inputs), inputs.shape[3], dtype=torch.bool)
+    target = torch.zeros(len(inputs), inputs.shape[3], dtype=torch.bool, device=inputs.device)
     if args.parts:
-        target = acting_joints(args.parts, model.cls_head.num_classes, inputs.shape[3])[labels]
+        acting = acting_joints(args.parts, model.cls_head.num_classes, inputs.shape[3])
+        target = acting.to(labels.device)[labels]
     others = [randomised(args.config, model, args, head) for head in (True, False)]
     study = Study(model, others, inputs, target, args.steps, args.seed)
     right = (study.classes == labels).float().mean().item()

@@ -8,7 +8,8 @@ import argparse
 
 import numpy as np
 
-from stf_mmaction.engine.cli import existing, positive, run
+from stf_mmaction.engine.arguments import existing, positive
+from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, class_names, read
 from stf_mmaction.visualization.charts import bar_chart, check_path, save
 

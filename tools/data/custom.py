@@ -9,7 +9,8 @@ import functools
 from stf_mmaction.converters.conversion import convert
 from stf_mmaction.converters.custom import ENDINGS, read, unread_columns
 from stf_mmaction.converters.labelled import find_labelled, labelled_parser
-from stf_mmaction.engine.cli import positive, run
+from stf_mmaction.engine.arguments import positive
+from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:

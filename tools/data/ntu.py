@@ -8,7 +8,8 @@ import argparse
 from stf_mmaction.converters.arguments import add_conversion_arguments, existing_folder
 from stf_mmaction.converters.conversion import convert
 from stf_mmaction.converters.ntu import find_clips, read, read_missing, tell_missing
-from stf_mmaction.engine.cli import existing, run
+from stf_mmaction.engine.arguments import existing
+from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:

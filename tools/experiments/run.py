@@ -7,7 +7,8 @@ from pathlib import Path
 # Runs share a machine best with one thread each; NumPy reads this when it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
-from stf_mmaction.engine.cli import positive, run  # noqa: E402
+from stf_mmaction.engine.arguments import positive  # noqa: E402
+from stf_mmaction.engine.cli import run  # noqa: E402
 from stf_mmaction.experiments.results import RESULTS, Results  # noqa: E402
 from stf_mmaction.experiments.running import execute, missing  # noqa: E402
 from stf_mmaction.experiments.table import TABLES, Table, table_path  # noqa: E402
