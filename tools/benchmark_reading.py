@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--mib', type=positive, default=1024, help='size of the file in MiB')
     parser.add_argument(
-        '--frames', type=positive, default=300, help='frames of two persons, 25 joints, per clip'
+        '--frames', type=positive, default=100, help='frames of two persons, 25 joints, per clip'
     )
     parser.add_argument('--repeats', type=positive, default=3)
     parser.add_argument('--dir', type=Path, help='folder for the file; defaults to a temporary one')
