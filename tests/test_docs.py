@@ -144,7 +144,7 @@ def run(command, joints):
     if '--joints' in words:
         words[words.index('--joints') + 1] = str(joints)
     path = ROOT / words[0]
-    with mock.patch('sys.argv', words), mock.patch('sys.path', [str(path.parent), *sys.path]):
+    with mock.patch('sys.argv', words):
         runpy.run_path(str(path), run_name='__main__')
 
 

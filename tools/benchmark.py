@@ -42,20 +42,24 @@ def parse_args() -> argparse.Namespace:
         type=existing,
         help='config files; the first also gives the size of the reference',
     )
-    parser.add_argument('--batch', type=positive, default=4, help='clips (default: %(default)s)')
-    parser.add_argument('--frames', type=positive, default=100, help='T (default: %(default)s)')
+    parser.add_argument(
+        '--batch', type=positive, default=4, help='clips per batch (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--frames', type=positive, default=100, help='frames per clip (default: %(default)s)'
+    )
     parser.add_argument(
         '--rounds',
         type=positive,
         default=5,
-        help='how often each is measured (default: %(default)s)',
+        help='measurements of each network (default: %(default)s)',
     )
     parser.add_argument(
         '--variants',
         nargs='+',
         default=(),
         choices=VARIANTS,
-        help='the first config once more with with_cp=True, torch.compile, '
+        help='also measure the first config with with_cp=True, torch.compile, '
         'bfloat16 autocast, or the focus of both top classes in the forward '
         'pass',
     )
@@ -64,7 +68,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='compare with the first config instead, for other networks',
     )
-    parser.add_argument('--layout', help='of the skeleton, if not that of the configs')
+    parser.add_argument('--layout', help='layout of the skeleton; defaults to that of the configs')
     parser.add_argument(
         '--tune-malloc',
         action='store_true',
@@ -76,7 +80,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--matmul-precision',
         choices=PRECISIONS,
-        help='of float32 on CUDA: high lets matrix products use TF32 (default: as tools/train.py)',
+        help='of float32 on CUDA; high, the default, lets matrix products use TF32',
     )
     parser.add_argument(
         '--count',
@@ -89,7 +93,7 @@ def parse_args() -> argparse.Namespace:
         '--gpu',
         default='a100',
         choices=GPUS,
-        help='whose time --count estimates by a model (default: %(default)s)',
+        help='GPU whose time --count models (default: %(default)s)',
     )
     parser.add_argument('--memory-of', help=argparse.SUPPRESS)
     args = parser.parse_args()

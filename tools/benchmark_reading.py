@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--frames', type=positive, default=100, help='frames of two persons, 25 joints, per clip'
     )
-    parser.add_argument('--repeats', type=positive, default=3)
+    parser.add_argument('--repeats', type=positive, default=3, help='measurements of each reader')
     parser.add_argument('--dir', type=Path, help='folder for the file; defaults to a temporary one')
     return parser.parse_args()
 
@@ -44,7 +44,7 @@ def write(path: Path, mib: int, frames: int) -> int:
 
 
 def plain_load(path: Path):
-    """Read as MMEngine does, whatever the file asks for."""
+    """Read as MMEngine does, which runs whatever the file asks for."""
     with path.open('rb') as file:
         return pickle.load(file)
 

@@ -39,16 +39,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clips',
         nargs='+',
-        help='their ids (frame_dir); defaults to one of each of the first classes',
+        help='ids (frame_dir) of the clips to draw; defaults to one of each of the first classes',
     )
-    parser.add_argument('--num-clips', type=positive, default=3, help='how many without --clips')
+    parser.add_argument(
+        '--num-clips', type=positive, default=3, help='number of clips without --clips'
+    )
     parser.add_argument(
         '--draws',
         type=positive,
         default=2,
-        help='times each clip goes through the pipeline, which differ where it is random',
+        help='passes of each clip through the pipeline, which differ where it is random',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the augmentation')
+    parser.add_argument('--seed', type=int, default=0, help='random seed of the augmentation')
     parser.add_argument('--no-counts', action='store_true', help='draw only')
     add_cfg_options(parser)
     return parser.parse_args()
@@ -143,7 +145,9 @@ def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[i
     if wanted:
         unknown = [name for name in wanted if name not in ids]
         if unknown:
-            raise ValueError(f'clip {unknown[0]} is not in the split; its first are {ids[:3]}')
+            raise ValueError(
+                f'clip {unknown[0]} is not in the split; its first clips are {ids[:3]}'
+            )
         return [ids.index(name) for name in wanted]
     labels = [int(np.min(info['label'])) for info in infos]
     return np.unique(labels, return_index=True)[1][:count].tolist()

@@ -27,8 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--dynamic',
         action='store_true',
-        help='leave the number of clips and of frames open: the file takes any; it is compared '
-        'with PyTorch for three of each',
+        help='accept any number of clips and frames; the file is compared with PyTorch for three '
+        'of each',
     )
     parser.add_argument(
         '--tolerance',

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dumps', nargs='+', type=existing, help='files of test.py --dump')
     parser.add_argument(
-        '--weights', nargs='+', type=float, help='of the dumps; by default all count the same'
+        '--weights', nargs='+', type=float, help='weight of each dump; defaults to equal weights'
     )
     parser.add_argument('--per-class', type=_table, help='CSV file for the accuracy of each class')
     args = parser.parse_args()
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
             f'{len(args.weights)} --weights do not match {len(args.dumps)} dumps: give one for each'
         )
     if min(args.weights) < 0 or not 0 < sum(args.weights) < np.inf:
-        parser.error(f'--weights {args.weights} must be finite and not negative, nor all be zero')
+        parser.error(f'--weights {args.weights} must be finite and not negative, and not all zero')
     return args
 
 

@@ -18,8 +18,8 @@ from stf_mmaction.files import read_checkpoint, replacing
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('checkpoint', type=existing, help='of a training')
-    parser.add_argument('out', help='path of the new file, without the digits and .pth')
+    parser.add_argument('checkpoint', type=existing, help='checkpoint of a training')
+    parser.add_argument('out', help='path of the new file; the digits and .pth are added')
     return parser.parse_args()
 
 
@@ -36,7 +36,7 @@ def publish(source: str, out: str) -> Path:
     loaded = read_checkpoint(source)
     if 'state_dict' not in loaded:
         raise ValueError(f'{source} has no state_dict: give a checkpoint of tools/train.py')
-    # What a training needs to go on, a user does not.
+    # Users do not need what a training resumes from.
     kept = {k: loaded[k] for k in ('meta', 'state_dict') if k in loaded}
     out = out[:-4] if out.endswith('.pth') else out
     whole = io.BytesIO()

@@ -1,6 +1,6 @@
 """Train, test and fuse what a row of the paper's tables needs, and print it.
 
-What is done is skipped, and what was interrupted resumes.
+Finished runs are skipped, interrupted ones resume.
 """
 
 import argparse
@@ -26,11 +26,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'gpus',
         type=int,
-        help='0 for the CPU; they share the batch of the '
-        'recipe, so that their number does not change it',
+        help='number of GPUs, 0 for the CPU; they share the batch of the '
+        'recipe, whose size stays the same',
     )
-    parser.add_argument('benchmark', nargs='?', help='of a table; by default the first')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('benchmark', nargs='?', help='benchmark of a table; defaults to its first')
+    parser.add_argument('--seed', type=int, default=0, help='random seed')
     add_cfg_options(parser, parsed=False)  # for train.py and test.py
     parser.add_argument(
         '--data-root', type=Path, help='folder of the pickles, if they are not in data/skeleton'
@@ -41,7 +41,7 @@ def parse_args() -> argparse.Namespace:
         default=ROOT / 'work_dirs',
         help='where results go (default: %(default)s)',
     )
-    parser.add_argument('--show', action='store_true', help='print what is there, run nothing')
+    parser.add_argument('--show', action='store_true', help='print the results so far, run nothing')
     args = parser.parse_args()
     args.cfg_options = args.cfg_options or []
     known = TABLES.get(args.row, BENCHMARKS)
@@ -88,7 +88,7 @@ def show(table: Table, title: str, args: argparse.Namespace) -> None:
 
 
 def top1(configs: List[str], args: argparse.Namespace) -> str:
-    """Return the accuracy of the mean of the scores, or that there are none."""
+    """Return the accuracy of the mean of the scores, or ``not yet run``."""
     jobs = [Job(name, args) for name in configs]
     if not all(job.scores.is_file() for job in jobs):
         return 'not yet run'
@@ -102,10 +102,10 @@ def top1(configs: List[str], args: argparse.Namespace) -> str:
 
 def main() -> None:
     args = parse_args()
-    # Takes the tool that is running along, see Job.
+    # Also ends the tool that is running, see Job.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     table = table_of(args.row, args.benchmark)
-    # What is wrong in the last of them is said before the first is trained.
+    # Errors in any of them are reported before the first is trained.
     jobs = [
         Job(name, args)
         for cells in table.values()

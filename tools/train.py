@@ -35,7 +35,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--seed', type=int, help='random seed')
     parser.add_argument(
-        '--diff-rank-seed', action='store_true', help='give every process a seed of its own'
+        '--diff-rank-seed', action='store_true', help='give every process its own seed'
     )
     parser.add_argument(
         '--deterministic', action='store_true', help='use deterministic algorithms only'
@@ -78,7 +78,7 @@ def main() -> None:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise SystemExit(
                 'error: --auto-scale-lr needs the batch size that the '
-                'learning rate is meant for: write '
+                'learning rate was chosen for: write '
                 'auto_scale_lr=dict(base_batch_size=...) in the config'
             )
         cfg.auto_scale_lr.enable = True

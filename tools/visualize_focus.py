@@ -51,50 +51,54 @@ def parse_args() -> argparse.Namespace:
         '--format',
         choices=[ending[1:] for ending in PICTURES + ANIMATIONS],
         default='png',
-        help='of the pictures in a folder; defaults to png',
+        help='format of the pictures in a folder; defaults to png',
     )
     parser.add_argument(
         '--clips',
         nargs='+',
-        help='their ids (frame_dir); defaults to one of each of the first classes',
+        help='ids (frame_dir) of the clips to draw; defaults to one of each of the first classes',
     )
     parser.add_argument(
         '--class',
         dest='labels',
         nargs='+',
         metavar='NAME',
-        help='draw clips of these classes alone',
+        help='draw only clips of these classes',
     )
     parser.add_argument(
         '--compare',
         choices=COMPARISONS,
-        help='focus maps of each clip beside each other: for the two likeliest classes, of the '
+        help='draw focus maps of each clip side by side: for the two likeliest classes, of the '
         'last two modules, or of the members of an ensemble',
     )
     parser.add_argument(
         '--adjacency',
         action='store_true',
         help='draw the adjacency of each STF module instead: fixed, learned and inferred from '
-        'the clip; --out must be a folder, or one clip be chosen',
+        'the clip; requires a folder as --out, or a single clip',
     )
     parser.add_argument(
         '--average',
         action='store_true',
-        help='draw classes instead of clips: the focus of each joint, and along the clip, as a '
-        'mean over all test clips of a class; with --class of some alone',
+        help='draw classes instead of clips: the focus of each joint, and along the clip, '
+        'averaged over all test clips of a class; --class selects classes',
     )
     parser.add_argument(
         '--view',
         choices=['auto', *VIEWS],
         default='auto',
-        help='from where 3D skeletons are seen; defaults to the one that shows the motion',
+        help='viewpoint of 3D skeletons; defaults to the one that shows the motion best',
     )
-    parser.add_argument('--theme', choices=sorted(THEMES), default='light')
-    parser.add_argument('--fps', type=positive, default=15, help='of an animation; defaults to 15')
+    parser.add_argument(
+        '--theme', choices=sorted(THEMES), default='light', help='colours; defaults to light'
+    )
+    parser.add_argument(
+        '--fps', type=positive, default=15, help='frames per second of an animation; defaults to 15'
+    )
     parser.add_argument(
         '--num-clips',
         type=int,
-        help='how many without --clips; defaults to 4 for a picture, 20 for a page',
+        help='number of clips without --clips; defaults to 4 for a picture, 20 for a page',
     )
     parser.add_argument(
         '--class-names',
@@ -103,8 +107,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--html',
-        help='write a page instead, to play, turn and search the clips: one file that opens '
-        'offline in any browser',
+        help='write an HTML page instead, to play, turn and search the clips; it opens offline in '
+        'any browser',
     )
     parser.add_argument(
         '--versus',
@@ -116,7 +120,7 @@ def parse_args() -> argparse.Namespace:
         '--explain',
         choices=list(EXPLAINERS),
         default='focus',
-        help='another map in place of the focus, see docs/faithfulness.md',
+        help='map to draw instead of the focus, see docs/faithfulness.md',
     )
     add_device_argument(parser)
     args = parser.parse_args()
@@ -124,7 +128,7 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--html {args.html} must end in .html')
     if args.versus:
         if args.compare:
-            parser.error('--versus and --compare exclude each other: use one of them')
+            parser.error('--versus and --compare cannot be combined: use one of them')
         try:
             args.versus = existing(args.versus[0]), checkpoint(args.versus[1])
         except argparse.ArgumentTypeError as error:
@@ -133,9 +137,13 @@ def parse_args() -> argparse.Namespace:
         parser.error(f'--compare shows the focus: leave --explain {args.explain} out')
     args.out = Path(args.out)
     if args.adjacency and (args.html or args.versus or args.compare):
-        parser.error('--adjacency excludes --html, --versus and --compare: use one of them')
+        parser.error(
+            '--adjacency cannot be combined with --html, --versus or --compare: use one of them'
+        )
     if args.average and (args.adjacency or args.html or args.versus or args.compare or args.clips):
-        parser.error('--average excludes --adjacency, --html, --versus, --compare and --clips')
+        parser.error(
+            '--average cannot be combined with --adjacency, --html, --versus, --compare or --clips'
+        )
     if args.average and args.out.suffix.lower() in ANIMATIONS:
         parser.error(f'--average cannot be animated: --out {args.out} must end in .png')
     if args.adjacency and args.out.suffix.lower() in ANIMATIONS:
@@ -259,7 +267,7 @@ def write_adjacency(args, model, dataset, names, chosen):
     """Write the adjacency matrices of each clip, or of the first one to a file."""
     one_file = args.out.suffix and not args.out.is_dir()
     if one_file and args.clips and len(chosen) > 1:
-        raise SystemExit('error: --adjacency draws one clip per file: let --out be a folder')
+        raise SystemExit('error: --adjacency draws one clip per file: make --out a folder')
     for index in chosen[:1] if one_file else chosen:
         clip = focus_of_clip(model, dataset, index, names)
         modules = adjacency_of_clip(model, dataset, index)

@@ -53,8 +53,8 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
         members[0].backbone, MSG3DBackbone
     ):
         raise ValueError(
-            f'{args.configs[0]} is not MS-G3D, and {name} is of that '
-            'alone: use --no-reference, without the variant cp'
+            f'{args.configs[0]} is not MS-G3D, which {name} requires: use --no-reference, '
+            'without the variant cp'
         )
     for member in members:
         if variant == 'cp':

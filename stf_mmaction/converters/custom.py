@@ -97,7 +97,7 @@ def _read_columns(path: Path) -> Dict[str, np.ndarray]:
     try:
         return _read_rows(reader, wanted, columns, len(heading), delimiter)
     except csv.Error as error:
-        raise ValueError(f'line {reader.line_num} is no row: {error}') from None
+        raise ValueError(f'line {reader.line_num} is not a valid row: {error}') from None
 
 
 def _read_rows(
@@ -116,7 +116,7 @@ def _read_rows(
         except ValueError as error:
             raise ValueError(f'line {reader.line_num}: {error}') from None
     if not rows:
-        raise ValueError('it has no row')
+        raise ValueError('it has no rows')
     table = dict(zip(wanted, np.array(rows).T))
     table.setdefault('person', np.zeros(len(rows)))
     return table

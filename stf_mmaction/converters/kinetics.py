@@ -72,7 +72,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
         if numbers != (2 * NUM_JOINTS, NUM_JOINTS):
             raise ValueError(
                 f'a person has {numbers[0]} numbers in pose and {numbers[1]} in score: the '
-                f'{NUM_JOINTS} joints of OpenPose need {2 * NUM_JOINTS} and {NUM_JOINTS}'
+                f'{NUM_JOINTS} joints of OpenPose require {2 * NUM_JOINTS} and {NUM_JOINTS}'
             )
     pose = np.array([person['pose'] for person in persons], float)
     score = np.array([person['score'] for person in persons], float)

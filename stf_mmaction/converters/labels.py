@@ -45,7 +45,9 @@ def read_labels(path: Path) -> Labels:
     try:
         return _read_rows(reader, path)
     except csv.Error as error:
-        raise SystemExit(f'error: line {reader.line_num} of {path} is no row: {error}') from None
+        raise SystemExit(
+            f'error: line {reader.line_num} of {path} is not a valid row: {error}'
+        ) from None
 
 
 def _read_rows(reader: Any, path: Path) -> Labels:
@@ -74,7 +76,7 @@ def _read_rows(reader: Any, path: Path) -> Labels:
             )
         rows.append((clip, label, (split or ['all'])[0], reader.line_num))
     if not rows:
-        raise SystemExit(f'error: {path} labels no clip')
+        raise SystemExit(f'error: {path} has no row with a label')
     return _numbered(rows, path)
 
 

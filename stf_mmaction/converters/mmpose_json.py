@@ -38,14 +38,14 @@ def _frames(data: Any) -> List[List[Dict]]:
     if isinstance(data, dict):
         data = data.get('instance_info')
     if not isinstance(data, list) or not all(isinstance(one, dict) for one in data):
-        raise ValueError("it is no list of frames, nor a dict with 'instance_info'")
+        raise ValueError("it is neither a list of frames nor a dict with 'instance_info'")
     if any('instances' not in frame for frame in data):
         if any('keypoints' in one for one in data):
             raise ValueError('it holds the persons of one picture: a clip has many frames')
         raise ValueError("it has frames without 'instances', which MMPose writes")
     index = [frame.get('frame_id', place) for place, frame in enumerate(data)]
     if not all(isinstance(i, int) for i in index) or len(set(index)) < len(index):
-        raise ValueError('frame_id is not a whole number of its own for each frame')
+        raise ValueError('frame_id is not a different whole number for each frame')
     first = min(index, default=0)
     check_frames(first, max(index, default=0), len(index))
     frames: List[List[Dict]] = [[] for _ in range(max(index, default=0) - first + 1)]

@@ -48,7 +48,7 @@ def read_bodies(path: Path) -> np.ndarray:
     if not words:
         raise ValueError('it is empty')
     if not words[0].isdecimal() or len(words[0]) > 12:
-        raise ValueError(f'it begins with {words[0]!r:.40}, not with its number of frames')
+        raise ValueError(f'it begins with {words[0]!r:.40}, not with the number of frames')
     num_frames, at = int(words[0]), 1
     # Each frame has at least the number of its bodies.
     if not 0 <= num_frames < len(words):
@@ -106,12 +106,13 @@ def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, st
 
 
 def read_missing(path: str) -> Set[str]:
-    """Return the names in a list; lines that are not names, as its heading, are left."""
+    """Return the names in a list; other lines, such as its heading, are skipped."""
     text = read_text(path)
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
         raise SystemExit(
-            f'error: {path} names no clip: it must hold names as S001C002P005R002A008, one per line'
+            f'error: {path} names no clip: it must hold names such as S001C002P005R002A008, one per '
+            'line'
         )
     return names
 
@@ -149,8 +150,8 @@ def tell_missing(source: Path, path: Optional[str], missing: Set[str]) -> None:
     """
     if path is None:
         print(
-            'warning: without --missing, clips that the authors of the data '
-            'set list as incomplete are not left out'
+            'warning: without --missing, the clips that the authors of the data '
+            'set list as incomplete are kept'
         )
         return
     files, _ = find_files(source, lambda name: name.endswith('.skeleton'))

@@ -191,7 +191,7 @@ CASES = {
     'openpose_mixed': ('openpose', openpose_of([0.5] * 75, [0.5] * 54), 'different numbers'),
     'labels_empty': ('labels', '', 'must begin'),
     'labels_heading': ('labels', 'a,b\nc,d\n', 'must begin'),
-    'labels_alone': ('labels', 'clip,label\n', 'labels no clip'),
+    'labels_alone': ('labels', 'clip,label\n', 'has no row with a label'),
     'labels_long_cell': ('labels', 'clip,label\nx,"' + 'y' * 200_000 + '"\n', 'field larger'),
     'labels_negative': ('labels', 'clip,label\nx,-3\n', 'from 0 on'),
     'labels_blank': ('labels', 'clip,label\nx,\n', 'empty'),

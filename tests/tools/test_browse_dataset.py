@@ -71,7 +71,7 @@ def test_the_picture_is_of_the_seed(browse):
 
 
 def test_an_unknown_clip(browse):
-    with pytest.raises(ValueError, match='clip nobody is not in the split; its first are'):
+    with pytest.raises(ValueError, match='clip nobody is not in the split; its first clips are'):
         browse('--no-counts', '--clips', 'nobody')
 
 

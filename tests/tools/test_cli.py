@@ -398,7 +398,7 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
         (['--explain', 'motion', '--compare', 'members'], 'leave --explain motion out'),
         (
             ['--compare', 'classes', '--versus', str(ROOT / 'setup.py'), str(ROOT / 'setup.py')],
-            '--versus and --compare exclude each other',
+            '--versus and --compare cannot be combined',
         ),
         (['--out', 'focus.bmp'], 'focus.bmp must end in .png'),
         (['--average', '--out', 'focus.gif'], '--average cannot be animated'),

@@ -212,7 +212,7 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
     [
         ('', 'must begin with the line'),
         ('name,label\na,0\n', "not with 'name,label'"),
-        ('clip,label\n', 'labels no clip'),
+        ('clip,label\n', 'has no row with a label'),
         ('clip,label\na,0\nb,walk\n', "line 3 of"),
         ('clip,label\n\na,-1\n', "line 3 of"),
         ('clip,label\na,0.5\n', 'label 0.5: labels are whole numbers'),

@@ -17,7 +17,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dump', type=existing, help='file of test.py --dump')
     parser.add_argument('--class-names', type=existing, help='text file with one name per line')
-    parser.add_argument('--pairs', type=positive, default=5, help='confused pairs to print')
+    parser.add_argument(
+        '--pairs', type=positive, default=5, help='number of confused pairs to print'
+    )
     parser.add_argument('--out', default='confusion.png', help='.png, .svg or .pdf')
     return parser.parse_args()
 

@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
         default='pca',
         help='principal components, or t-SNE by scikit-learn',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of t-SNE')
+    parser.add_argument('--seed', type=int, default=0, help='random seed of t-SNE')
     parser.add_argument('--out', default='embedding.png', help='.png, .svg or .pdf')
     return parser.parse_args()
 

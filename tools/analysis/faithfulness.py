@@ -45,13 +45,22 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_network_arguments(parser)
     parser.add_argument(
-        '--methods', nargs='+', choices=list(EXPLAINERS), default=list(EXPLAINERS), help='which'
+        '--methods',
+        nargs='+',
+        choices=list(EXPLAINERS),
+        default=list(EXPLAINERS),
+        help='maps to compare',
     )
-    parser.add_argument('--member', help='network of an ensemble; defaults to its first')
+    parser.add_argument('--member', help='member of an ensemble to explain; defaults to the first')
     parser.add_argument(
-        '--num-clips', type=positive, default=100, help='test clips, spread over the split'
+        '--num-clips',
+        type=positive,
+        default=100,
+        help='number of test clips, spread over the split',
     )
-    parser.add_argument('--steps', type=positive, default=10, help='points of a curve')
+    parser.add_argument(
+        '--steps', type=positive, default=10, help='steps of a deletion or insertion curve'
+    )
     parser.add_argument(
         '--parts',
         type=existing,
@@ -62,7 +71,9 @@ def parse_args() -> argparse.Namespace:
         default='faithfulness.png',
         help='picture of the curves; two CSV files beside it hold the table and the curves',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the noise and the random weights')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='random seed of the noise and the random weights'
+    )
     add_device_argument(parser)
     return parser.parse_args()
 
@@ -73,7 +84,7 @@ def single(model, name):
     if name is None:
         return model.lead
     if name not in members:
-        known = f'its members are {list(members)}' if members else 'it is no ensemble'
+        known = f'its members are {list(members)}' if members else 'it is not an ensemble'
         raise ValueError(f'--member {name} is not in the network: {known}')
     return members[name]
 

@@ -24,8 +24,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--missing',
         type=existing,
-        help='list of the clips to leave out, one name per line: that of '
-        'samples with missing skeletons from the authors of the data set',
+        help='list of the clips to leave out, one name per line: the data '
+        "set's own list of samples with missing skeletons",
     )
     return parser.parse_args()
 

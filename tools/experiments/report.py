@@ -16,8 +16,10 @@ MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--results', type=Path, default=RESULTS)
-    parser.add_argument('--page', type=Path, default=PAGE, help='changed between its marks')
+    parser.add_argument('--results', type=Path, default=RESULTS, help='folder of the result lines')
+    parser.add_argument(
+        '--page', type=Path, default=PAGE, help='page whose marked parts are rewritten'
+    )
     parser.add_argument(
         '--check', action='store_true', help='change nothing; fail if the page is out of date'
     )

@@ -19,15 +19,15 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('table', help=f'a name from {TABLES}, or a YAML file')
     parser.add_argument('--data-root', type=Path, help='folder of the pickles')
-    parser.add_argument('--jobs', type=positive, default=1, help='runs at the same time')
-    parser.add_argument('--results', type=Path, default=RESULTS)
+    parser.add_argument('--jobs', type=positive, default=1, help='number of parallel runs')
+    parser.add_argument('--results', type=Path, default=RESULTS, help='folder of the result lines')
     parser.add_argument(
         '--scores',
         type=Path,
         default=ROOT / 'work_dirs/experiments',
-        help='folder of the probabilities, which rows with mean_of read',
+        help='folder of the probabilities, which rows with mean_of average',
     )
-    parser.add_argument('--rows', nargs='+', help='only these rows')
+    parser.add_argument('--rows', nargs='+', help='run only these rows')
     parser.add_argument('--list', action='store_true', help='print what is missing, run nothing')
     return parser.parse_args()
 
