@@ -85,7 +85,7 @@ def makers(command):
             trains = f'work_dirs/{Path(words[2]).stem}/' in command
             if trains or ('--resume' in command and words[2] == config):
                 yield other
-        elif '--dump' in words and words[-1] in command.split()[2:-1]:
+        elif '--dump' in words and '--dump' not in command and words[-1] in command.split():
             yield other
 
 

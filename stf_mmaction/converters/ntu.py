@@ -111,8 +111,8 @@ def read_missing(path: str) -> Set[str]:
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
         raise SystemExit(
-            f'error: {path} names no clip: it must hold names such as S001C002P005R002A008, one per '
-            'line'
+            f'error: {path} names no clip: it must hold names such as S001C002P005R002A008, one '
+            'per line'
         )
     return names
 
