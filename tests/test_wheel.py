@@ -48,3 +48,30 @@ def test_an_inherited_config_trains_in_an_empty_folder(installed, tmp_path):
     assert (tmp_path / 'work_dirs/mine/epoch_1.pth').is_file()
     assert str(ROOT) not in done.stdout + done.stderr
     assert 'will not be registered' not in done.stdout + done.stderr
+
+
+def test_every_tool_loads_in_an_empty_folder(installed, tmp_path):
+    code = (
+        'import runpy, sys\n'
+        'from pathlib import Path\n'
+        'from stf_mmaction.experiments.paper import config_of\n'
+        'from stf_mmaction.locations import ROOT, TOOLS\n'
+        "tools = sorted(TOOLS.rglob('*.py'))\n"
+        'for tool in tools:\n'
+        '    runpy.run_path(str(tool))\n'
+        "print(len(tools), ROOT, config_of('msg3d_demo_j')[0])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=str(installed), OMP_NUM_THREADS='1'),
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    count, root, config = done.stdout.splitlines()[-1].split()
+    assert int(count) == len(list((ROOT / 'tools').rglob('*.py')))
+    assert (Path(root), Path(config).parent) == (
+        tmp_path,
+        installed / 'stf_mmaction/.mim/configs/stf',
+    )
