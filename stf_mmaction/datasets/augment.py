@@ -131,7 +131,7 @@ class RandomSkeletonRotation(SkeletonMotion):
         self.angle = check_range('angle', angle, 0, np.pi)
         self.tilt = check_range('tilt', tilt, 0, np.pi)
         if vertical not in ('x', 'y', 'z'):
-            raise ValueError(f"vertical={vertical!r} is no axis: use 'x', 'y' or 'z'")
+            raise ValueError(f"vertical={vertical!r} is not an axis: use 'x', 'y' or 'z'")
         self.vertical = vertical
 
     def move(self, points: np.ndarray) -> np.ndarray:

@@ -125,7 +125,7 @@ def use_amp(cfg: Config) -> None:
     """
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
-        raise SystemExit(f'error: --amp does not go with {kind}: it needs an OptimWrapper')
+        raise SystemExit(f'error: --amp does not work with {kind}: use an OptimWrapper')
     if not torch.cuda.is_available():
         raise SystemExit(
             'error: --amp needs a GPU and PyTorch sees none: leave it out (on a CPU bfloat16 saves '

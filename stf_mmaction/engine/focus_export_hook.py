@@ -49,7 +49,7 @@ class FocusExportHook(Hook):
         """Open the file and let data and model say what it holds.
 
         Raises:
-            ValueError: If the model does not know the focus.
+            ValueError: If the model cannot compute the focus.
         """
         model = unwrapped(runner)
         check_knows_focus(model)

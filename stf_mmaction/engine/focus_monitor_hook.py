@@ -54,7 +54,7 @@ class FocusMonitorHook(Hook):
         """Check that there is something to watch.
 
         Raises:
-            ValueError: If the model does not know the focus, or the config has
+            ValueError: If the model cannot compute the focus, or the config has
                 no validation data.
         """
         check_knows_focus(unwrapped(runner))

@@ -130,7 +130,7 @@ def check_knows_focus(model: nn.Module) -> None:
     """Raise a ValueError if a model cannot tell the focus."""
     if not hasattr(model, 'focus'):
         raise ValueError(
-            f'{type(model).__name__} does not know the focus: '
+            f'{type(model).__name__} cannot compute the focus: '
             "use type='STFRecognizer' and cls_head "
             "type='STFHead', their weights are the same"
         )
@@ -188,7 +188,7 @@ def focus_of_classes(
         ClassFocus: On the CPU.
 
     Raises:
-        ValueError: If the model does not know the focus, or its pipeline
+        ValueError: If the model cannot compute the focus, or its pipeline
             does not take the clip.
     """
     check_knows_focus(model)

@@ -43,7 +43,7 @@ class SkeletonCheckHook(Hook):
     A training checks the validation data, too, before it starts.
 
     Raises:
-        ValueError: If they do not, or a data loader makes no batch, before
+        ValueError: If they do not, or a data loader yields no batch, before
             the first iteration.
     """
 
@@ -93,13 +93,13 @@ class SkeletonCheckHook(Hook):
 
     @staticmethod
     def _check_length(dataloader: DataLoader, name: str) -> None:
-        """Refuse a loader that makes no batch: its epochs do nothing."""
+        """Refuse a loader that yields no batch: its epochs do nothing."""
         # An InfiniteSampler goes through the data again until a batch is full.
         if len(dataloader) or isinstance(dataloader.sampler, InfiniteSampler):
             return
         clips, batch = len(dataloader.sampler), dataloader.batch_sampler.batch_size
         raise ValueError(
-            f'{name} makes no batch: {clips} clips for each process are fewer than '
+            f'{name} yields no batch: {clips} clips for each process are fewer than '
             f'batch_size={batch}, and drop_last=True drops them; use a smaller batch_size, '
             'or drop_last=False'
         )
@@ -118,7 +118,7 @@ class SkeletonCheckHook(Hook):
         if both:
             runner.logger.warning(
                 f'{len(both)} clips are in the training and in the validation data, the first '
-                f'is {both[0][1]}: the accuracy says nothing of new clips'
+                f'is {both[0][1]}: the accuracy says nothing about new clips'
             )
 
 

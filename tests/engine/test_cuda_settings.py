@@ -44,7 +44,7 @@ def test_amp_says_what_it_needs(gpu, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     with pytest.raises(SystemExit, match='--amp needs a GPU and PyTorch sees none'):
         amp()
-    with pytest.raises(SystemExit, match='does not go with ApexOptimWrapper'):
+    with pytest.raises(SystemExit, match='does not work with ApexOptimWrapper'):
         amp(type='ApexOptimWrapper')
 
 

@@ -98,7 +98,7 @@ def test_a_loader_without_a_batch(tmp_path, name):
     path = tiny.write(tmp_path / 'clips.pkl', tiny.clips())
     cfg = tiny.config(path, tmp_path / 'run', tiny.model_cfg())
     cfg[name].update(drop_last=True, batch_size=5)
-    match = f'{name} makes no batch: 4 clips .* batch_size=5, and drop_last=True'
+    match = f'{name} yields no batch: 4 clips .* batch_size=5, and drop_last=True'
     with pytest.raises(ValueError, match=match):
         if name == 'test_dataloader':
             tiny.build_runner(cfg).test()
@@ -132,7 +132,7 @@ def test_what_is_suspicious_is_said(tmp_path):
     said = check(loader(path), loader(path))
     assert said == [
         '4 clips are in the training and in the validation data, the first is clip0: '
-        'the accuracy says nothing of new clips'
+        'the accuracy says nothing about new clips'
     ]
 
 

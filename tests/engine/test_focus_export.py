@@ -184,7 +184,7 @@ def test_bad_paths_and_files_end_in_a_sentence(tmp_path):
 @pytest.mark.parametrize(
     'head, names, words',
     [
-        ('GCNHead', None, 'GCNHead does not know the focus'),
+        ('GCNHead', None, 'GCNHead cannot compute the focus'),
         ('STFHead', ['a', 'b'], '2 class names for a network of 4 classes'),
     ],
 )

@@ -79,5 +79,5 @@ def test_bad_settings_end_in_a_sentence(ann_file, tmp_path):  # noqa: F811
         FocusMonitorHook(interval=0)
     model = recognizer_cfg()
     model['cls_head']['type'] = 'GCNHead'
-    with pytest.raises(ValueError, match='GCNHead does not know the focus'):
+    with pytest.raises(ValueError, match='GCNHead cannot compute the focus'):
         trained(ann_file, tmp_path, [dict(type='FocusMonitorHook')], model)

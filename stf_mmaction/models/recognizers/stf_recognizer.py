@@ -309,7 +309,7 @@ class STFRecognizer(RecognizerGCN):
             return run(clips)
         if self.cls_head.loss_coherence is not None:
             raise ValueError(
-                'loss_coherence differentiates the backbone twice, which torch.compile cannot: '
+                'loss_coherence differentiates the backbone twice, which torch.compile does not support: '
                 'leave the backbone of this network uncompiled'
             )
         return compiled(run)(clips)
@@ -345,7 +345,7 @@ class STFRecognizer(RecognizerGCN):
         head = self.cls_head
         if not isinstance(head, STFHead):
             raise ValueError(
-                f'{type(head).__name__} does not know the focus: use '
+                f'{type(head).__name__} cannot compute the focus: use '
                 "cls_head type='STFHead', its weights are the same"
             )
         if head.multi_class:
@@ -393,7 +393,7 @@ class STFRecognizer(RecognizerGCN):
             inputs (torch.Tensor): Shape (N, M, T, V, C).
 
         Raises:
-            ValueError: If the head does not know the focus.
+            ValueError: If the head cannot compute the focus.
         """
         self.check_focus()
         self.check_input(inputs.shape)
