@@ -161,8 +161,8 @@ def lower_weights(
         )
     if grad is None and _is_compiled(last):
         raise ValueError(
-            'the focus of an earlier module is differentiated twice, which torch.compile does not support: '
-            'do not compile a network with loss_coherence, or leave that loss out'
+            'the focus of an earlier module is differentiated twice, which torch.compile does not '
+            'support: do not compile a network with loss_coherence, or leave that loss out'
         )
     if grad is None:
         raise ValueError(

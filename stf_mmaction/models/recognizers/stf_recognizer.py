@@ -309,8 +309,8 @@ class STFRecognizer(RecognizerGCN):
             return run(clips)
         if self.cls_head.loss_coherence is not None:
             raise ValueError(
-                'loss_coherence differentiates the backbone twice, which torch.compile does not support: '
-                'leave the backbone of this network uncompiled'
+                'loss_coherence differentiates the backbone twice, which torch.compile does not '
+                'support: leave the backbone of this network uncompiled'
             )
         return compiled(run)(clips)
 
