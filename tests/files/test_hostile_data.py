@@ -161,7 +161,7 @@ CASES = {
         '18 joints',
     ),
     'mmpose_deep': ('mmpose', '{"a":' * 100_000, ''),
-    'mmpose_number': ('mmpose', '5', 'no list of frames'),
+    'mmpose_number': ('mmpose', '5', 'neither a list of frames'),
     'mmpose_frames': (
         'mmpose',
         json.dumps([dict(frame_id=i, instances=[]) for i in (0, 10**9)]),
