@@ -62,7 +62,7 @@ def _supply_drn() -> None:
     """Supply the localizer that the wheel of mmaction2 imports and lacks."""
     name = 'mmaction.models.localizers.drn'
     root = Path(importlib.util.find_spec('mmaction').origin).parent
-    if (root / 'models/localizers/drn/drn.py').is_file() or name in (sys.modules):
+    if (root / 'models/localizers/drn/drn.py').is_file() or name in sys.modules:
         return
 
     class DRN:
@@ -176,6 +176,72 @@ def use_cpu_launcher(cfg) -> None:
     }
 
 
+def built_loop(runner, phase: str):
+    """Return a loop of a Runner, or None where the config has none or it is not built yet.
+
+    Its properties of these names build what is not there.
+
+    Args:
+        runner (mmengine.runner.Runner): The runner.
+        phase (str): ``'train'``, ``'val'`` or ``'test'``.
+    """
+    from mmengine.runner import BaseLoop
+
+    loop = getattr(runner, f'_{phase}_loop')
+    return loop if isinstance(loop, BaseLoop) else None
+
+
+def dataset_of_loader(runner, phase: str):
+    """Return a data set of a Runner, or its config where it is not built; None without a loader.
+
+    Args:
+        runner (mmengine.runner.Runner): The runner.
+        phase (str): ``'train'``, ``'val'`` or ``'test'``.
+    """
+    loader = getattr(runner, f'_{phase}_dataloader')
+    return loader.get('dataset') if isinstance(loader, dict) else getattr(loader, 'dataset', None)
+
+
+def is_resumed(runner) -> bool:
+    """Return whether a Runner resumes a training from a checkpoint."""
+    return runner._resume
+
+
+def loaded_path(runner) -> str:
+    """Return the checkpoint that a Runner loads, as a config names it."""
+    return str(runner._load_from or 'the checkpoint')
+
+
+def seeds_differ(runner) -> bool:
+    """Return whether each process of a Runner has a seed of its own."""
+    return runner._randomness_cfg.get('diff_rank_seed', False)
+
+
+def replace_dataset(loader, dataset) -> None:
+    """Give a DataLoader another data set of the same length and order.
+
+    It refuses a plain assignment, since a sampler would not follow.
+
+    Args:
+        loader (torch.utils.data.DataLoader): Changed in place.
+        dataset (torch.utils.data.Dataset): The new one.
+    """
+    loader.__dict__['dataset'] = dataset
+
+
+def inner_index(dataset, index: int):
+    """Return where MMEngine's wrappers of data sets find a clip.
+
+    Args:
+        dataset (ConcatDataset, RepeatDataset or ClassBalancedDataset): The wrapper.
+        index (int): Of the clip.
+
+    Returns:
+        int or tuple[int]: The index; for a ``ConcatDataset`` the data set and the index in it.
+    """
+    return dataset._get_ori_dataset_idx(index)
+
+
 def tune_malloc() -> bool:
     """Let a process without GPUs keep what its tensors give back.
 
@@ -191,7 +257,7 @@ def tune_malloc() -> bool:
     import torch
 
     own = {'MALLOC_TRIM_THRESHOLD_', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_MMAP_MAX_', 'GLIBC_TUNABLES'}
-    if own & set(os.environ) or torch.cuda.is_available() or (sys.platform != 'linux'):
+    if own & set(os.environ) or torch.cuda.is_available() or sys.platform != 'linux':
         return False
     mallopt = getattr(ctypes.CDLL(None), 'mallopt', None)
     if mallopt is None:

@@ -5,6 +5,8 @@ from typing import Any, Dict, Tuple
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
+from stf_mmaction.upstream import inner_index
+
 
 def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
     """Return the data set that holds a clip of a wrapped one, and its place there.
@@ -15,14 +17,14 @@ def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
         index (int): Of the clip.
     """
     if hasattr(dataset, 'datasets'):
-        part, index = dataset._get_ori_dataset_idx(index)
+        part, index = inner_index(dataset, index)
         return locate_clip(dataset.datasets[part], index)
     if not hasattr(dataset, 'dataset'):
         return dataset, index
     if hasattr(dataset, 'indices'):
         index = dataset.indices[index]
     else:
-        index = dataset._get_ori_dataset_idx(index)
+        index = inner_index(dataset, index)
     return locate_clip(dataset.dataset, index)
 
 
@@ -84,6 +86,5 @@ def view_clips(dataset: Dataset) -> Dataset:
     """Return a data set as it is, or a :class:`ClipView` where it needs one."""
     pipeline = getattr(dataset, 'pipeline', None)
     kinds = [type(step).__name__ for step in getattr(pipeline, 'transforms', ())]
-    return (
-        dataset if pipeline is not None and kinds[:1] != ['DecompressPose'] else (ClipView(dataset))
-    )
+    is_plain = pipeline is not None and kinds[:1] != ['DecompressPose']
+    return dataset if is_plain else ClipView(dataset)

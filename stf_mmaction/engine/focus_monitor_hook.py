@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from stf_mmaction.focus import coverage, distance, entropy, overlap
 from stf_mmaction.models.recognizers.stf_recognizer import ModuleFocus
+from stf_mmaction.upstream import dataset_of_loader
 from stf_mmaction.visualization import draw_focus
 
 from .comparisons import own_inputs
@@ -58,7 +59,7 @@ class FocusMonitorHook(Hook):
                 no validation data.
         """
         check_knows_focus(unwrapped(runner))
-        if runner._val_dataloader is None:
+        if dataset_of_loader(runner, 'val') is None:
             raise ValueError(
                 'FocusMonitorHook watches clips of val_dataloader, which the config lacks: add it'
             )
@@ -86,8 +87,7 @@ class FocusMonitorHook(Hook):
 
     def _clips(self, runner: Runner):
         if self._dataset is None:
-            loader = runner._val_dataloader
-            source = loader['dataset'] if isinstance(loader, dict) else loader.dataset
+            source = dataset_of_loader(runner, 'val')
             self._dataset = DATASETS.build(source) if isinstance(source, dict) else source
         return self._dataset
 

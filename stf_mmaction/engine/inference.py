@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.logging import print_log
 from mmengine.registry import init_default_scope
-from mmengine.runner.checkpoint import _load_checkpoint
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 import stf_mmaction
@@ -73,7 +73,7 @@ def load_model(
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = MODELS.build(cfg.model)
     if checkpoint is not None:
-        loaded = _load_checkpoint(checkpoint, map_location='cpu')
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
         state, said = fit_weights(model, loaded, checkpoint)
         for sentence in said + check_provenance(loaded, cfg, checkpoint):
             print_log(sentence, logger='current')

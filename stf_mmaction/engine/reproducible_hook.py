@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from stf_mmaction.datasets.seeded import SeededDataset
+from stf_mmaction.upstream import is_resumed, replace_dataset, seeds_differ
 
 from .sanity_hooks import unwrapped
 
@@ -46,14 +47,14 @@ class ReproducibleHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Take the gradients that wait for the next step."""
-        self._left_over = dict(checkpoint.get(LEFT_OVER) or {}) if runner._resume else {}
+        self._left_over = dict(checkpoint.get(LEFT_OVER) or {}) if is_resumed(runner) else {}
 
     def before_train(self, runner: Runner) -> None:
         """Seed the sampler and the clips; put gradients back."""
         loop = runner.train_loop
         loader = loop.dataloader
         # With a seed for each process, they still share the order of clips.
-        apart = runner._randomness_cfg.get('diff_rank_seed', False)
+        apart = seeds_differ(runner)
         seed = runner.seed - (get_rank() if apart else 0)
         sampler = loader.batch_sampler.sampler if loader.batch_sampler else loader.sampler
         if hasattr(sampler, 'seed') and (apart or sampler.seed == self._fresh_seed):
@@ -80,9 +81,7 @@ class ReproducibleHook(Hook):
             # Its workers run already. MMEngine resumes this loop by drawing
             # all batches again, so that they repeat their random numbers.
             return
-        # DataLoader refuses the assignment since a sampler would not follow;
-        # here length and order stay.
-        loader.__dict__['dataset'] = SeededDataset(loader.dataset, seed, self._epoch)
+        replace_dataset(loader, SeededDataset(loader.dataset, seed, self._epoch))
         if iterator is not None:
             loop.dataloader_iterator = type(iterator)(loader)
 

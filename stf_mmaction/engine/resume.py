@@ -9,6 +9,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from stf_mmaction.files import read_checkpoint
+from stf_mmaction.upstream import is_resumed
 
 # Counters and rates, which differ in any checkpoint.
 _MOVING = {'last_step', '_global_step', '_last_value', 'base_values', 'verbose', 'last_value'}
@@ -120,7 +121,7 @@ class ResumeCheckHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Compare the optimizer and the schedules with those of the config."""
-        if not runner._resume:
+        if not is_resumed(runner):
             return
         changes = _optimizer_changes(runner, checkpoint) + _schedule_changes(runner, checkpoint)
         if changes:
@@ -133,7 +134,7 @@ class ResumeCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Say so if nothing is left to do."""
         loop = runner.train_loop
-        by_epoch = getattr(loop, '_max_epochs', None) and runner.epoch >= loop.max_epochs
+        by_epoch = getattr(loop, 'max_epochs', None) and runner.epoch >= loop.max_epochs
         if by_epoch or runner.iter >= loop.max_iters:
             done = f'epoch {runner.epoch} of {loop.max_epochs}'
             runner.logger.warning(

@@ -6,9 +6,11 @@ from mmaction.registry import HOOKS
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+from stf_mmaction.upstream import built_loop, is_resumed, loaded_path
 
 from .checkpoint_paths import confine_paths
 from .provenance import check_classes, check_provenance
@@ -50,13 +52,13 @@ class SkeletonCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check the training and the validation data."""
         self._check(runner, runner.train_dataloader, 'train_dataloader')
-        if isinstance(runner._val_loop, BaseLoop):
+        if built_loop(runner, 'val') is not None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
             self._tell_overlap(runner)
 
     def before_val(self, runner: Runner) -> None:
         """Check the validation data where nothing is trained."""
-        if not isinstance(runner._train_loop, BaseLoop):
+        if built_loop(runner, 'train') is None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
 
     def before_test(self, runner: Runner) -> None:
@@ -143,15 +145,15 @@ class CheckpointCheckHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Compare a checkpoint with the model, the config and the data."""
         confine_paths(runner, checkpoint)
-        path = str(runner._load_from or 'the checkpoint')
+        path = loaded_path(runner)
         model = unwrapped(runner)
-        training = isinstance(runner._train_loop, BaseLoop)
-        starts = training and not runner._resume
+        training = built_loop(runner, 'train') is not None
+        starts = training and not is_resumed(runner)
         state, said = fit_weights(model, checkpoint, path, starts)
         said += check_provenance(checkpoint, runner.cfg, path, strict=not starts)
         meta = model.dataset_meta = dataset_meta(checkpoint)
-        loop = runner._train_loop if training else runner._test_loop
-        if isinstance(loop, BaseLoop):
+        loop = built_loop(runner, 'train' if training else 'test')
+        if loop is not None:
             known = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
             said += check_classes(meta, known, path, strict=not starts)
             if not training:

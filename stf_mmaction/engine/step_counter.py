@@ -143,8 +143,8 @@ class Counter(TorchDispatchMode):
         out = func(*args, **kwargs)
         results = _tensors(out)
         self.watch(results)
-        space, name = func._schema.name.split('::')
-        if space == 'aten' and name not in VIEWS:
+        name = func.overloadpacket.__name__
+        if func.namespace == 'aten' and name not in VIEWS:
             written = {id(t) for key in WRITTEN for t in _tensors(kwargs.get(key))}
             read = [t for t in _tensors((args, kwargs)) if id(t) not in written]
             half = any(t.dtype in (torch.bfloat16, torch.float16) for t in read)
@@ -158,7 +158,7 @@ def _tensors(tree) -> List[Tensor]:
 
 
 def _flops(func, name: str, args: Tuple, kwargs: Dict, out) -> int:
-    packet = func._overloadpacket
+    packet = func.overloadpacket
     if packet in flop_registry:
         return flop_registry[packet](*args, **kwargs, out_val=out)
     if name in ('addmm_', 'baddbmm_'):

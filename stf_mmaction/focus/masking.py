@@ -1,7 +1,6 @@
 """Hiding what a network looks at, and asking it again."""
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
 
 from .matrices import interpolation, on_device_of
 
@@ -90,7 +89,7 @@ class frozen_running_stats:
 
     def __enter__(self) -> None:
         self.norms = [
-            m for m in self.module.modules() if isinstance(m, _NormBase) and m.track_running_stats
+            m for m in self.module.modules() if getattr(m, 'track_running_stats', False)
         ]
         for norm in self.norms:
             norm.track_running_stats = False

@@ -275,7 +275,7 @@ def test_any_layout_and_length():
 @pytest.mark.parametrize('name', ['stgcn', 'aagcn', 'ctrgcn'])
 def test_wrong_settings_and_inputs(name):
     net = BACKBONES[name]
-    with pytest.raises(ValueError, match=r'names blocks \[11\]'):
+    with pytest.raises(ValueError, match=r'names modules \[11\]'):
         MODELS.build(dict(net, stf_stages=(1, 11)))
     one = dict(layout=STAR, mode='binary_adj')
     with pytest.raises(ValueError, match='over 1 adjacency matrices'):

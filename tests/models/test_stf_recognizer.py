@@ -183,7 +183,7 @@ def test_tracing_and_counting_tools_see_plain_operators():
         (dict(head=LOSSES, classes=1), 'num_classes=1'),
         (dict(net=backbone(base_channels=12)), 'set cls_head.in_channels=48'),
         (dict(net=backbone(stf_stages=(1, 7))), r'names modules \[7\]'),
-        (dict(net=backbone(stf_stages=3)), 'stf_stages=3 is not a tuple of mod'),
+        (dict(net=backbone(stf_stages=3)), 'stf_stages=3 is not a tuple of STF mod'),
         (dict(net=backbone(base_channels=20)), 'multiple of 6'),
         (dict(net=backbone(num_gcn_scales=2)), 'num_gcn_scales=2'),
         (dict(net=backbone(num_g3d_scales=0)), 'num_g3d_scales=0'),

@@ -147,11 +147,11 @@ def test_eq_1(kind, scales):
 
 
 @pytest.mark.parametrize('stages', [3, '123', (1, '2'), [1.5]])
-def test_stages_that_are_no_blocks(stages):
+def test_stages_that_are_no_modules(stages):
     with pytest.raises(
         ValueError,
         match=r'^stf_stages=.* is not a tuple of '
-        r'blocks: use numbers from 1 to 10, such as \(10, \)$',
+        r'STF modules: use numbers from 1 to 10, such as \(10, \)$',
     ):
         MODELS.build(
             dict(type='STFCTRGCN', graph_cfg=GRAPHS[3], base_channels=4, stf_stages=stages)

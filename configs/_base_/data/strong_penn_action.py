@@ -1,21 +1,10 @@
-# Clips of a person with the 13 joints of Penn Action, in pixels: 24 frames, augmented.
+# One person with the 13 joints of Penn Action, in pixels.
 _base_ = './strong.py'
 
-_prepare = [dict(type='PrepareSkeleton', layout='penn_action')]
-_augment = [
-    dict(type='RandomSkeletonRotation', angle=0.5, tilt=0.1),
-    dict(type='RandomSkeletonScale', ratio=0.1),
-    dict(type='RandomJointErasing', joints=0.5, frames=(0.3, 1.0), p=0.5),
-]
-_stream = [dict(type='SkeletonStream', layout='penn_action')]
-_pack = [
-    dict(type='PoseDecode'),
-    dict(type='FormatGCNInput', num_person=1),
-    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
-]
-_sample = dict(type='UniformSampleFrames', clip_len=24)
-train_pipeline = [*_prepare, *_augment, *_stream, _sample, *_pack]
-test_pipeline = [*_prepare, *_stream, dict(**_sample, test_mode=True), *_pack]
-
+prepare = dict(type='PrepareSkeleton', layout='penn_action')
+stream = dict(type='SkeletonStream', layout='penn_action')
+gcn_input = [_base_.decode, dict(type='FormatGCNInput', num_person=1), _base_.pack]
+train_pipeline = [prepare, *_base_.augment, stream, _base_.sample, *gcn_input]
+test_pipeline = [prepare, stream, _base_.test_sample, *gcn_input]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
 val_dataloader = test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

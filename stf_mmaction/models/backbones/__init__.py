@@ -1,5 +1,6 @@
 from .ctrgcn import CTRGCNBackbone
-from .msg3d import MSG3DBackbone, Stages
+from .msg3d import MSG3DBackbone
+from .stages import Stages
 from .stf_gcn import STFGCN
 from .stf_stages import STFAAGCN, STFCTRGCN, STFSTGCN
 

@@ -5,7 +5,7 @@ Skeleton-Based Action Recognition", ICCV 2021,
 https://arxiv.org/abs/2107.12213. Written anew, from the paper.
 """
 
-from typing import Dict, Optional, Sequence
+from typing import Dict, Optional
 
 import torch
 from mmaction.models.utils import Graph, unit_tcn
@@ -13,9 +13,8 @@ from mmaction.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
-from stf_mmaction.datasets.layouts import Layout, get_layout
-
-from .checks import check_input
+from ..layers.graph import MMACTION_LAYOUT, layout_of, stock_graph_cfg
+from .skeleton_backbone import SkeletonBackbone
 
 # Width, in units of base_channels, and stride of the ten blocks.
 BLOCKS = ((1, 1), (1, 1), (1, 1), (1, 1), (2, 2), (2, 1), (2, 1), (4, 2), (4, 1), (4, 1))
@@ -26,28 +25,6 @@ KAIMING = [
     dict(type='Kaiming', layer=['Conv1d', 'Conv2d'], mode='fan_out'),
     dict(type='Constant', layer='BatchNorm2d', val=1),
 ]
-
-
-def graph_layout(graph_cfg: Dict) -> Layout:
-    """Return the layout of a ``graph_cfg``; MMAction2's default if it has none.
-
-    Args:
-        graph_cfg (dict): Of MMAction2's ``Graph``.
-    """
-    return get_layout(graph_cfg.get('layout', 'coco'))
-
-
-def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
-    """Return the ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
-
-    Args:
-        graph_cfg (dict): With ``mode`` and the like.
-        layout (Layout): Stands for ``graph_cfg['layout']``.
-    """
-    return dict(
-        graph_cfg,
-        layout=dict(num_node=layout.num_node, inward=list(layout.inward), center=layout.center),
-    )
 
 
 def draw_apart(conv: nn.Module, parts: int) -> None:
@@ -190,7 +167,7 @@ class CTRGCNBlock(BaseModule):
 
 
 @MODELS.register_module()
-class CTRGCNBackbone(BaseModule):
+class CTRGCNBackbone(SkeletonBackbone):
     """CTR-GCN for any layout, channels, persons and length.
 
     Args:
@@ -208,7 +185,8 @@ class CTRGCNBackbone(BaseModule):
         layout (Layout): The skeleton.
 
     Raises:
-        ValueError: If ``base_channels`` does not split over the branches.
+        ValueError: If a number is out of range, or ``base_channels`` does not split over the
+            branches.
     """
 
     def __init__(
@@ -219,18 +197,15 @@ class CTRGCNBackbone(BaseModule):
         num_person: int = 2,
         init_cfg: Optional[Dict] = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        layout = layout_of(graph_cfg, MMACTION_LAYOUT)
+        super().__init__(layout, in_channels, num_person, init_cfg)
         if base_channels < 4 or base_channels % 4:
             raise ValueError(
                 f'base_channels={base_channels} does not split over the four '
                 'branches of a block of CTR-GCN: use a multiple of 4'
             )
-        self.layout = graph_layout(graph_cfg)
-        self.in_channels = in_channels
-        self.num_person = num_person
-        graph = Graph(**stock_graph_cfg(graph_cfg, self.layout))
+        graph = Graph(**stock_graph_cfg(graph_cfg, layout))
         A = torch.tensor(graph.A, dtype=torch.get_default_dtype())
-        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node * in_channels)
         self.gcn = ModuleList()
         width = in_channels
         for factor, stride in BLOCKS:
@@ -238,16 +213,8 @@ class CTRGCNBackbone(BaseModule):
             self.gcn.append(CTRGCNBlock(before, width, A, stride, residual=len(self.gcn) > 0))
         self.out_channels = width
 
-    def check_input(self, shape: Sequence[int]) -> None:
-        """Raise a ValueError if data of a shape does not fit the network.
-
-        Args:
-            shape (Sequence[int]): (clips, M, T, V, C).
-        """
-        check_input(shape, self.num_person, self.layout, self.in_channels)
-
     def forward(self, x: Tensor) -> Tensor:
-        """Features of the last block.
+        """Compute the features of the last block.
 
         Args:
             x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
@@ -258,11 +225,8 @@ class CTRGCNBackbone(BaseModule):
         Raises:
             ValueError: If M, V or C is not what the network was built for.
         """
-        self.check_input(x.shape)
-        clips, persons, frames, joints, channels = x.shape
-        x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
-        x = self.data_bn(x).view(clips * persons, joints, channels, frames)
-        x = x.permute(0, 2, 3, 1).contiguous()
+        clips, persons = x.shape[:2]
+        x = self.normalize(x).permute(0, 2, 3, 1).contiguous()
         for block in self.gcn:
             x = block(x)
         # Not unflatten, which the ONNX exporter gives a fixed length.

@@ -7,37 +7,40 @@ https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
 """
 
 from contextlib import nullcontext
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
 from mmaction.registry import MODELS
 from mmengine.model import BaseModule, ModuleList
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from stf_mmaction.datasets.layouts import Layout
 from stf_mmaction.focus import frozen_running_stats
 
 from ..layers import G3D, MultiScaleGraphConv, TemporalUnit, layout_of
-from .checks import check_input
+from .skeleton_backbone import SkeletonBackbone, check_positive
+from .stages import Stages, split_persons
 
 WINDOWS = (3, 5)  # frames of the two G3D branches
 
 
-class Stages(NamedTuple):
-    """What :meth:`MSG3DBackbone.forward_stages` returns.
+def check_graph_cfg(graph_cfg: Dict) -> None:
+    """Raise a ValueError if a ``graph_cfg`` says more than MS-G3D takes.
 
-    Attributes:
-        features (tuple[torch.Tensor]): After each part of each block, six
-            tensors of shape (N, M, C, T', V). Each is an ancestor of the
-            next, so that gradients can be taken with respect to it.
-        embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module that
-            is on, shape (N, M, T', V), in (0, 1).
+    Args:
+        graph_cfg (dict): ``dict(layout=..., mode='binary_adj')`` as in MMAction2.
     """
-
-    features: Tuple[Tensor, ...]
-    embeddings: Tuple[Tensor, ...]
+    mode = graph_cfg.get('mode', 'binary_adj')
+    if mode != 'binary_adj':
+        raise ValueError(
+            f"graph_cfg mode {mode!r} is not what MS-G3D is built on: leave "
+            "it out or write mode='binary_adj'"
+        )
+    unknown = sorted(set(graph_cfg) - {'layout', 'mode'})
+    if unknown:
+        raise ValueError(f"graph_cfg has unknown keys {unknown}: it takes 'layout' and 'mode'")
 
 
 class MSG3DBlock(BaseModule):
@@ -105,7 +108,7 @@ class MSG3DBlock(BaseModule):
 
 
 @MODELS.register_module()
-class MSG3DBackbone(BaseModule):
+class MSG3DBackbone(SkeletonBackbone):
     """MS-G3D as published, for any layout, channels, persons and length.
 
     Args:
@@ -142,28 +145,18 @@ class MSG3DBackbone(BaseModule):
         with_cp: bool = False,
         init_cfg: Optional[Dict] = None,
     ) -> None:
-        super().__init__(init_cfg=init_cfg)
+        check_graph_cfg(graph_cfg)
+        super().__init__(layout_of(graph_cfg, 'nturgb+d'), in_channels, num_person, init_cfg)
+        check_positive(num_gcn_scales=num_gcn_scales, num_g3d_scales=num_g3d_scales)
         if base_channels < 6 or base_channels % 6:
             raise ValueError(
                 f'base_channels={base_channels} does not split over the six '
                 'branches of a temporal unit: use a multiple of 6'
             )
-        for name, value in (
-            ('in_channels', in_channels),
-            ('num_gcn_scales', num_gcn_scales),
-            ('num_g3d_scales', num_g3d_scales),
-            ('num_person', num_person),
-        ):
-            if value < 1:
-                raise ValueError(f'{name}={value} must be at least 1')
-        self.layout = layout_of(graph_cfg)
-        self.in_channels = in_channels
-        self.num_person = num_person
         self.adjacency_norm = adjacency_norm
         self.with_cp = with_cp
         widths = [base_channels * 2**b for b in range(3)]
         self.out_channels = widths[-1]
-        self.data_bn = nn.BatchNorm1d(num_person * self.layout.num_node * in_channels)
         blocks: List[MSG3DBlock] = []
         for b, width in enumerate(widths):
             before = widths[b - 1] if b else in_channels
@@ -205,15 +198,12 @@ class MSG3DBackbone(BaseModule):
 
     def _run(self, x: Tensor, last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:
         clips, persons = x.shape[:2]
-        x = self._normalize(x)
+        x = self.normalize(x).permute(0, 3, 1, 2).contiguous()
         features, embeddings = [], []
         for index in range(len(self.blocks)):
             for part in (self._first_part, self._second_part):
                 x, embedding = self._checkpointed(part, index, x)
-                # A view and back, so that the view is on the way to the loss.
-                # Not unflatten, which the ONNX exporter gives a fixed length.
-                view = x.view(clips, persons, *x.shape[1:]).permute(0, 1, 4, 2, 3)
-                x = view.permute(0, 1, 3, 4, 2).view_as(x)
+                view, x = split_persons(x, (clips, persons), channels_last=True)
                 if last_only:
                     features.clear()
                 elif embedding is not None:
@@ -244,19 +234,3 @@ class MSG3DBackbone(BaseModule):
     def _second_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
         """Compute the temporal unit and the embedding of its STF module."""
         return self.blocks[index].tcn(x), None
-
-    def check_input(self, shape: Sequence[int]) -> None:
-        """Raise a ValueError if data of a shape does not fit the network.
-
-        Args:
-            shape (Sequence[int]): (clips, M, T, V, C).
-        """
-        check_input(shape, self.num_person, self.layout, self.in_channels)
-
-    def _normalize(self, x: Tensor) -> Tensor:
-        """Normalise (N, M, T, V, C) by batch norm per person, joint and channel."""
-        self.check_input(x.shape)
-        clips, persons, frames, joints, channels = x.shape
-        x = x.permute(0, 1, 3, 4, 2).flatten(1, 3)
-        x = self.data_bn(x).view(clips * persons, joints, channels, frames)
-        return x.permute(0, 3, 1, 2).contiguous()

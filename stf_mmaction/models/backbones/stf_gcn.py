@@ -6,18 +6,17 @@ Skeleton-Based Action Recognition", AAAI 2022. No code was published.
 
 from typing import Dict, Optional, Sequence, Tuple
 
-import torch
 from mmaction.registry import MODELS
 from torch import Tensor
 
 from ..layers import BottleneckSTF, InferredGraph
 from ..layers.stf_module import NUM_SCALES
-from .checks import check_stages
 from .msg3d import MSG3DBackbone
+from .stf_backbone import STFBackbone, check_stages
 
 
 @MODELS.register_module()
-class STFGCN(MSG3DBackbone):
+class STFGCN(STFBackbone, MSG3DBackbone):
     """MS-G3D with STF modules, equal to MS-G3D until they are trained.
 
     Module 2b - 1 adds G_k (Eq. 1) to the three nearest scales of the MS-GCN
@@ -28,10 +27,6 @@ class STFGCN(MSG3DBackbone):
         graph_cfg (dict): As in :class:`MSG3DBackbone`, like all others but
         stf_stages (Sequence[int], optional): Which of the six STF modules
             are on; ``()`` is plain MS-G3D. Defaults to None, all of them.
-
-    Attributes:
-        stf_enabled (bool): Set to False to compute (and train) the MS-G3D
-            baseline inside; nothing else changes. Defaults to True.
     """
 
     def __init__(
@@ -58,15 +53,13 @@ class STFGCN(MSG3DBackbone):
             with_cp,
             init_cfg,
         )
-        check_stages(stf_stages, 6, 'modules')
-        stf_stages = range(1, 7) if stf_stages is None else stf_stages
+        stf_stages = check_stages(stf_stages, 2 * len(self.blocks))
         if num_gcn_scales < NUM_SCALES and {1, 3, 5} & set(stf_stages):
             raise ValueError(
                 f'num_gcn_scales={num_gcn_scales} is less than the '
                 f'{NUM_SCALES} scales of an STF module: use at least that '
                 'many, or leave 1, 3 and 5 out of stf_stages'
             )
-        self.stf_enabled = True
         for index, block in enumerate(self.blocks):
             if 2 * index + 1 in stf_stages:
                 channels = block.gcn.weight.shape[2]
@@ -74,19 +67,6 @@ class STFGCN(MSG3DBackbone):
             if 2 * index + 2 in stf_stages:
                 channels = block.tcn.norm.num_features
                 block.stf_bottleneck = BottleneckSTF(channels, self.layout, self.adjacency_norm)
-
-    @property
-    def num_stf_modules(self) -> int:
-        """int: How many STF modules there are."""
-        return sum(
-            hasattr(block, name)
-            for block in self.blocks
-            for name in ('stf_graph', 'stf_bottleneck')
-        )
-
-    def stf_parameters(self) -> Dict[str, torch.nn.Parameter]:
-        """Return the parameters that plain MS-G3D does not have, by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if '.stf_' in name}
 
     def _first_part(self, index: int, x: Tensor) -> Tuple[Tensor, Optional[Tensor]]:
         block = self.blocks[index]

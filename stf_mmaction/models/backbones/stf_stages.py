@@ -1,19 +1,21 @@
 """ST-GCN, ST-GCN++, AAGCN and CTR-GCN with STF modules."""
 
-from typing import Dict, List, Optional, Sequence
+from typing import Dict, Optional, Sequence
 
 import mmaction.engine.model  # noqa: F401  (an initialiser of AAGCN)
 from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
-from .checks import check_input, check_stages
-from .ctrgcn import CTRGCNBackbone, graph_layout, stock_graph_cfg
-from .msg3d import Stages
+from ..layers.graph import MMACTION_LAYOUT, layout_of, stock_graph_cfg
+from .ctrgcn import CTRGCNBackbone
+from .skeleton_backbone import check_input
+from .stages import Stages, split_persons
+from .stf_backbone import STFBackbone, check_stages
 from .stf_units import STFUnit, add_stf_module
 
 
-class STFStages:
+class STFStages(STFBackbone):
     """STF modules for a backbone that is a chain ``gcn`` of blocks.
 
     The backbone itself stays as it is: its checkpoints load by the names
@@ -21,8 +23,8 @@ class STFStages:
 
     Args:
         graph_cfg (dict): As of the backbone; ``layout`` may be any built-in one.
-        stf_stages (Sequence[int], optional): Which blocks have an STF module
-            in their graph convolution, counted from 1; ``()`` is the plain
+        stf_stages (Sequence[int], optional): Which STF modules are on, of one
+            in the graph convolution of each block; ``()`` is the plain
             backbone. Defaults to None, all of them.
         kwargs: Of the backbone.
 
@@ -32,47 +34,23 @@ class STFStages:
         out_channels (int): Channels of the features.
 
     Raises:
-        ValueError: If ``stf_stages`` are not blocks that are there.
+        ValueError: If ``stf_stages`` names modules that there are not.
     """
 
     def __init__(
         self, graph_cfg: Dict, stf_stages: Optional[Sequence[int]] = None, **kwargs
     ) -> None:
-        layout = graph_layout(graph_cfg)
+        layout = layout_of(graph_cfg, MMACTION_LAYOUT)
         super().__init__(stock_graph_cfg(graph_cfg, layout), **kwargs)
         self.layout = layout
         self.num_person = kwargs.get('num_person', 2)
         self.out_channels = self.gcn[-1].gcn.bn.num_features
-        self._stf_enabled = True
-        check_stages(stf_stages, len(self.gcn))
+        stf_stages = check_stages(stf_stages, len(self.gcn))
         before = self.in_channels
         for stage, block in enumerate(self.gcn, 1):
-            if stf_stages is None or stage in stf_stages:
+            if stage in stf_stages:
                 add_stf_module(block.gcn, before)
             before = block.gcn.bn.num_features
-
-    def _units(self) -> List[nn.Module]:
-        return [b.gcn for b in self.gcn if isinstance(b.gcn, STFUnit)]
-
-    @property
-    def num_stf_modules(self) -> int:
-        """int: How many STF modules there are."""
-        return len(self._units())
-
-    @property
-    def stf_enabled(self) -> bool:
-        """bool: Set to False to compute (and train) the plain backbone."""
-        return self._stf_enabled
-
-    @stf_enabled.setter
-    def stf_enabled(self, enabled: bool) -> None:
-        self._stf_enabled = enabled
-        for unit in self._units():
-            unit.stf_enabled = enabled
-
-    def stf_parameters(self) -> Dict[str, nn.Parameter]:
-        """Return the parameters that the plain backbone does not have, by name."""
-        return {name: parameter for name, parameter in self.named_parameters() if '.stf_' in name}
 
     def check_input(self, shape: Sequence[int]) -> None:
         """Raise a ValueError if data of a shape does not fit the network.
@@ -98,15 +76,19 @@ class STFStages:
         features, embeddings = [], []
 
         def keep_features(_, __, output: Tensor) -> Tensor:
-            # A view on the way to the loss, to be differentiated by.
-            features.append(output.unflatten(0, lead))
-            return features[-1].flatten(0, 1)
+            view, output = split_persons(output, lead)
+            features.append(view)
+            return output
 
         def keep_embedding(_, __, output) -> None:
             embeddings.append(output[1].unflatten(0, lead))
 
         handles = [b.register_forward_hook(keep_features) for b in self.gcn]
-        handles += [unit.stf_graph.register_forward_hook(keep_embedding) for unit in self._units()]
+        handles += [
+            b.gcn.stf_graph.register_forward_hook(keep_embedding)
+            for b in self.gcn
+            if isinstance(b.gcn, STFUnit)
+        ]
         try:
             self.forward(x)
         finally:

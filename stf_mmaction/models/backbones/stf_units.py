@@ -19,8 +19,8 @@ from .ctrgcn import CTRGraphConv
 class STFUnit:
     """A graph convolution that uses A_k + G_k where its parent uses A_k.
 
-    Not built but made of a unit that is there, by :func:`add_stf_module`, so
-    that all its parameters keep their names.
+    :func:`add_stf_module` makes it of an existing unit, so that all its
+    parameters keep their names.
 
     Attributes:
         stf_graph (InferredGraph): alpha and beta of the module.
@@ -56,7 +56,7 @@ class STFUnit:
 
 
 class STFUnitGCN(STFUnit, unit_gcn):
-    """That of ST-GCN and ST-GCN++."""
+    """The graph convolution of ST-GCN and ST-GCN++ with an STF module."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
         adjacency = self.A
@@ -76,7 +76,7 @@ class STFUnitGCN(STFUnit, unit_gcn):
 
 
 class STFUnitAAGCN(STFUnit, unit_aagcn):
-    """That of AAGCN, and of 2s-AGCN, which is AAGCN without attention."""
+    """The graph convolution of AAGCN with an STF module; 2s-AGCN is AAGCN without attention."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
         adjacency = self.A + graph
@@ -107,7 +107,7 @@ class STFUnitAAGCN(STFUnit, unit_aagcn):
 
 
 class STFCTRGraphConv(STFUnit, CTRGraphConv):
-    """That of CTR-GCN."""
+    """The graph convolution of CTR-GCN with an STF module."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
         return CTRGraphConv.convolve(self, x, self.A + graph)

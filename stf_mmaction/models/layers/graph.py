@@ -12,31 +12,31 @@ import torch
 from stf_mmaction.datasets.layouts import Layout, get_layout
 
 NORMS = ('symmetric', 'column')
+MMACTION_LAYOUT = 'coco'  # of MMAction2's Graph, by default
 
 
-def layout_of(graph_cfg: Dict) -> Layout:
+def layout_of(graph_cfg: Dict, default: str) -> Layout:
     """Return the layout that a ``graph_cfg`` names.
 
     Args:
-        graph_cfg (dict): ``dict(layout=..., mode='binary_adj')`` as in
-            MMAction2. ``layout`` is a name or a dict.
-
-    Raises:
-        ValueError: If a key or the mode is not known.
+        graph_cfg (dict): As for MMAction2's ``Graph``; ``layout`` is a name, a dict or a file.
+        default (str): The layout where ``graph_cfg`` has none: that of the networks' own code,
+            ``'nturgb+d'`` for MS-G3D and :data:`MMACTION_LAYOUT` for those on MMAction2's graph.
     """
-    cfg = dict(graph_cfg)
-    mode = cfg.pop('mode', 'binary_adj')
-    layout = get_layout(cfg.pop('layout', 'nturgb+d'))
-    if mode != 'binary_adj':
-        raise ValueError(
-            f"graph_cfg mode {mode!r} is not what MS-G3D is built on: leave "
-            "it out or write mode='binary_adj'"
-        )
-    if cfg:
-        raise ValueError(
-            f'graph_cfg has unknown keys {sorted(cfg)}: it takes \'layout\' and \'mode\''
-        )
-    return layout
+    return get_layout(graph_cfg.get('layout', default))
+
+
+def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
+    """Return the ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
+
+    Args:
+        graph_cfg (dict): With ``mode`` and the like.
+        layout (Layout): Stands for ``graph_cfg['layout']``.
+    """
+    return dict(
+        graph_cfg,
+        layout=dict(num_node=layout.num_node, inward=list(layout.inward), center=layout.center),
+    )
 
 
 def _published_root(degree: np.ndarray) -> np.ndarray:

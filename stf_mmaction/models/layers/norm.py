@@ -5,7 +5,6 @@ from typing import Tuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..ops import batch_norm, needs_reference
 
@@ -37,14 +36,14 @@ def channels_last_norm(norm: nn.Module, x: Tensor, relu: bool = False) -> Tensor
 
 def uses_running_stats(norm: nn.Module) -> bool:
     """Return whether a norm is just a factor and a shift, as in evaluation mode."""
-    return isinstance(norm, _BatchNorm) and not norm.training and norm.running_mean is not None
+    return not norm.training and getattr(norm, 'running_mean', None) is not None
 
 
 def factor_and_shift(norm: nn.Module) -> Tuple[Tensor, Tensor]:
     """Return a norm in evaluation mode as x factor + shift, each (C,)."""
     factor = (norm.running_var + norm.eps).rsqrt()
     if norm.affine:
-        return norm.weight * factor, (norm.bias - norm.running_mean * norm.weight * factor)
+        return norm.weight * factor, norm.bias - norm.running_mean * norm.weight * factor
     return factor, -norm.running_mean * factor
 
 

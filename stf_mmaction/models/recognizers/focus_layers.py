@@ -4,6 +4,8 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from torch import Tensor, nn
 
+from ..backbones.stages import split_persons
+
 CONTAINERS = (nn.ModuleList, nn.ModuleDict)  # never run themselves
 SHOWN = 8  # candidates in an error
 
@@ -97,9 +99,7 @@ def watched_features(
         def hook(_, __, output):
             shape = getattr(output, 'shape', ())
             if len(shape) == 4 and shape[0] == lead.numel():
-                # A view on the way to the loss, to be differentiated by.
-                seen[name] = output.unflatten(0, lead)
-                output = seen[name].flatten(0, 1)
+                seen[name], output = split_persons(output, lead)
             elif len(shape) == 5 and shape[:2] == lead:
                 seen[name] = output
             else:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from stf_mmaction.datasets.layouts import Layout, get_layout
 from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_persons, resize_focus
 
-from ..backbones.msg3d import Stages
+from ..backbones import Stages
 from ..heads import FocusContext, STFHead
 from .focus_layers import candidates, check_layers, last_blocks, watched_features
 from .idle import with_idle

@@ -1,4 +1,4 @@
-"""What backbones that are not ours leave unsaid of their skeletons."""
+"""Skeletons of backbones that are not built-in: their layouts and checks of their inputs."""
 
 import sys
 from typing import Dict, Sequence
@@ -9,8 +9,8 @@ from torch import nn
 
 from stf_mmaction.datasets.layouts import get_layout
 
-from ..backbones.checks import check_input
-from ..backbones.ctrgcn import stock_graph_cfg
+from ..backbones.skeleton_backbone import check_input
+from ..layers.graph import stock_graph_cfg
 
 UPSTREAM = ('openpose', 'nturgb+d', 'coco')  # of MMAction2's Graph
 NEEDED = ('num_node', 'inward', 'center')
