@@ -7,105 +7,20 @@ clip: all persons and frames change alike, but for noise and erased joints.
 A joint that was not seen stays so, and so does an absent person.
 """
 
-from numbers import Real
 from typing import Dict, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmaction.registry import TRANSFORMS
-from mmcv.transforms import BaseTransform
 
+from .augment_base import (
+    WEIGHTS,
+    SkeletonAugmentation,
+    SkeletonMotion,
+    check_interval,
+    check_range,
+    write_points,
+)
 from .layouts import Layout, get_layout
-
-WEIGHTS = ('visibility', 'keypoint_score')  # of joints, (M, T, V)
-# Where a joint that was seen may not lie: at exactly zero it would be missing.
-NUDGE = 1e-6
-
-
-class SkeletonAugmentation(BaseTransform):
-    """Base class: changes a clip with probability ``p``.
-
-    Required keys: keypoint, shape (M, T, V, 2 or 3); visibility or
-    keypoint_score, shape (M, T, V), optional.
-
-    Args:
-        p (float): Probability that a clip is changed, from 0 to 1.
-
-    Raises:
-        ValueError: If ``p`` is not a probability.
-    """
-
-    def __init__(self, p: float) -> None:
-        self.p = check_range('p', p, 0, 1)
-
-    def transform(self, results: Dict) -> Dict:
-        """Change one clip, or leave it as it is.
-
-        Raises:
-            ValueError: If the keypoints are not those of a clip.
-        """
-        seen = self._seen(results)
-        if np.random.random() < self.p and seen.any():
-            self.augment(results, seen)
-        return results
-
-    def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Replace entries of ``results``; ``seen`` is (M, T, V), bool."""
-        raise NotImplementedError
-
-    def _seen(self, results: Dict) -> np.ndarray:
-        """Return which joints were seen, (M, T, V)."""
-        kind, shape = type(self).__name__, np.shape(results['keypoint'])
-        name = results.get('frame_dir', '(no id)')
-        if len(shape) != 4 or shape[3] not in (2, 3) or 'streams' in results:
-            raise ValueError(
-                f'{kind} does not take clip {name} with keypoints of shape {shape}: it needs '
-                '(persons, frames, joints, 2 or 3); put it before SkeletonStream, GenSkeFeat '
-                'and FormatGCNInput'
-            )
-        for key in WEIGHTS:
-            if key in results and np.shape(results[key]) != shape[:3]:
-                raise ValueError(
-                    f'clip {name} has {key} of shape {np.shape(results[key])} for keypoints of '
-                    f'shape {shape}: one number for each joint is needed'
-                )
-        if 'visibility' in results:
-            return results['visibility'] > 0
-        seen = results['keypoint'].any(-1)
-        return seen & (results['keypoint_score'] > 0) if 'keypoint_score' in results else seen
-
-    def __repr__(self) -> str:
-        options = ', '.join(f'{key}={value!r}' for key, value in self._options().items())
-        return f'{type(self).__name__}({options})'
-
-    def _options(self) -> Dict:
-        return {key: value for key, value in vars(self).items() if not key.startswith('_')}
-
-
-class SkeletonMotion(SkeletonAugmentation):
-    """Base class of those that move joints about a pivot.
-
-    The pivot is the origin after :class:`PrepareSkeleton`, which has put the
-    centre joint there, and the mean of all seen joints of the clip before it.
-    """
-
-    def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Move the joints that were seen."""
-        points = np.array(results['keypoint'], np.float32)
-        pivot = 0 if 'visibility' in results else points[seen].mean(0)
-        moved = (self.move(points - pivot) + pivot).astype(np.float32)
-        write_points(results, moved, seen)
-
-    def move(self, points: np.ndarray) -> np.ndarray:
-        """Move joints (M, T, V, C), relative to the pivot."""
-        raise NotImplementedError
-
-
-def write_points(results: Dict, points: np.ndarray, seen: np.ndarray) -> None:
-    """Store moved joints; what was missing stays so, what was seen too."""
-    points[~seen] = 0
-    if 'visibility' not in results:
-        points[seen & ~points.any(-1)] = NUDGE
-    results['keypoint'] = points
 
 
 @TRANSFORMS.register_module()
@@ -289,39 +204,3 @@ class RandomJointErasing(SkeletonAugmentation):
                 results[key] = np.where(
                     gone[..., None] if key == 'keypoint' else gone, 0, results[key]
                 )
-
-
-def check_range(name: str, value: float, low: float, high: float, open_end: bool = False) -> float:
-    """Return a number from ``low`` to ``high``, without the end if it is open.
-
-    Raises:
-        ValueError: If it is anything else.
-    """
-    fits = isinstance(value, Real) and low <= value <= high and not (open_end and value == high)
-    if not fits:
-        end = f'below {high:.4g}' if open_end else f'up to {high:.4g}'
-        end = '' if high == np.inf else f', {end}'
-        raise ValueError(f'{name}={value!r} is not possible: use a number from {low:.4g}{end}')
-    return value
-
-
-def check_interval(
-    name: str, value: Sequence[float], low: float, high: float
-) -> Tuple[float, float]:
-    """Return two numbers from ``low`` to ``high``, in order.
-
-    Raises:
-        ValueError: If they are anything else.
-    """
-    fits = (
-        isinstance(value, (list, tuple))
-        and len(value) == 2
-        and all(isinstance(end, Real) for end in value)
-        and low <= value[0] <= value[1] <= high
-    )
-    if not fits:
-        raise ValueError(
-            f'{name}={value!r} is not possible: use two numbers from {low} to {high}, the smaller '
-            'first'
-        )
-    return tuple(value)

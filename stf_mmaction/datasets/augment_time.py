@@ -10,7 +10,7 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 from mmaction.registry import TRANSFORMS
 
-from .augment import WEIGHTS, SkeletonAugmentation, check_interval, check_range
+from .augment_base import WEIGHTS, SkeletonAugmentation, check_interval, check_range
 
 KNOTS = 4  # of the speed of a time warp
 

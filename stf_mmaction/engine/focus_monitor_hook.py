@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from stf_mmaction.focus import coverage, distance, entropy, overlap
-from stf_mmaction.models.recognizers.stf_recognizer import ModuleFocus
+from stf_mmaction.models.recognizers.results import ModuleFocus
 from stf_mmaction.upstream import dataset_of_loader
 from stf_mmaction.visualization import draw_focus
 

@@ -88,9 +88,7 @@ class frozen_running_stats:
         self.module = module
 
     def __enter__(self) -> None:
-        self.norms = [
-            m for m in self.module.modules() if getattr(m, 'track_running_stats', False)
-        ]
+        self.norms = [m for m in self.module.modules() if getattr(m, 'track_running_stats', False)]
         for norm in self.norms:
             norm.track_running_stats = False
 

@@ -34,6 +34,19 @@ class FocusContext(NamedTuple):
     masked_scores: Optional[Callable[[Tensor], Tensor]] = None
 
 
+def needs_stf_modules(backbone: str) -> ValueError:
+    """Return the error of ``loss_adjacency`` without an STF module.
+
+    Args:
+        backbone (str): What has none.
+    """
+    return ValueError(
+        f'loss_adjacency needs STF modules, and {backbone} has none: use the backbone with STF '
+        'modules (STFGCN for MSG3DBackbone, STFSTGCN, STFAAGCN, STFCTRGCN for the others) and '
+        'stf_stages, or leave loss_adjacency out'
+    )
+
+
 @MODELS.register_module()
 class STFHead(GCNHead):
     """``GCNHead`` with the four STF losses, Eq. (3) to (6).
@@ -181,12 +194,7 @@ class STFHead(GCNHead):
             losses['loss_coherence'] = self.loss_coherence(lower, last)
         if self.loss_adjacency is not None:
             if not context.embeddings:
-                raise ValueError(
-                    'loss_adjacency needs STF modules, and this backbone has '
-                    'none: use one that has (STFGCN for MSG3DBackbone, '
-                    'STFSTGCN, STFAAGCN, STFCTRGCN for the others) and '
-                    'stf_stages, or leave loss_adjacency out'
-                )
+                raise needs_stf_modules('this backbone')
             losses['loss_adjacency'] = self.loss_adjacency(
                 first, context.embeddings, context.present
             )

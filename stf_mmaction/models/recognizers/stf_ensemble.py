@@ -5,7 +5,6 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import torch
 from mmaction.registry import MODELS
 from mmaction.utils import SampleList
-from mmengine.config import Config
 from mmengine.model import BaseModel, ModuleDict
 from torch import Tensor, nn
 
@@ -13,7 +12,9 @@ from stf_mmaction.focus import present_persons, resize_focus
 
 from .backward_now import LossScale, backward_now
 from .idle import with_idle
-from .stf_recognizer import FocusSink, STFRecognizer, build_preprocessor, top_classes
+from .members import build_members, spread_weights
+from .results import FocusSink, top_classes
+from .stf_recognizer import STFRecognizer, build_preprocessor
 
 
 @MODELS.register_module()
@@ -64,38 +65,12 @@ class STFEnsemble(BaseModel):
         if not members:
             raise ValueError('STFEnsemble(members=[]) has no network: give at least one member')
         self.streams = tuple(streams or ('',))
-        self._part = {}  # of the input, for each member
-        built = {}
-        for part, stream in enumerate(self.streams):
-            for index, member in enumerate(members):
-                cfg = Config(dict(shared or {}))
-                cfg.merge_from_dict(dict(member))
-                cfg = cfg.to_dict()
-                name = cfg.pop('name', f'member{index}')
-                name = f'{name}_{stream}' if stream else name
-                if name in built:
-                    raise ValueError(
-                        f'two members of STFEnsemble are named {name!r}: '
-                        'give each a name of its own'
-                    )
-                built[name] = self._build(name, cfg)
-                self._part[name] = part
+        built, self._part = build_members(members, shared, self.streams)
         self.members = ModuleDict(built)
         self._scales = {name: LossScale() for name in built}
         self.baseline = False
         self.focus_sink: Optional[FocusSink] = None
         self._register_load_state_dict_pre_hook(self.spread_baseline)
-
-    @staticmethod
-    def _build(name: str, cfg: Dict) -> STFRecognizer:
-        member = MODELS.build(cfg)
-        kind = member.cls_head.average_clips
-        if kind != 'prob':
-            raise ValueError(
-                f'member {name!r} has average_clips={kind!r}, but the '
-                "ensemble averages probabilities: use 'prob'"
-            )
-        return member
 
     @property
     def lead(self) -> STFRecognizer:
@@ -128,6 +103,10 @@ class STFEnsemble(BaseModel):
     def stream_of(self, name: str, inputs: Tensor) -> Tensor:
         """Return the stream that a member reads, of inputs (..., C)."""
         return inputs.chunk(len(self.streams), -1)[self._part[name]]
+
+    def spread_baseline(self, state_dict: Dict, prefix: str, *_) -> None:
+        """Let the weights of one network load into all members; see :func:`spread_weights`."""
+        spread_weights(state_dict, prefix, list(self.members), self.streams)
 
     def set_baseline(self, baseline: bool) -> None:
         """Enter or leave the warm-up.
@@ -304,32 +283,3 @@ class STFEnsemble(BaseModel):
 
     def _active(self) -> Dict[str, STFRecognizer]:
         return self.leads if self.baseline else dict(self.members.items())
-
-    def spread_baseline(self, state_dict: Dict, prefix: str, *_) -> None:
-        """Let the weights of one network load into all members.
-
-        Args:
-            state_dict (dict): Changed in place if it is of one network.
-            prefix (str): Of the names in it.
-
-        Raises:
-            ValueError: If it is of one network and there are several streams.
-        """
-        if any(name.startswith(f'{prefix}members.') for name in state_dict):
-            return
-        if len(self.streams) > 1 and any(
-            name.startswith((f'{prefix}backbone.', f'{prefix}cls_head.')) for name in state_dict
-        ):
-            raise ValueError(
-                'the checkpoint is of one network, the ensemble reads the '
-                f'streams {self.streams}: it would fill all of them with the '
-                'weights of one, so train without load_from, or resume a '
-                'checkpoint of this ensemble'
-            )
-        for part in ('backbone.', 'cls_head.'):
-            for name in list(state_dict):
-                if name.startswith(prefix + part):
-                    value = state_dict.pop(name)
-                    tail = name[len(prefix) :]
-                    for member in self.members:
-                        state_dict[f'{prefix}members.{member}.{tail}'] = value

@@ -1,6 +1,6 @@
 """A GCN recognizer that is told where to look."""
 
-from typing import Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmaction.models.recognizers import RecognizerGCN
@@ -12,13 +12,12 @@ from stf_mmaction.datasets.layouts import Layout, get_layout
 from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_persons, resize_focus
 
 from ..backbones import Stages
-from ..heads import FocusContext, STFHead
-from .focus_layers import candidates, check_layers, last_blocks, watched_features
+from ..heads import FocusContext
+from .checks import check_head, check_labels, check_tells_focus
+from .focus_layers import check_layers, last_blocks, watched_features
 from .idle import with_idle
+from .results import FocusSink, ModuleFocus, detached, top_classes
 from .upstream_backbones import check_stock_input, translate_layout
-
-# Receives what a test step found, see STFRecognizer.focus_sink.
-FocusSink = Callable[[SampleList, Tensor, Tensor], None]
 
 
 def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
@@ -31,58 +30,6 @@ def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
     """
     cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
     return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
-
-
-class ModuleFocus(NamedTuple):
-    """The focus of the modules of a network, for its likeliest class.
-
-    Attributes:
-        present (torch.Tensor): Persons that take part, boolean, (N, M).
-        classes (torch.Tensor): The two likeliest classes, (N, 2).
-        first (torch.Tensor): Q of what the head reads, (N, M, T', V).
-        second (torch.Tensor): The same for the second class.
-        lower (torch.Tensor, optional): Q of the module before the last, None
-            where the backbone does not say which it is.
-        last (torch.Tensor, optional): Q of the last module.
-        embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module.
-    """
-
-    present: Tensor
-    classes: Tensor
-    first: Tensor
-    second: Tensor
-    lower: Optional[Tensor]
-    last: Optional[Tensor]
-    embeddings: Tuple[Tensor, ...]
-
-
-def top_classes(samples: SampleList) -> Tensor:
-    """Return the two likeliest classes of N predicted samples, (N, 2)."""
-    scores = [sample.pred_score for sample in samples]
-    # average_clips=None leaves scores of each clip, (num_clips, K).
-    return torch.stack([s.reshape(-1, s.shape[-1]).mean(0) for s in scores]).topk(2, 1).indices
-
-
-def check_labels(data_samples: SampleList, num_classes: int) -> None:
-    """Raise a ValueError if a label is not a class.
-
-    Labels on a GPU are not read back, which would wait for all that it has to do; before
-    training, ``SkeletonCheckHook`` has checked those of the data set.
-
-    Args:
-        data_samples (list[ActionDataSample]): With gt_label.
-        num_classes (int): K.
-    """
-    for sample in data_samples:
-        label = sample.gt_label
-        if label.device.type != 'cpu' or label.numel() != 1 or label.is_floating_point():
-            continue  # soft labels
-        if not 0 <= int(label) < num_classes:
-            clip = sample.metainfo.get('frame_dir', 'of the batch')
-            raise ValueError(
-                f'label {int(label)} of clip {clip} is not one of the {num_classes} classes 0 to '
-                f'{num_classes - 1} of the head: set cls_head.num_classes to the number of classes'
-            )
 
 
 @MODELS.register_module()
@@ -138,7 +85,11 @@ class STFRecognizer(RecognizerGCN):
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = self._choose_layers(focus_layers)
-        self._check_head()
+        check_head(
+            self.cls_head,
+            self.backbone,
+            compares_modules=bool(self._own_stages or self.focus_layers),
+        )
         self.frozen_backbone = frozen_backbone
         if frozen_backbone:
             self.backbone.requires_grad_(False)
@@ -197,31 +148,6 @@ class STFRecognizer(RecognizerGCN):
         if self._own_stages or not wanted:
             return ()
         return last_blocks(self.backbone)
-
-    def _check_head(self) -> None:
-        head, kind = self.cls_head, type(self.backbone).__name__
-        width = getattr(self.backbone, 'out_channels', head.in_channels)
-        if head.in_channels != width:
-            raise ValueError(
-                f'the head has in_channels={head.in_channels}, but {kind} '
-                f'gives {width} channels: set cls_head.in_channels={width}'
-            )
-        if not isinstance(head, STFHead):
-            return
-        if head.loss_coherence is not None and not (self._own_stages or self.focus_layers):
-            raise ValueError(
-                'loss_coherence compares two modules of the backbone, and '
-                f'{kind} does not say which: add focus_layers=(lower, last), '
-                f'two of {candidates(self.backbone)}, or leave it out'
-            )
-        modules = getattr(self.backbone, 'num_stf_modules', 0)
-        if head.loss_adjacency is not None and not modules:
-            raise ValueError(
-                f'loss_adjacency needs STF modules, and the backbone {kind} '
-                'has none: use the backbone with STF modules (STFGCN for '
-                'MSG3DBackbone, STFSTGCN, STFAAGCN, STFCTRGCN for the '
-                'others) and stf_stages, or leave loss_adjacency out'
-            )
 
     def set_baseline(self, baseline: bool) -> None:
         """Switch between the baseline inside and the whole STF network.
@@ -341,23 +267,8 @@ class STFRecognizer(RecognizerGCN):
         return feats, FocusContext(present_persons(clips), lower, last, embeddings, masked_scores)
 
     def check_focus(self) -> None:
-        """Raise a ValueError if the head cannot tell the focus."""
-        head = self.cls_head
-        if not isinstance(head, STFHead):
-            raise ValueError(
-                f'{type(head).__name__} cannot compute the focus: use '
-                "cls_head type='STFHead', its weights are the same"
-            )
-        if head.multi_class:
-            raise ValueError(
-                'a network with multi_class=True gives several labels to a clip: the focus is '
-                'defined for networks of one label, whose classes exclude each other'
-            )
-        if head.num_classes < 2:
-            raise ValueError(
-                'a network of one class is always sure of it and looks '
-                'nowhere: the focus needs num_classes of 2 or more'
-            )
+        """Raise a ValueError if the head cannot compute the focus."""
+        check_tells_focus(self.cls_head)
 
     @torch.no_grad()
     def focus(self, inputs: Tensor, classes: Optional[Tensor] = None) -> Dict[str, Tensor]:
@@ -405,11 +316,4 @@ class STFRecognizer(RecognizerGCN):
             logits = self.cls_head.scores(feats)
             lower, last = self.cls_head.module_focus(feats, first, context, logits, classes[:, :1])
         found = (context.present, classes, first, second, lower, last, context.embeddings)
-        return ModuleFocus(*(_detached(value) for value in found))
-
-
-def _detached(value):
-    """Detach a tensor, or each of a tuple."""
-    if isinstance(value, tuple):
-        return tuple(map(_detached, value))
-    return value if value is None else value.detach()
+        return ModuleFocus(*map(detached, found))

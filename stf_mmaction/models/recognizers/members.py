@@ -1,0 +1,81 @@
+"""The members of an ensemble: how they are built, and a baseline's weights for them."""
+
+from typing import Dict, Optional, Sequence, Tuple
+
+from mmaction.registry import MODELS
+from mmengine.config import Config
+from torch import nn
+
+
+def build_members(
+    members: Sequence[Dict], shared: Optional[Dict], streams: Sequence[str]
+) -> Tuple[Dict[str, nn.Module], Dict[str, int]]:
+    """Build all members for each stream.
+
+    Args:
+        members (Sequence[dict]): Configs, see :class:`STFEnsemble`.
+        shared (dict, optional): What they have in common.
+        streams (Sequence[str]): Names of the streams, which end those of the members.
+
+    Returns:
+        tuple: By name the members, and which of the streams each reads.
+
+    Raises:
+        ValueError: If two members have one name, or one does not predict probabilities.
+    """
+    built, part_of = {}, {}
+    for part, stream in enumerate(streams):
+        for index, member in enumerate(members):
+            cfg = Config(dict(shared or {}))
+            cfg.merge_from_dict(dict(member))
+            cfg = cfg.to_dict()
+            name = cfg.pop('name', f'member{index}')
+            name = f'{name}_{stream}' if stream else name
+            if name in built:
+                raise ValueError(
+                    f'two members of STFEnsemble are named {name!r}: give each a name of its own'
+                )
+            built[name], part_of[name] = _build(name, cfg), part
+    return built, part_of
+
+
+def _build(name: str, cfg: Dict) -> nn.Module:
+    member = MODELS.build(cfg)
+    kind = member.cls_head.average_clips
+    if kind != 'prob':
+        raise ValueError(
+            f'member {name!r} has average_clips={kind!r}, but the '
+            "ensemble averages probabilities: use 'prob'"
+        )
+    return member
+
+
+def spread_weights(
+    state_dict: Dict, prefix: str, members: Sequence[str], streams: Sequence[str]
+) -> None:
+    """Let the weights of one network load into all members.
+
+    Args:
+        state_dict (dict): Changed in place if it is of one network.
+        prefix (str): Of the names in it.
+        members (Sequence[str]): Names of the members.
+        streams (Sequence[str]): What they read.
+
+    Raises:
+        ValueError: If it is of one network and there are several streams.
+    """
+    parts = (f'{prefix}backbone.', f'{prefix}cls_head.')
+    own = [name for name in state_dict if name.startswith(parts)]
+    if not own or any(name.startswith(f'{prefix}members.') for name in state_dict):
+        return
+    if len(streams) > 1:
+        raise ValueError(
+            'the checkpoint is of one network, the ensemble reads the '
+            f'streams {tuple(streams)}: it would fill all of them with the '
+            'weights of one, so train without load_from, or resume a '
+            'checkpoint of this ensemble'
+        )
+    for name in own:
+        value, tail = state_dict.pop(name), name[len(prefix) :]
+        for member in members:
+            state_dict[f'{prefix}members.{member}.{tail}'] = value
