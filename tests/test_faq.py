@@ -9,7 +9,8 @@ from unittest import mock
 
 import pytest
 import torch
-from documents import ROOT, Document
+from helpers import ROOT
+from helpers.documents import Document
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from test_data_readme import raw  # noqa: F401  (a fixture: raw files of every kind)

@@ -1,9 +1,8 @@
 """Each guarantee names a test that exists."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 def test_every_guarantee_names_a_test():

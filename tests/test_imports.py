@@ -3,9 +3,9 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
+
 # Hides packages from an interpreter, as if they were not installed.
 HIDE = """
 import sys

@@ -8,14 +8,13 @@ from pathlib import Path
 import mmaction
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import ROOT, tiny
 from mmaction.apis import inference_recognizer, inference_skeleton, init_recognizer
 from mmengine.config import Config
 
 from stf_mmaction import STFInferencer
 
-ROOT = Path(__file__).parents[1]
 SCRIPTS = Path(mmaction.__file__).parent / '.mim/tools/analysis_tools'
 SMALL = dict(base_channels=6, num_gcn_scales=4, num_g3d_scales=2)
 # Joints, coordinates and persons of a clip for one config of each family.

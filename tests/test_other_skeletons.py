@@ -1,10 +1,9 @@
 """A hand, two persons, 2D with visibility: real data sets from training to a picture."""
 
 import runpy
-from pathlib import Path
 
 import pytest
-import tiny
+from helpers import ROOT, tiny
 from mmengine.config import Config
 
 from stf_mmaction import STFInferencer
@@ -12,7 +11,6 @@ from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.inference import build_test_dataset, focus_of_clip, load_model
 from stf_mmaction.visualization import draw_focus
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / 'shared/data'
 # Persons, and channels with visibility.
 SETS = dict(shrec17=(1, 4), sbu=(2, 4), penn_action=(1, 3))

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from documents import Document
+from helpers.documents import Document
 from mmengine.config import Config
 from test_tools import DATA, FEW, LOADERS, ROOT, SHORT, call
 

@@ -6,11 +6,11 @@ import runpy
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers import ROOT
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -20,7 +20,6 @@ from mmengine.runner import CheckpointLoader, Runner
 from stf_mmaction import upstream
 from stf_mmaction.files import read_checkpoint
 
-ROOT = Path(__file__).parents[1]
 DRN = 'mmaction.models.localizers.drn'
 
 

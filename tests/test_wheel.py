@@ -4,11 +4,9 @@ import os
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 @pytest.fixture(scope='module')

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import mmaction
 import pytest
-from mmengine.config import Config
-from zoo_configs import (
+from helpers.zoo_configs import (
     CONFIGS,
     FOCUS,
     ROOT,
@@ -17,6 +16,7 @@ from zoo_configs import (
     network_of,
     steps,
 )
+from mmengine.config import Config
 
 BENCHMARKS = ('ntu60_xsub', 'ntu60_xview', 'ntu120_xsub', 'ntu120_xset', 'k400')
 KINDS = ('msg3d', 'stf_msg3d')

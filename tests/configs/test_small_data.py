@@ -1,10 +1,9 @@
 """The strong recipe trains on every skeleton it has a config for."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from helpers import ROOT
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose, pseudo_collate
@@ -12,7 +11,6 @@ from mmengine.registry import init_default_scope
 
 from stf_mmaction.datasets import get_layout
 
-ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / 'configs/small_data').glob('*.py'))
 
 

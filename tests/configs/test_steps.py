@@ -7,11 +7,11 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from helpers.zoo_configs import CONFIGS, ROOT, STOCK, dataset_of, expected_losses, load, network_of
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
-from zoo_configs import CONFIGS, ROOT, STOCK, dataset_of, expected_losses, load, network_of
 
 from stf_mmaction.datasets.layouts import get_layout
 

@@ -1,7 +1,7 @@
 """What MMAction2's APIs read, ``test_pipeline``, is what the test runs."""
 
 import pytest
-from zoo_configs import CONFIGS, load
+from helpers.zoo_configs import CONFIGS, load
 
 
 def without_scope(value):

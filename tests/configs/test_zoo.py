@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from helpers.zoo_configs import PATHS, ROOT, ZOO, load, network_of
 from mmaction.registry import MODELS
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
-from zoo_configs import PATHS, ROOT, ZOO, load, network_of
 
 from stf_mmaction.engine.flops import count, input_shape
 from stf_mmaction.experiments import zoo

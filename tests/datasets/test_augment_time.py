@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.clips import LAYOUT, STATES, make_clip, weights
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
-from test_augment import LAYOUT, STATES, make_clip, weights
 
 from stf_mmaction.datasets import RandomFrameCrop, RandomSpeed, RandomTimeWarp, ResampleFrames
 from stf_mmaction.datasets.frame_mapping import trace

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
 from mmaction.registry import DATASETS, MODELS
 
 from stf_mmaction.datasets.clip_view import ClipView, view_clips

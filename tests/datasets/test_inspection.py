@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from networks import STAR
+from helpers.networks import STAR
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.datasets.inspection import class_table, summarize, warnings_of

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.networks import STAR
+from helpers.tutorial import hand, plane
 from mmaction.models.utils.graph import Graph
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from networks import STAR
-from test_docs import hand, plane
 
 from stf_mmaction.datasets import (
     LAYOUTS,

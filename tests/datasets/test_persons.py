@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-import tiny
+from helpers import tiny
+from helpers.mapping import run
 from mmaction.registry import DATASETS, TRANSFORMS
-from test_frame_mapping import run
 
 from stf_mmaction.datasets.persons import SelectPersons, dropped_persons, select_persons
 

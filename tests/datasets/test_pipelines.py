@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from helpers.networks import FOCUS_LOSSES, LOSSES, backbone, calibrate, recognizer, samples, total
+from helpers.tutorial import hand, plane
 from mmaction.registry import DATASETS
 from mmengine.dataset import Compose
-from networks import FOCUS_LOSSES, LOSSES, backbone, backward_now, recognizer, samples, total
-from test_docs import hand, plane
 from torch.utils.data import default_collate
 
 from stf_mmaction.focus import present_persons
@@ -239,7 +239,7 @@ def test_a_clip_alone_gives_what_it_gives_in_a_batch(skeleton, make):
     x = torch.stack(inputs).double()
     channels = clips[0].shape[3] + 1
     assert x.shape == (2, 1, 2, 12, layout['num_node'], channels)
-    model = backward_now(make(layout, channels).double(), x).eval()
+    model = calibrate(make(layout, channels).double(), x).eval()
     both = model.focus(x[:, 0])
     assert (both['focus'][:, :, 0].flatten(2).amax(2) > 0.5).all()
     assert (both['focus'][:, :, 1] == 0).all()  # nobody there

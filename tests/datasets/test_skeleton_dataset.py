@@ -7,10 +7,10 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from helpers.networks import STAR
 from mmaction.datasets.transforms import PadTo
 from mmaction.registry import DATASETS
 from mmengine.dataset import ClassBalancedDataset
-from networks import STAR
 
 from stf_mmaction.datasets import safe_load
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers.networks import STAR
+from helpers.tutorial import hand, plane
 from mmaction.models.utils import Graph
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
-from networks import STAR
-from test_docs import hand, plane
 
 from stf_mmaction.datasets import PrepareSkeleton, SkeletonStream
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers.marked import Clips
+from helpers.networks import STAR, recognizer_cfg, wake
 from mmaction.registry import MODELS
-from networks import STAR, recognizer_cfg, wake
-from test_comparisons import Clips
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.engine.adjacency_of_clip import adjacency_of_clip

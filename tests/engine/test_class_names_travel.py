@@ -4,18 +4,15 @@ import pickle
 import runpy
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
-import tiny
+from helpers import ROOT, tiny
 from mmaction.registry import DATASETS
 
 from stf_mmaction import STFInferencer
 from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.inference import class_names_of, focus_of_clip, load_model
 from stf_mmaction.files import read_checkpoint
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope='module')

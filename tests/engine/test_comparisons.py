@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers.marked import Clips, marked
+from helpers.networks import FOCUS_LOSSES, calibrate, ensemble_cfg, recognizer_cfg, wake
 from mmaction.registry import MODELS
-from networks import FOCUS_LOSSES, backward_now, ensemble_cfg, recognizer_cfg, wake
-from test_inference import marked, pipeline
 
 from stf_mmaction.engine.comparisons import compare_focus
 from stf_mmaction.focus import focus_map, gradient_weights, min_max
@@ -13,24 +13,12 @@ from stf_mmaction.focus import focus_map, gradient_weights, min_max
 NAMES = ['walk', 'run', 'sit', 'jump']
 
 
-class Clips:
-    """One clip of two persons, five joints, four channels."""
-
-    pipeline = pipeline(dict(type='PadTo', length=12))
-
-    @staticmethod
-    def get_data_info(index):
-        rng = np.random.default_rng(index)
-        keypoint = rng.normal(size=(2, 12, 5, 3)).astype(np.float32)
-        return dict(marked(frames=12), keypoint=keypoint, frame_dir=f'clip {index}')
-
-
 def built(cfg):
     torch.manual_seed(0)
     model = MODELS.build(cfg)
     wake(model)
     inputs = torch.from_numpy(np.stack([Clips.get_data_info(i)['keypoint'] for i in range(4)]))
-    return backward_now(model, inputs[:, None]).eval(), inputs
+    return calibrate(model, inputs[:, None]).eval(), inputs
 
 
 @pytest.fixture(scope='module')

@@ -4,8 +4,8 @@ import os
 
 import pytest
 import torch
+from helpers.networks import EXPLORE_LOSSES, FOCUS_LOSSES, recognizer
 from mmengine.config import Config
-from networks import EXPLORE_LOSSES, FOCUS_LOSSES, recognizer
 
 from stf_mmaction.engine.cli import refuse_sync_bn, set_up_cuda, use_amp
 

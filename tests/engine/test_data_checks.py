@@ -5,8 +5,8 @@ import logging
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmaction.registry import DATASETS, MODELS
 from mmengine.runner import Runner
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
+from helpers.networks import ensemble_cfg, recognizer_cfg
 from mmaction.registry import MODELS
-from networks import ensemble_cfg, recognizer_cfg
 
 from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 

@@ -1,7 +1,7 @@
 """load_from, --resume and tests of whole runs: what is taken and what is refused."""
 
 import pytest
-import tiny
+from helpers import tiny
 
 from stf_mmaction import STFInferencer
 from stf_mmaction.files import read_checkpoint

@@ -6,11 +6,11 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from helpers.networks import recognizer
+from helpers.small_runs import run
 from mmaction.registry import HOOKS
 from mmaction.structures import ActionDataSample
 from mmengine.hooks import Hook
-from networks import recognizer
-from small_runs import run
 from torch.utils.data import DataLoader
 
 from stf_mmaction.datasets import SkeletonDataset

@@ -1,68 +1,17 @@
 """The focus file of a test: what it holds, and that the network runs once."""
 
-import pickle
-
 import numpy as np
 import pytest
 import torch
+from helpers.focus_clips import FRAMES, IDS, config
+from helpers.networks import calibrate, ensemble_cfg, recognizer_cfg, wake
 from mmaction.registry import MODELS
-from mmengine.config import Config
 from mmengine.runner import Runner
-from networks import STAR, backward_now, ensemble_cfg, recognizer_cfg, wake
 
 from stf_mmaction.engine import FocusFile, focus_export_hook
 from stf_mmaction.engine.focus_file import FocusRow, FocusWriter
 from stf_mmaction.engine.inference import build_test_dataset, predict
 from stf_mmaction.files import os_error_sentence, safe_load
-
-IDS = ['a/b', 'a_b', '拍手 $\\frac{$', 'x' * 300, 'clip 4', 'clip 5', 'focus/0']
-FRAMES = [9, 1, 12, 5, 12, 7, 3]
-
-
-@pytest.fixture(scope='module')
-def ann_file(tmp_path_factory):
-    """Seven clips of one to three persons; in one the network sees nobody."""
-    rng = np.random.default_rng(0)
-    clips = []
-    for number, (name, frames) in enumerate(zip(IDS, FRAMES)):
-        keypoint = rng.normal(size=(1 + number % 3, frames, 5, 3)).astype(np.float32)
-        if number == 4:
-            keypoint[1] = 0  # absent
-        if number == 5:
-            keypoint[:2] = 0  # only someone whom the network does not see
-        clips.append(dict(frame_dir=name, label=number % 4, total_frames=frames, keypoint=keypoint))
-    path = tmp_path_factory.mktemp('data') / 'clips.pkl'
-
-    classes = ['walk', 'run', '拍手', 'sit']
-    path.write_bytes(pickle.dumps(dict(split=dict(), annotations=clips, classes=classes)))
-    return str(path)
-
-
-def config(ann_file, model, steps, **test):
-    pipeline = [
-        dict(type='PrepareSkeleton', layout=STAR),
-        dict(type='SkeletonStream', layout=STAR),
-        *steps,
-        dict(type='PoseDecode'),
-        dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs'),
-    ]
-    return Config(
-        dict(
-            default_scope='mmaction',
-            model=model,
-            test_dataloader=dict(
-                batch_size=3,
-                num_workers=0,
-                sampler=dict(type='DefaultSampler', shuffle=False),
-                dataset=dict(
-                    type='SkeletonDataset', ann_file=ann_file, pipeline=pipeline, test_mode=True
-                ),
-            ),
-            test_cfg=dict(type='TestLoop', **test),
-            test_evaluator=dict(type='AccMetric'),
-        )
-    )
 
 
 @pytest.fixture(scope='module', params=['one network', 'ensemble', 'several clips'])
@@ -78,7 +27,7 @@ def tested(request, ann_file, tmp_path_factory):
     net = MODELS.build(cfg.model)
     wake(net)
     data = build_test_dataset(cfg)
-    backward_now(net, torch.stack([sample['inputs'] for sample in data]))
+    calibrate(net, torch.stack([sample['inputs'] for sample in data]))
     torch.save(net.state_dict(), folder / 'weights.pth')
     cfg.update(
         work_dir=str(folder),

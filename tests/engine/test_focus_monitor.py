@@ -5,16 +5,16 @@ import json
 import numpy as np
 import pytest
 import torch
+from helpers.focus_clips import config
+from helpers.networks import ensemble_cfg, recognizer_cfg, wake
 from mmengine.config import Config
 from mmengine.runner import Runner
-from networks import ensemble_cfg, recognizer_cfg, wake
-from test_focus_export import ann_file, config  # noqa: F401
 
 from stf_mmaction.engine.focus_monitor_hook import FocusMonitorHook, focus_scalars
 from stf_mmaction.losses import adjacency_loss, coherence_loss
 
 
-def trained(ann_file, folder, hooks, model=None):  # noqa: F811
+def trained(ann_file, folder, hooks, model=None):
     cfg = config(ann_file, model or ensemble_cfg(), [dict(type='PadTo', length=12)])
     loader = cfg.test_dataloader.to_dict()
     cfg.update(
@@ -35,7 +35,7 @@ def trained(ann_file, folder, hooks, model=None):  # noqa: F811
     return runner
 
 
-def test_pictures_and_numbers_are_logged_and_training_is_the_same(ann_file, tmp_path):  # noqa: F811
+def test_pictures_and_numbers_are_logged_and_training_is_the_same(ann_file, tmp_path):
     runner = trained(ann_file, tmp_path / 'on', [dict(type='FocusMonitorHook', interval=2)])
     plain = trained(ann_file, tmp_path / 'off', [])
     torch.testing.assert_close(runner.model.state_dict(), plain.model.state_dict(), rtol=0, atol=0)
@@ -50,7 +50,7 @@ def test_pictures_and_numbers_are_logged_and_training_is_the_same(ann_file, tmp_
     assert image.name == 'focus_2.png'
 
 
-def test_numbers_are_the_losses_per_place(ann_file, tmp_path):  # noqa: F811
+def test_numbers_are_the_losses_per_place(ann_file, tmp_path):
     """Norms of coherence and adjacency, divided by the root of the places."""
     torch.manual_seed(0)
     cfg = config(ann_file, recognizer_cfg(), [dict(type='PadTo', length=12)])
@@ -74,7 +74,7 @@ def test_numbers_are_the_losses_per_place(ann_file, tmp_path):  # noqa: F811
     assert found['focus/adjacency_1'] == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_bad_settings_end_in_a_sentence(ann_file, tmp_path):  # noqa: F811
+def test_bad_settings_end_in_a_sentence(ann_file, tmp_path):
     with pytest.raises(ValueError, match='interval=0 of FocusMonitorHook must be at least 1'):
         FocusMonitorHook(interval=0)
     model = recognizer_cfg()

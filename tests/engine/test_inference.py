@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import TRANSFORMS
-from mmengine.dataset import Compose
+from helpers.marked import marked, pipeline
 
 from stf_mmaction.engine.inference import focus_of_classes, focus_of_clip, predict
 from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
@@ -30,29 +29,6 @@ class Seer(torch.nn.Module):
             classes = scores.topk(2).indices
         shown = (classes == 1)[:, :, None, None, None]
         return dict(scores=scores, classes=classes, focus=inputs[..., 0].unsqueeze(1) * shown)
-
-
-def pipeline(*steps):
-    kinds = [
-        *steps,
-        dict(type='PoseDecode'),
-        dict(type='FormatGCNInput', num_person=2),
-        dict(type='PackActionInputs'),
-    ]
-    return Compose([TRANSFORMS.build(kind) for kind in kinds])
-
-
-def marked(persons=2, frames=40):
-    """A clip whose joints say what the focus must be, (M, T, 3, 3)."""
-    marks = np.arange(1, persons * frames * 3 + 1).reshape(persons, frames, 3)
-    keypoint = np.repeat(marks[..., None] / marks.max(), 3, -1)
-    return dict(
-        keypoint=keypoint.astype(np.float32),
-        label=1,
-        start_index=0,
-        total_frames=frames,
-        frame_dir='clip',
-    )
 
 
 @pytest.mark.parametrize(

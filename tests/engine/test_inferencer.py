@@ -6,12 +6,12 @@ from pathlib import Path
 import mmaction
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import ROOT, tiny
+from helpers.networks import calibrate, wake
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from networks import backward_now, wake
 
 import stf_mmaction.visualization
 from stf_mmaction import STFInferencer
@@ -19,7 +19,6 @@ from stf_mmaction.datasets import safe_load
 from stf_mmaction.engine.inference import build_test_dataset
 from stf_mmaction.visualization import draw_focus
 
-ROOT = Path(__file__).parents[2]
 DATA = ROOT / 'tools/demo_data/ui_prmd_tiny.pkl'
 NAMES = (ROOT / 'tools/demo_data/classes.txt').read_text().splitlines()
 CONFIG = f"""
@@ -53,7 +52,7 @@ def trained(request, tmp_path_factory):
     model = MODELS.build(cfg.model)
     wake(model)
     data = build_test_dataset(cfg)
-    backward_now(model, torch.stack([sample['inputs'] for sample in data]))
+    calibrate(model, torch.stack([sample['inputs'] for sample in data]))
     torch.save(model.state_dict(), weights)
     return str(config), str(weights)
 
@@ -140,7 +139,7 @@ def stock(request, tmp_path_factory):
     model = MODELS.build(cfg.model)
     wake(model)
     joints = model.backbone.graph.num_node
-    backward_now(model, torch.randn(3, 2, 2, 12, joints, 3))
+    calibrate(model, torch.randn(3, 2, 2, 12, joints, 3))
     weights = tmp_path_factory.mktemp('stock') / 'stock.pth'
     torch.save(model.state_dict(), weights)
     cfg.model.type = 'STFRecognizer'

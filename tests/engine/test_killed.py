@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import run, weights
+from helpers.small_runs import run, weights
 
 from stf_mmaction.engine.resume import choose_checkpoint
 
@@ -17,9 +17,9 @@ HERE = Path(__file__).parent
 SCRIPT = '''
 import sys
 from pathlib import Path
-sys.path[:0] = [{tests!r}, {here!r}]
+sys.path.insert(0, {tests!r})
 import conftest
-from small_runs import run
+from helpers.small_runs import run
 from stf_mmaction.engine.resume import choose_checkpoint
 folder = Path({folder!r})
 path, _ = choose_checkpoint(folder)
@@ -31,7 +31,7 @@ run(folder, resume=path is not None, load_from=path, train_cfg=dict(by_epoch=Tru
 def test_a_run_killed_four_times_ends_with_the_same_weights(tmp_path):
     whole = weights(run(tmp_path / 'whole', train_cfg=dict(by_epoch=True, max_epochs=16)))
     folder = tmp_path / 'killed'
-    code = SCRIPT.format(tests=str(HERE.parent), here=str(HERE), folder=str(folder))
+    code = SCRIPT.format(tests=str(HERE.parent), folder=str(folder))
     env = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(HERE.parents[1]))
     choose, kills = random.Random(0), 0
     for _ in range(4):

@@ -2,15 +2,13 @@
 
 import gc
 import resource
-from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import ROOT
 from mmengine.config import Config
 
 from stf_mmaction import STFInferencer
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-import tiny
+from helpers import tiny
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 

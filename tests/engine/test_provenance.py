@@ -3,9 +3,9 @@
 import copy
 
 import pytest
-import tiny
+from helpers import tiny
+from helpers.networks import STAR
 from mmengine.config import Config
-from networks import STAR
 
 from stf_mmaction.engine.provenance import check_classes, check_provenance, config_of, differences
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from helpers.small_runs import Kill, Stopped, run, weights
 from mmengine.hooks import Hook
-from small_runs import Kill, Stopped, run, weights
 
 WORKERS = [
     dict(),

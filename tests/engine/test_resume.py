@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_runs import run, weights
+from helpers.small_runs import run, weights
 
 from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 

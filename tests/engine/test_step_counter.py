@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from helpers.networks import LOSSES, batch, recognizer, recognizer_cfg
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from networks import LOSSES, batch, recognizer, recognizer_cfg
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

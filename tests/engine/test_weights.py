@@ -4,11 +4,11 @@ import copy
 from functools import cache
 
 import pytest
-import tiny
 import torch
+from helpers import tiny
+from helpers.networks import STAR, wake
+from helpers.oracle import build, published_state_dict
 from mmaction.registry import MODELS
-from networks import STAR, wake
-from oracle import build, published_state_dict
 
 from stf_mmaction.engine.weights import fit_weights
 

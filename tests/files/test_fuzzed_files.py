@@ -10,10 +10,10 @@ import pickle
 import random
 import zipfile
 
-import hostile
 import numpy as np
 import pytest
 import torch
+from helpers import hostile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from hostile import CHECKPOINTS, OLDER, PICKLES, WHOLE, checkpoint, saved
+from helpers.hostile import CHECKPOINTS, OLDER, PICKLES, WHOLE, checkpoint, saved
 from mmengine.runner import CheckpointLoader
 
 from stf_mmaction.files import read_checkpoint, safe_load

@@ -5,16 +5,16 @@ from functools import partial
 
 import pytest
 import torch
-from definition import own_stages, slow_losses, watched_stages
+from helpers.definition import compare, watched_stages
+from helpers.networks import LOSSES, NO_MODULES, STAR, batch, ensemble_cfg, total, wake
+from helpers.phase_runs import run
+from helpers.small_runs import weights
 from mmaction.models.backbones import AAGCN, STGCN
 from mmaction.registry import MODELS
 from mmengine.hooks import Hook
-from networks import LOSSES, STAR, batch, ensemble_cfg, total, wake
-from test_stf_ensemble import run, weights
 
 from stf_mmaction.models.backbones.ctrgcn import CTRGCNBackbone
 
-NO_MODULES = {k: v for k, v in LOSSES.items() if k != 'loss_adjacency'}
 # A chain of four blocks, the third of which is wider and slower.
 CHAIN = dict(base_channels=8, num_stages=4, inflate_stages=[3], down_stages=[3])
 SPATIAL = dict(layout=STAR, mode='spatial')
@@ -82,26 +82,6 @@ def test_losses_of_stock_networks_are_those_of_the_definition(name, layers):
     model.double()
     x, samples = data()
     compare(model, x, samples, partial(watched_stages, layers=layers))
-
-
-def compare(model, x, samples, stages=own_stages):
-    """Losses and their gradients against the slow definition."""
-    losses = model(x, samples, mode='loss')
-    labels = torch.cat([s.gt_label for s in samples])
-    expected = slow_losses(model, x, labels, stages)
-    parameters = dict(model.named_parameters())
-    for key in [k for k in losses if k.startswith('loss')]:
-        torch.testing.assert_close(losses[key], expected[key], rtol=1e-9, atol=1e-12)
-        ours, theirs = (
-            torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True)
-            for loss in (losses[key], expected[key])
-        )
-        for name, a, b in zip(parameters, ours, theirs):
-            assert (a is None) == (b is None), (key, name)
-            if a is not None:
-                torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9, msg=f'{key} {name}')
-    total(losses).backward()
-    assert [n for n, p in parameters.items() if p.grad is None] == []
 
 
 @everyone

@@ -4,9 +4,9 @@ from itertools import product
 
 import pytest
 import torch
+from helpers.networks import STAR, samples, total
 from mmaction.models.utils import Graph
 from mmaction.registry import MODELS
-from networks import STAR, samples, total
 from torch import nn
 
 from stf_mmaction.models.backbones.ctrgcn import CTRGraphConv, CTRTemporal

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from networks import (
+from helpers.networks import (
     EXPLORE_LOSSES,
     FOCUS_LOSSES,
     LOSSES,
     STAR,
-    backward_now,
     batch,
+    calibrate,
     ensemble_cfg,
     recognizer,
     total,
     wake,
 )
+from mmaction.registry import MODELS
 
 SCRIPT = '''
 import sys
@@ -48,7 +48,7 @@ for case in CASES:
 def stf_losses():
     """All losses at once; batch norm as in evaluation, to compare."""
     model = recognizer(LOSSES).double()
-    return backward_now(model, batch(4, dtype=torch.float64)[0]).eval()
+    return calibrate(model, batch(4, dtype=torch.float64)[0]).eval()
 
 
 def warm_up_of_an_ensemble():
@@ -61,13 +61,13 @@ def ensemble():
     """Both members, which take turns."""
     model = MODELS.build(ensemble_cfg())
     wake(model)
-    return backward_now(model.double(), batch(4, dtype=torch.float64)[0]).eval()
+    return calibrate(model.double(), batch(4, dtype=torch.float64)[0]).eval()
 
 
 def member(losses):
     """One member alone."""
     model = recognizer(losses).double()
-    return backward_now(model, batch(4, dtype=torch.float64)[0]).eval()
+    return calibrate(model, batch(4, dtype=torch.float64)[0]).eval()
 
 
 def warm_up_of_one_network():

@@ -11,20 +11,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from mmengine.optim import OptimWrapper
-from networks import (
+from helpers.networks import (
     EXPLORE_LOSSES,
     FOCUS_LOSSES,
     STAR,
     backbone,
-    backward_now,
     batch,
+    calibrate,
     ensemble_cfg,
     recognizer,
     total,
     wake,
 )
+from mmaction.registry import MODELS
+from mmengine.optim import OptimWrapper
 
 # The last batch of an epoch is smaller; MMEngine's sampler repeats clips so that all
 # processes have as many.
@@ -70,7 +70,7 @@ def fixed(model, channels=4):
     """In float64; running statistics are those of a batch."""
     wake(model)
     model = model.double()
-    return backward_now(model, batch(4, channels=channels, dtype=torch.float64)[0]).eval()
+    return calibrate(model, batch(4, channels=channels, dtype=torch.float64)[0]).eval()
 
 
 def ensemble(warm_up=False, **cfg):
@@ -165,8 +165,7 @@ import conftest
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from stf_mmaction.engine import cli
-sys.path.insert(0, {engine!r})
-import small_runs
+from helpers import small_runs
 
 class Die(Hook):
     def after_train_iter(self, runner, *_, **__):
@@ -192,10 +191,7 @@ def test_a_process_that_dies_ends_the_others(tmp_path, how):
     """In a second on a free machine, 30 on a busy one; torchrun says which one it was."""
     here = Path(__file__).parent
     script = tmp_path / 'run.py'
-    engine = here.parent / 'engine'
-    script.write_text(
-        DIES.format(here=str(here), tests=str(here.parent), engine=str(engine), out=str(tmp_path))
-    )
+    script.write_text(DIES.format(here=str(here), tests=str(here.parent), out=str(tmp_path)))
     run = launch(script, 2, HOW=how)
     assert run.returncode, run.stdout
     assert time.time() - (tmp_path / 'died').stat().st_mtime < 30

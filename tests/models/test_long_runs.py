@@ -6,9 +6,9 @@ import resource
 import numpy as np
 import pytest
 import torch
+from helpers.networks import LOSSES, batch, ensemble_cfg, recognizer, total, wake
 from mmaction.registry import MODELS
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
-from networks import LOSSES, batch, ensemble_cfg, recognizer, total, wake
 
 pytestmark = pytest.mark.slow
 

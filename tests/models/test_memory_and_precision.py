@@ -4,18 +4,18 @@ import copy
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from networks import (
+from helpers.networks import (
     FOCUS_LOSSES,
     LOSSES,
     backbone,
-    backward_now,
     batch,
+    calibrate,
     ensemble_cfg,
     recognizer,
     total,
     wake,
 )
+from mmaction.registry import MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -80,7 +80,7 @@ def test_bfloat16_is_close(config):
 def test_bfloat16_scores_are_close():
     model = recognizer(LOSSES).eval()
     x, _ = batch(frames=16)
-    backward_now(model, x)
+    calibrate(model, x)
     model.eval()
     with torch.no_grad():
         expected = model(x, mode='tensor', stage='head').softmax(1)

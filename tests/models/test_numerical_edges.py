@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from networks import LOSSES, STAR, batch, recognizer, samples, total
+from helpers.networks import LOSSES, STAR, batch, recognizer, samples, total
 
 DTYPES = [torch.float32, torch.float64]
 STGCN = dict(

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from networks import LOSSES, batch, recognizer, total
+from helpers.networks import LOSSES, batch, recognizer, total
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from oracle import REFERENCE, build, inputs, published_state_dict
+from helpers.oracle import REFERENCE, build, inputs, published_state_dict
 
 from stf_mmaction.models import convert_msg3d_state_dict
 

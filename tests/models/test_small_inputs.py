@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from mmaction.registry import MODELS
-from networks import (
+from helpers.definition import slow_losses
+from helpers.networks import (
     LOSSES,
     backbone,
     batch,
@@ -13,7 +13,7 @@ from networks import (
     samples,
     total,
 )
-from test_stf_recognizer import slow_losses
+from mmaction.registry import MODELS
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 POINT = dict(num_node=1, inward=[], center=0)

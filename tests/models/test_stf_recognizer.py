@@ -2,21 +2,21 @@
 
 import pytest
 import torch
-from definition import slow_losses
-from mmaction.registry import MODELS
-from mmengine.analysis import get_model_complexity_info
-from networks import (
+from helpers.definition import slow_losses
+from helpers.networks import (
     EXPLORE_LOSSES,
     FOCUS_LOSSES,
     LOSSES,
     STAR,
     backbone,
-    backward_now,
     batch,
+    calibrate,
     recognizer,
     samples,
     total,
 )
+from mmaction.registry import MODELS
+from mmengine.analysis import get_model_complexity_info
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -28,7 +28,7 @@ STOCK = dict(type='STGCN', graph_cfg=dict(layout=STAR, mode='stgcn_spatial'))
 def test_losses_and_gradients_are_those_of_the_definition(training, num_clips):
     torch.manual_seed(0)
     x, data = batch(num_clips=num_clips, dtype=torch.float64)
-    model = backward_now(recognizer(LOSSES).double(), x).train(training)
+    model = calibrate(recognizer(LOSSES).double(), x).train(training)
     labels = torch.tensor([i % 4 for i in range(3) for _ in range(num_clips)])
     losses = model(x, data, mode='loss')
     expected = slow_losses(model, x, labels)

@@ -4,10 +4,11 @@ import copy
 
 import pytest
 import torch
+from helpers.networks import backbone, batch, ensemble_cfg, recognizer_cfg, total, wake
+from helpers.phase_runs import Kill, run
+from helpers.small_runs import weights
 from mmaction.registry import MODELS
 from mmengine.runner import load_state_dict
-from networks import backbone, batch, ensemble_cfg, recognizer_cfg, total, wake
-from test_stf_ensemble import Kill, run, weights
 
 from stf_mmaction.engine.weights import check_weights
 

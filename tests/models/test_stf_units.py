@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from helpers.networks import STAR
 from mmaction.models.utils import unit_gcn
 from mmaction.registry import MODELS
-from networks import STAR
 
 from stf_mmaction.models.backbones.stf_units import add_stf_module
 

@@ -8,12 +8,11 @@ from types import SimpleNamespace
 import mmaction
 import pytest
 import torch
+from helpers.foreign import PROJECT, model_of
+from helpers.networks import NO_MODULES, batch, ensemble_cfg, samples, total, wake
 from mmaction.models.utils import Graph
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from networks import batch, ensemble_cfg, samples, total, wake
-from test_any_gcn import NO_MODULES
-from test_focus_layers import PROJECT, model_of
 from torch import nn
 from torch.utils.data import DataLoader
 

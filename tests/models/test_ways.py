@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
+from helpers.networks import LOSSES, batch, calibrate, ensemble_cfg, recognizer, total, wake
 from mmaction.registry import MODELS
-from networks import LOSSES, backward_now, batch, ensemble_cfg, recognizer, total, wake
 
 from stf_mmaction.models.ops import use_way
 from stf_mmaction.models.ops.batched import budget
@@ -42,7 +42,7 @@ def test_losses_gradients_and_running_statistics(build, frames, chunk, monkeypat
 def test_logits_in_evaluation():
     model = recognizer(LOSSES).double()
     x, _ = batch(frames=13, dtype=torch.float64)
-    backward_now(model, x)
+    calibrate(model, x)
     model.eval()
     scores = []
     for way in ('batched', 'clipwise'):

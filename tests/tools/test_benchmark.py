@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from oracle import REFERENCE, build, inputs, published_state_dict
+from helpers.oracle import REFERENCE, build, inputs, published_state_dict
 from test_tools import DEMO, ROOT, tool
 
 from stf_mmaction.benchmark.published_msg3d import PublishedMSG3D

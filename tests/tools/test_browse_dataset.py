@@ -8,8 +8,8 @@ from unittest import mock
 import numpy as np
 import pytest
 from data_tools import ROOT
+from helpers.clips import LAYOUT
 from PIL import Image
-from test_augment import LAYOUT
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.visualization import DrawnClip, draw_clips

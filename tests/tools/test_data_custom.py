@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 from data_tools import run_tool, skipped, write_csv
+from helpers.networks import STAR
 from mmaction.registry import DATASETS
-from networks import STAR
 
 from stf_mmaction.datasets import safe_load
 

@@ -6,17 +6,17 @@ import runpy
 import numpy as np
 import pytest
 import torch
-from mmaction.registry import MODELS
-from networks import (
+from helpers.networks import (
     FOCUS_LOSSES,
     STAR,
     backbone,
-    backward_now,
     batch,
+    calibrate,
     ensemble_cfg,
     recognizer_cfg,
     wake,
 )
+from mmaction.registry import MODELS
 from test_tools import DEMO, ROOT, tool
 
 TOOL = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))
@@ -55,7 +55,7 @@ NETWORKS = dict(
 def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
     model = MODELS.build(cfg)
     wake(model)
-    backward_now(model, batch(frames=9)[0])
+    calibrate(model, batch(frames=9)[0])
     file = tmp_path / 'model.onnx'
     clips = batch(frames=9)[0][:, 0]
     assert export(model.eval(), (2, 2, 9, 5, 4), str(file), clips) < 1e-4
@@ -74,7 +74,7 @@ def test_onnxruntime_gives_the_same_probabilities(cfg, tmp_path):
 def test_a_dynamic_file_takes_any_number_of_clips_and_frames(name, tmp_path):
     model = MODELS.build(NETWORKS[name])
     wake(model)
-    backward_now(model, batch(frames=9)[0])
+    calibrate(model, batch(frames=9)[0])
     file = str(tmp_path / 'model.onnx')
     clips = batch(frames=9)[0][:, 0]
     assert export(model.eval(), (1, 2, 9, 5, 4), file, clips, dynamic=True) < 1e-4
@@ -110,7 +110,7 @@ def test_three_sizes_of_each_are_checked():
 def test_wrong_weights_are_seen_where_the_network_is_sure(tmp_path, monkeypatch):
     """Probabilities of a sure network hardly move with its weights."""
     model = MODELS.build(NETWORKS['msg3d'])
-    backward_now(model, batch(frames=9)[0])
+    calibrate(model, batch(frames=9)[0])
     with torch.no_grad():
         model.cls_head.fc.weight *= 1e4
     clips = batch(frames=9)[0][:, 0]

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from documents import Document
+from helpers.documents import Document
 from mmaction.registry import MODELS
 from mmengine.config import Config
 from test_tools import ROOT, call

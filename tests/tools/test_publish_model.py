@@ -9,10 +9,10 @@ import threading
 
 import pytest
 import torch
+from helpers.networks import calibrate, wake
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from networks import backward_now, wake
 from test_tools import FEW, ROOT
 
 from stf_mmaction.datasets import safe_load
@@ -60,7 +60,7 @@ def published(tmp_path, call):
     model = MODELS.build(cfg.model)
     wake(model)
     data = DATASETS.build(cfg.test_dataloader.dataset)
-    backward_now(model, torch.stack([data[i]['inputs'] for i in range(12)]))
+    calibrate(model, torch.stack([data[i]['inputs'] for i in range(12)]))
     for member in model.members.values():  # They say 0, as ten of these are.
         member.cls_head.fc.bias.data[0] = 10
     torch.save(

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from networks import STAR
+from helpers.networks import STAR
 from test_pictures import clip
 
 from stf_mmaction.datasets import get_layout

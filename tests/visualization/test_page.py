@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from networks import STAR
+from helpers.networks import STAR
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.visualization.page import NetworkView, PageClip, write_page

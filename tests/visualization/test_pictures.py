@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from networks import STAR
+from helpers.networks import STAR
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.datasets.layouts import LAYOUTS

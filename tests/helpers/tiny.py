@@ -5,8 +5,8 @@ import pickle
 
 import numpy as np
 from mmengine.config import Config
-from networks import EXPLORE_LOSSES, FOCUS_LOSSES, STAR, recognizer_cfg
 
+from helpers.networks import EXPLORE_LOSSES, FOCUS_LOSSES, STAR, recognizer_cfg
 from stf_mmaction.engine.cli import CHECKS, build_runner
 
 NAMES = ('wave', 'kick', 'stand up')

@@ -2,15 +2,13 @@
 
 import copy
 from functools import cache
-from pathlib import Path
 
 import torch
+from helpers import ROOT
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
 from stf_mmaction.experiments.paper import read_config
-
-ROOT = Path(__file__).parents[2]
 
 PATHS = {
     path.stem: path

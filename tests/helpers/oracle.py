@@ -8,15 +8,15 @@ that a network is built and loaded first and converted by ``double()`` then.
 import json
 import re
 import zlib
-from pathlib import Path
 
 import numpy as np
 import torch
 from mmaction.registry import MODELS
 
+from helpers import ROOT
 from stf_mmaction.models import convert_msg3d_state_dict
 
-REFERENCE = json.loads((Path(__file__).parent / 'data' / 'msg3d_reference.json').read_text())
+REFERENCE = json.loads((ROOT / 'tests/data/msg3d_reference.json').read_text())
 NTU_AS_PUBLISHED = 'nturgb+d_msg3d'
 LAYOUTS = dict(ntu=NTU_AS_PUBLISHED, kinetics='openpose', mmaction2_ntu='nturgb+d')
 

@@ -1,9 +1,8 @@
 """What the tests of the documents share: their code blocks and links."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from helpers import ROOT
 
 
 class Document:

@@ -11,6 +11,8 @@ LOSSES = dict(
     loss_adjacency=dict(type='STFAdjacencyLoss'),
 )
 FOCUS_LOSSES = {k: v for k, v in LOSSES.items() if k != 'loss_exploration'}
+# For networks without STF modules.
+NO_MODULES = {k: v for k, v in LOSSES.items() if k != 'loss_adjacency'}
 EXPLORE_LOSSES = dict(loss_exploration=LOSSES['loss_exploration'])
 # A small skeleton: five joints.
 STAR = dict(num_node=5, inward=[(1, 0), (2, 1), (3, 0), (4, 0)], center=0)
@@ -59,7 +61,7 @@ def wake(model):
                 )
 
 
-def backward_now(model, x):
+def calibrate(model, x):
     """Let running statistics be those of a batch, for evaluation mode."""
     norms = [m for m in model.modules() if hasattr(m, 'running_mean')]
     for norm in norms:

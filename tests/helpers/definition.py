@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from helpers.networks import total
+
 WEIGHTS = dict(exploration=0.01, divergence=0.1, coherence=0.1, adjacency=0.01)
 
 
@@ -82,3 +84,23 @@ def slow_losses(model, x, labels, stages=own_stages):
     scores = head.fc(model.backbone(masked).mean((1, 3, 4)))
     out['loss_exploration'] = scores.softmax(1).gather(1, order[:, :1]).mean()
     return {key: WEIGHTS.get(key[5:], 1) * value for key, value in out.items()}
+
+
+def compare(model, x, samples, stages=own_stages):
+    """Losses and their gradients against the slow definition."""
+    losses = model(x, samples, mode='loss')
+    labels = torch.cat([s.gt_label for s in samples])
+    expected = slow_losses(model, x, labels, stages)
+    parameters = dict(model.named_parameters())
+    for key in [k for k in losses if k.startswith('loss')]:
+        torch.testing.assert_close(losses[key], expected[key], rtol=1e-9, atol=1e-12)
+        ours, theirs = (
+            torch.autograd.grad(loss, parameters.values(), retain_graph=True, allow_unused=True)
+            for loss in (losses[key], expected[key])
+        )
+        for name, a, b in zip(parameters, ours, theirs):
+            assert (a is None) == (b is None), (key, name)
+            if a is not None:
+                torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-9, msg=f'{key} {name}')
+    total(losses).backward()
+    assert [n for n, p in parameters.items() if p.grad is None] == []
