@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.registry import init_default_scope
 
-import stf_mmaction  # noqa: F401  (repairs upstream and registers)
+import stf_mmaction  # noqa: F401  (patches upstream and registers)
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "tools")]
@@ -15,6 +15,12 @@ sys.path[:0] = [str(HERE), str(HERE / "tools")]
 torch.set_num_threads(1)
 # As a Runner does; stock recognizers cannot be built without it.
 init_default_scope('mmaction')
+
+
+@pytest.fixture(params=['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])
+def device(request):
+    """Each device that is available: a test that takes this runs on all of them."""
+    return torch.device(request.param)
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ mkdir -p "$out"
 "$PYTHON" -c 'import torch; assert torch.cuda.is_available(), "error: PyTorch sees no GPU here"'
 nvidia-smi > "$out/gpu.txt"
 # The operators' values and gradients on the GPU, against the references.
-"$PYTHON" -m pytest -q tests/models/test_on_gpu.py | tee "$out/tests.txt"
+"$PYTHON" -m pytest -q tests/models/test_on_gpu.py tests/losses tests/focus | tee "$out/tests.txt"
 # Times beside the published formulation, at the size of one GPU of four.
 networks="configs/msg3d_ntu60_xsub_j.py configs/stf_msg3d_ntu60_xsub_j_focus.py
     configs/stf_msg3d_ntu60_xsub_j_explore.py configs/stf_msg3d_ntu60_xsub_j.py"

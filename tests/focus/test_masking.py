@@ -10,7 +10,7 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 def loop_resize(focus, frames):
     """Linear interpolation, align_corners=False, one frame at a time."""
     length = focus.shape[0]
-    out = torch.zeros(frames, focus.shape[1], dtype=focus.dtype)
+    out = focus.new_zeros(frames, focus.shape[1])
     for t in range(frames):
         place = max((t + 0.5) * length / frames - 0.5, 0)
         left = min(int(place), length - 1)
@@ -21,8 +21,8 @@ def loop_resize(focus, frames):
 
 
 @pytest.mark.parametrize('length,frames', [(1, 4), (3, 12), (5, 5), (8, 3)])
-def test_resize_is_the_loop(length, frames):
-    focus = torch.rand(2, 3, length, 5, dtype=torch.float64)
+def test_resize_is_the_loop(length, frames, device):
+    focus = torch.rand(2, 3, length, 5, dtype=torch.float64, device=device)
     out = resize_focus(focus, frames)
     assert out.shape == (2, 3, frames, 5)
     for n in range(2):
@@ -30,27 +30,27 @@ def test_resize_is_the_loop(length, frames):
             torch.testing.assert_close(out[n, m], loop_resize(focus[n, m], frames))
 
 
-def test_mask_hides_all_channels_alike():
-    inputs = torch.rand(2, 1, 4, 3, 4)
-    focus = torch.rand(2, 1, 2, 3)
+def test_mask_hides_all_channels_alike(device):
+    inputs = torch.rand(2, 1, 4, 3, 4, device=device)
+    focus = torch.rand(2, 1, 2, 3, device=device)
     full = resize_focus(focus, 4)
     for c in range(4):
         torch.testing.assert_close(mask_inputs(inputs, focus)[..., c], inputs[..., c] * (1 - full))
 
 
-def test_present_persons():
-    inputs = torch.zeros(2, 2, 3, 4, 3)
+def test_present_persons(device):
+    inputs = torch.zeros(2, 2, 3, 4, 3, device=device)
     inputs[0, 1, 2, 3, 0] = -1
     assert present_persons(inputs).tolist() == [[False, True], [False, False]]
 
 
-def test_frozen_running_stats_use_the_batch_and_change_nothing():
-    net = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3))
-    x = torch.randn(8, 3) * 3 + 1
+def test_frozen_running_stats_use_the_batch_and_change_nothing(device):
+    net = nn.Sequential(nn.BatchNorm1d(3), nn.BatchNorm1d(3)).to(device)
+    x = torch.randn(8, 3, device=device) * 3 + 1
     before = {k: v.clone() for k, v in net.state_dict().items()}
     with frozen_running_stats(net):
         y = net(x)
-    torch.testing.assert_close(y.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(y.mean(0), torch.zeros_like(y[0]), atol=1e-5, rtol=0)
     for key, value in net.state_dict().items():
         assert value.equal(before[key]), key
     net(x)
