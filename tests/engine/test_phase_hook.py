@@ -1,11 +1,15 @@
 """The warm-up in loops of both kinds, with averaged weights, and in the log."""
 
 import json
+import logging
+from types import SimpleNamespace
 
 import pytest
+import torch
 from helpers import tiny
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 
 from stf_mmaction.files import read_checkpoint
 
@@ -110,3 +114,48 @@ def test_one_length_is_needed(given):
         HOOKS.build(dict(type='STFPhaseHook', **given))
     with pytest.raises(ValueError, match='warmup_iters=-1'):
         HOOKS.build(dict(type='STFPhaseHook', warmup_iters=-1))
+
+
+class TwoWeights(torch.nn.Module):
+    """The loss is 2 w in the warm-up, and 2 w + 3 v after it."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.v = (torch.nn.Parameter(torch.ones((), dtype=torch.float64)) for _ in 'wv')
+
+    def set_baseline(self, baseline):
+        self.baseline = baseline
+
+    def unused_parameters(self):
+        return [self.v] if self.baseline else []
+
+    def loss(self):
+        return 2 * self.w + (0 if self.baseline else 3) * self.v  # zeros, as DDP needs them
+
+
+def test_steps_by_hand():
+    """lr 0.1, momentum 0.5, decay 0.1: no decay of what waits, a fresh start of what learned.
+
+    w:  1 - 0.1 (2 + 0.1)                               = 0.79
+        0.79 - 0.1 (0.5 * 2.1 + 2 + 0.1 * 0.79)         = 0.4771
+        0.4771 - 0.1 (2 + 0.1 * 0.4771), no momentum    = 0.272329
+    v:  1, 1, 1 - 0.1 (3 + 0.1)                         = 0.69
+    """
+    model = TwoWeights()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.5, weight_decay=0.1)
+    runner = SimpleNamespace(
+        model=model,
+        optim_wrapper=OptimWrapper(optimizer),
+        iter=0,
+        max_iters=3,
+        logger=logging.getLogger('test'),
+        message_hub=SimpleNamespace(log_scalars={}),
+    )
+    hook = HOOKS.build(dict(type='STFPhaseHook', warmup_iters=2))
+    hook.before_train(runner)
+    for expected in ((0.79, 1), (0.4771, 1), (0.272329, 0.69)):
+        hook.before_train_iter(runner, runner.iter)
+        runner.optim_wrapper.update_params(model.loss())
+        hook.after_train_iter(runner, runner.iter)
+        assert (model.w.item(), model.v.item()) == pytest.approx(expected, rel=1e-12)
+        runner.iter += 1
