@@ -50,7 +50,7 @@ class RandomSkeletonRotation(SkeletonMotion):
         self.vertical = vertical
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Rotate all joints alike."""
+        """Rotate all joints (M, T, V, C) alike."""
         if points.shape[-1] == 2:
             matrix = rotation(2, np.random.uniform(-self.tilt, self.tilt))[:2, :2]
         else:
@@ -63,7 +63,7 @@ class RandomSkeletonRotation(SkeletonMotion):
 
 
 def rotation(axis: int, angle: float) -> np.ndarray:
-    """Return the right-handed rotation about x, y or z (0, 1, 2), (3, 3)."""
+    """Return the right-handed rotation about an axis, 0 for x to 2 for z, shape (3, 3)."""
     matrix = np.eye(3)
     a, b = (axis + 1) % 3, (axis + 2) % 3
     matrix[a, a] = matrix[b, b] = np.cos(angle)
@@ -86,7 +86,7 @@ class RandomSkeletonScale(SkeletonMotion):
         self.ratio = check_range('ratio', ratio, 0, 1, open_end=True)
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Scale all joints alike."""
+        """Scale all joints (M, T, V, C) alike."""
         return points * np.float32(np.random.uniform(1 - self.ratio, 1 + self.ratio))
 
 
@@ -105,7 +105,7 @@ class RandomSkeletonJitter(SkeletonMotion):
         self.std = check_range('std', std, 0, np.inf)
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Move each joint by a vector of its own."""
+        """Move each joint of (M, T, V, C) by a vector of its own."""
         return points + np.random.normal(0, self.std, points.shape)
 
 
@@ -140,7 +140,7 @@ class RandomSkeletonMirror(SkeletonAugmentation):
         self._order[left + right] = right + left
 
     def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Mirror joints and what is known of each."""
+        """Mirror joints and their scores; ``seen`` is (M, T, V), bool."""
         if seen.shape[2] != len(self._order):
             raise ValueError(
                 f"clip {results.get('frame_dir', '(no id)')} has {seen.shape[2]} joints, the "
@@ -189,7 +189,7 @@ class RandomJointErasing(SkeletonAugmentation):
         self.frames = check_interval('frames', frames, 0, 1)
 
     def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Set joints and their visibility to zero."""
+        """Set joints and their visibility to zero; ``seen`` is (M, T, V), bool."""
         persons, frames, joints = seen.shape
         count = np.random.randint(1, max(1, int(self.joints * joints)) + 1, (persons, 1))
         erased = np.random.random((persons, joints)).argsort(1) < count

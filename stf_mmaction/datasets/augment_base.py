@@ -79,7 +79,7 @@ class SkeletonMotion(SkeletonAugmentation):
     """
 
     def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Move the joints that were seen."""
+        """Move the joints that were seen; ``seen`` is (M, T, V), bool."""
         points = np.array(results['keypoint'], np.float32)
         pivot = 0 if 'visibility' in results else points[seen].mean(0)
         moved = (self.move(points - pivot) + pivot).astype(np.float32)
@@ -91,7 +91,13 @@ class SkeletonMotion(SkeletonAugmentation):
 
 
 def write_points(results: Dict, points: np.ndarray, seen: np.ndarray) -> None:
-    """Store moved joints; what was missing stays so, what was seen too."""
+    """Store moved joints: those that were missing stay missing, those that were seen stay seen.
+
+    Args:
+        results (dict): The clip.
+        points (numpy.ndarray): Changed in place, shape (M, T, V, C).
+        seen (numpy.ndarray): Which joints were seen, (M, T, V), bool.
+    """
     points[~seen] = 0
     if 'visibility' not in results:
         points[seen & ~points.any(-1)] = NUDGE

@@ -25,7 +25,7 @@ class TimeAugmentation(SkeletonAugmentation):
     """
 
     def augment(self, results: Dict, seen: np.ndarray) -> None:
-        """Show the clip at the chosen moments."""
+        """Show the clip at the chosen moments; ``seen`` is (M, T, V), bool."""
         if 'frame_inds' in results:
             raise ValueError(
                 f'{type(self).__name__} changes the number of frames after they were chosen: put '
@@ -80,7 +80,7 @@ class RandomFrameCrop(TimeAugmentation):
         self.frames = check_interval('frames', frames, 0, 1)
 
     def moments(self, seen: np.ndarray) -> np.ndarray:
-        """Draw the length, then the start."""
+        """Draw the length, then the start; return moments (T',)."""
         total = seen.shape[1]
         length = max(1, round(np.random.uniform(*self.frames) * total))
         start = np.random.randint(total - length + 1)
@@ -113,7 +113,7 @@ class RandomSpeed(TimeAugmentation):
         self.max_frames = max_frames
 
     def moments(self, seen: np.ndarray) -> np.ndarray:
-        """Draw the speed; slower and faster are equally likely."""
+        """Draw the speed, slower and faster equally likely; return moments (T',)."""
         total = seen.shape[1]
         slower = self.factor ** np.random.uniform(-1, 1)
         length = max(1, round(total * slower))
@@ -138,7 +138,7 @@ class RandomTimeWarp(TimeAugmentation):
         self.factor = check_range('factor', factor, 1, 100)
 
     def moments(self, seen: np.ndarray) -> np.ndarray:
-        """Draw the speed at four knots and sum it up along the clip."""
+        """Draw the speed at four knots and sum it up along the clip; return moments (T,)."""
         total = seen.shape[1]
         if total == 1:
             return np.zeros(1)
@@ -171,7 +171,7 @@ class ResampleFrames(TimeAugmentation):
         return results
 
     def moments(self, seen: np.ndarray) -> np.ndarray:
-        """Spread ``length`` moments evenly from the first frame to the last."""
+        """Spread moments (length,) evenly from the first frame to the last."""
         return np.linspace(0, seen.shape[1] - 1, self.length)
 
     def _options(self) -> Dict:

@@ -13,6 +13,9 @@ def usable(numbers: np.ndarray) -> bool:
 
     A float64 of 1e300 is finite, and infinite in the network.
 
+    Args:
+        numbers (numpy.ndarray): Of any shape.
+
     Example:
         >>> usable(np.array([1.0, -2.0])), usable(np.array([1e300])), usable(np.array([np.nan]))
         (True, False, False)

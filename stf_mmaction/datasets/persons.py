@@ -110,7 +110,12 @@ def _motion(chain: np.ndarray, keypoint: np.ndarray, seen: np.ndarray, center: n
 
 
 def dropped_persons(inds: np.ndarray, keypoint: np.ndarray) -> List[int]:
-    """Return the tracks of a clip that no person kept shows in any frame."""
+    """Return the tracks of a clip that no person kept shows in any frame.
+
+    Args:
+        inds (numpy.ndarray): The track of each person kept in each frame, (M', T) or (M', 1).
+        keypoint (numpy.ndarray): Shape (M, T, V, C).
+    """
     alive = np.flatnonzero((keypoint != 0).any((1, 2, 3)))
     return [int(track) for track in alive if not (inds == track).any()]
 

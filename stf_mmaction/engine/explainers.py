@@ -16,17 +16,17 @@ IG_STEPS = 16
 
 
 def focus(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return the focus, Eq. (2), of the network itself."""
+    """Return the focus (N, M, T, V), Eq. (2), of the network itself."""
     return model.focus(inputs, classes[:, None])['focus'][:, 0]
 
 
 def random(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return noise: what a map is worth that knows nothing."""
+    """Return noise (N, M, T, V): what a map is worth that knows nothing."""
     return torch.rand(inputs.shape[:-1]).to(inputs)
 
 
 def motion(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return motion energy: the squared speed of each joint; knows the clip, not the network."""
+    """Return motion energy (N, M, T, V): the squared speed of each joint, whatever the network."""
     steps = inputs[..., :-1].diff(dim=2).square().sum(-1)
     return torch.cat([steps, steps[:, :, -1:]], 2) if steps.shape[2] else inputs[..., 0] * 0
 
@@ -34,7 +34,7 @@ def motion(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor)
 def integrated_gradients(
     model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor
 ) -> Tensor:
-    """Return integrated gradients (Sundararajan et al., 2017) from the reference, by captum."""
+    """Return integrated gradients (Sundararajan et al., 2017), (N, M, T, V), by captum."""
     captum = _needed('captum.attr', 'captum')
     method = captum.IntegratedGradients(_Logits(model))
     found = method.attribute(
@@ -48,12 +48,12 @@ def integrated_gradients(
 
 
 def grad_cam(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return Grad-CAM (Selvaraju et al., 2017) of the last module, by pytorch-grad-cam."""
+    """Return Grad-CAM (Selvaraju et al., 2017) of the last module, (N, M, T, V)."""
     return _cam('GradCAM', model, inputs, classes)
 
 
 def layer_cam(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return LayerCAM (Jiang et al., 2021) of the last module, by pytorch-grad-cam."""
+    """Return LayerCAM (Jiang et al., 2021) of the last module, (N, M, T, V)."""
     return _cam('LayerCAM', model, inputs, classes)
 
 

@@ -109,7 +109,7 @@ class Cost(NamedTuple):
 
 
 def touched_bytes(t: Tensor) -> int:
-    """Return the bytes of distinct elements: an expanded dimension counts once."""
+    """Return the bytes of distinct elements of any shape; an expanded dimension counts once."""
     size = t.element_size()
     for length, stride in zip(t.shape, t.stride()):
         size *= length if stride or not length else 1
@@ -126,7 +126,7 @@ class Counter(TorchDispatchMode):
         self._seen = weakref.WeakKeyDictionary()
 
     def watch(self, tensors: List[Tensor]) -> None:
-        """Count the memory of tensors until it is freed."""
+        """Count the memory of tensors, of any shape, until it is freed."""
         for storage in (t.untyped_storage() for t in tensors):
             if storage not in self._seen:
                 self._seen[storage] = True

@@ -1,4 +1,4 @@
-"""Weights of published MS-G3D networks for ours."""
+"""Conversion of published MS-G3D weights."""
 
 import re
 from typing import Dict
@@ -14,7 +14,7 @@ def convert_msg3d_state_dict(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]
     """Convert published MS-G3D weights to this package's names and layouts.
 
     Args:
-        state_dict (dict[str, torch.Tensor]): Of the original code
+        state_dict (dict[str, torch.Tensor]): Entries of any shape, of the original code
             (``sgcn1.0.A_res``, ``fc.weight``, ...) or of MMAction2's MSG3D
             project (``backbone.sgcn1.0.PA``, ``cls_head.fc.weight``, ...).
             Prefixes ``module.`` are dropped.
@@ -22,7 +22,7 @@ def convert_msg3d_state_dict(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]
     Returns:
         dict[str, torch.Tensor]: For a ``RecognizerGCN`` or ``STFRecognizer``
         with :class:`MSG3DBackbone` or :class:`STFGCN` and a ``GCNHead`` or
-        ``STFHead``. Weights of the project want
+        ``STFHead``. Weights of the project require
         ``adjacency_norm='column'``, those of the original ``'symmetric'``.
 
     Raises:

@@ -193,7 +193,11 @@ class MSG3DBackbone(SkeletonBackbone):
         return features[-1]
 
     def forward_stages(self, x: Tensor) -> Stages:
-        """Compute what :meth:`forward` does, with all features and embeddings."""
+        """Compute the features after all parts and the embeddings as well.
+
+        Args:
+            x (torch.Tensor): Skeletons, shape (N, M, T, V, C).
+        """
         return Stages(*self._run(x, last_only=False))
 
     def _run(self, x: Tensor, last_only: bool) -> Tuple[Tuple[Tensor, ...], Tuple[Tensor, ...]]:

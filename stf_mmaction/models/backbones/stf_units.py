@@ -59,6 +59,7 @@ class STFUnitGCN(STFUnit, unit_gcn):
     """The graph convolution of ST-GCN and ST-GCN++ with an STF module."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Map (B, C, T, V) -> (B, D, T, V) with A_k + G_k; G is (B, K, V, V)."""
         adjacency = self.A
         if self.adaptive == 'importance':
             adjacency = self.A * self.PA
@@ -79,6 +80,7 @@ class STFUnitAAGCN(STFUnit, unit_aagcn):
     """The graph convolution of AAGCN with an STF module; 2s-AGCN is AAGCN without attention."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Map (B, C, T, V) -> (B, D, T, V) with A_k + G_k; G is (B, K, V, V)."""
         adjacency = self.A + graph
         if self.adaptive:
             adjacency = adjacency + self.alpha * self._similarity(x)
@@ -110,6 +112,7 @@ class STFCTRGraphConv(STFUnit, CTRGraphConv):
     """The graph convolution of CTR-GCN with an STF module."""
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
+        """Map (B, C, T, V) -> (B, D, T, V) with A_k + G_k; G is (B, K, V, V)."""
         return CTRGraphConv.convolve(self, x, self.A + graph)
 
 

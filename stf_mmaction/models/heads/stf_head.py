@@ -177,7 +177,10 @@ class STFHead(GCNHead):
         return losses
 
     def loss_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
-        """Compute what ``BaseHead`` does, in float32 at least, as NumPy lacks bfloat16."""
+        """Compute the loss of scores (N, K) like ``BaseHead``, in float32 at least.
+
+        NumPy, which computes the accuracies, lacks bfloat16.
+        """
         dtype = torch.promote_types(cls_scores.dtype, torch.float32)
         return super().loss_by_feat(cls_scores.to(dtype), data_samples)
 

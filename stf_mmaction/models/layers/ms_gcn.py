@@ -97,7 +97,11 @@ class MultiScaleGraphConv(BaseModule):
         return self.weight * factor[:, None], self.bias * factor + shift
 
     def matrix(self, graph: Optional[Tensor] = None) -> Tensor:
-        """Return A + mask + G with rows (u, i) and columns (j, v, k)."""
+        """Return A + mask + G, rows (u, i) and columns (j, v, k): (1 or B, V w, w V K).
+
+        Args:
+            graph (torch.Tensor, optional): G of the nearest scales, shape (B, 3, V, V).
+        """
         matrix = (self.adjacency + self.mask).unsqueeze(0)
         scales, nodes = self.mask.shape[0], self.num_node
         if graph is not None:

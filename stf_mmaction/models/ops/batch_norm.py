@@ -179,7 +179,7 @@ def batch_norm(
 
 
 def relu_backward(grad: Tensor, out: Tensor) -> Tensor:
-    """Compute the gradient of a ReLU, constant with respect to its result.
+    """Compute the gradient of a ReLU of any shape, constant with respect to its result.
 
     PyTorch's own formula passes a tensor of zeros on to the result.
     """
@@ -199,5 +199,5 @@ class _ReLU(Function):
 
 
 def relu_(x: Tensor) -> Tensor:
-    """Apply ``F.relu_`` with a cheaper second derivative."""
+    """Apply ``F.relu_`` to a tensor of any shape, with a cheaper second derivative."""
     return F.relu_(x) if needs_reference() else _ReLU.apply(x)

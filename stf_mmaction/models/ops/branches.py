@@ -156,8 +156,10 @@ class _Branches(Function):
 
 
 def branches(h: Tensor, point: Tensor, weight: Tensor, bias: Tensor, stride: int = 1) -> Tensor:
-    """Compute temporal convolutions with kernel 3 and dilation 1 to 4, a max pool of three
-    frames, and a given last branch, side by side.
+    """Compute the branches of a temporal unit side by side.
+
+    They are convolutions with kernel 3 and dilation 1 to 4, a max pool of three frames, and a
+    given last branch.
 
     Args:
         h (torch.Tensor): Shape (B, T, V, 5 W); branch i reads channels i W to (i + 1) W.

@@ -17,7 +17,7 @@ def way_of(x: Tensor) -> ModuleType:
     """Return the implementation for a tensor.
 
     Args:
-        x (torch.Tensor): An input of the operator.
+        x (torch.Tensor): An input of the operator, of any shape.
 
     Returns:
         ModuleType: :mod:`.clipwise` on a CPU, :mod:`.batched` elsewhere, or the one that
@@ -52,6 +52,6 @@ def needs_reference() -> bool:
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype of matrix products: that of autocast where it is on, else that of x."""
+    """Return the dtype of matrix products with x: that of autocast where it is on, else its own."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

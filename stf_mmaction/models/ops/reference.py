@@ -82,7 +82,7 @@ def temporal_conv(
 
 
 def kernel_of(rows: Tensor) -> Tensor:
-    """View rows (tap, channel in), columns channel out, as a kernel (out, in, 3, 1)."""
+    """View (3 W, W), rows (tap, channel in), columns channel out, as a kernel (W, W, 3, 1)."""
     width = rows.shape[1]
     return rows.view(TAPS, width, width).permute(2, 1, 0)[..., None]
 

@@ -79,8 +79,7 @@ class STFEnsemble(BaseModel):
 
     @property
     def leads(self) -> Dict[str, STFRecognizer]:
-        """dict[str, STFRecognizer]: The first member of each stream, which
-        learns during the warm-up."""
+        """dict[str, STFRecognizer]: The first member of each stream; learns in the warm-up."""
         leads = {}
         for name, member in self.members.items():
             leads.setdefault(self._part[name], (name, member))
@@ -199,6 +198,10 @@ class STFEnsemble(BaseModel):
         During the warm-up they are those of the first member of each stream,
         and of a single one without its name. Several members take turns, so
         that the step needs the memory of one; see :func:`backward_now`.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
         """
         losses = {}
         active = self._active()
@@ -222,6 +225,10 @@ class STFEnsemble(BaseModel):
 
         Each sample also gets ``member_scores``, a dict of name to
         probabilities (K,).
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples.
         """
         scores, kept = {}, {}
         active = self._active()

@@ -40,12 +40,14 @@ class AggregateFirst(_Aggregating):
         return chunks(len(x), product)
 
     def forward(self, x, out) -> None:
+        """Fill ``out`` (B, T', V w, D) with the convolution of x (B, T, V, C)."""
         for part in self._chunks(x):
             product = times_frames(self._of_clips(part), x[part])
             rows = out[part].view(-1, out.shape[3])
             torch.mm(product.view(-1, len(self.flat)), self.flat, out=rows)
 
     def backward(self, x, grad, needs):
+        """Return the gradients of x, W and A that are needed; grad is (B, T', V w, D)."""
         channels = x.shape[3]
         grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
         of_weight, of_matrix, own_matrices = Total(), Total(), []
@@ -127,11 +129,13 @@ class FewChannels(_Aggregating):
         return torch.stack(product.unbind(), 1).view(-1, len(self.flat))
 
     def forward(self, x, out) -> None:
+        """Fill ``out`` (B, T', V w, D) with the convolution of x (B, T, V, C)."""
         for part in self._chunks(x):
             product = self._aggregate(self._unfold(x[part]), self._of_clips(part))
             torch.mm(product, self.flat, out=out[part].view(len(product), -1))
 
     def backward(self, x, grad, needs):
+        """Return the gradients of x, W and A that are needed; grad is (B, T', V w, D)."""
         channels = x.shape[3]
         grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
         of_weight, of_matrix, own_matrices = Total(), Total(), []

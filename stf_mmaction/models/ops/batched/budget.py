@@ -52,7 +52,7 @@ class Total:
         self.value: Optional[Tensor] = None
 
     def add_product(self, a: Tensor, b: Tensor) -> None:
-        """Add the matrix product a b; products accumulate in float32, as on tensor cores."""
+        """Add the product of a (R, S) and b (S, Q), accumulated in float32, as on tensor cores."""
         dtype = torch.promote_types(a.dtype, torch.float32)
         if self.value is None:
             self.value = torch.mm(a, b).to(dtype)
@@ -62,5 +62,5 @@ class Total:
             self.value += torch.mm(a, b)
 
     def add(self, part: Tensor) -> None:
-        """Add a tensor."""
+        """Add a tensor of the shape of the sum."""
         self.value = part if self.value is None else self.value.add_(part)

@@ -62,6 +62,7 @@ class TransformFirst(BatchProduct):
         return y.view(len(padded), -1, channels)
 
     def forward(self, x, out) -> None:
+        """Fill ``out`` (B, T', V w, D) with the convolution of x (B, T, V, C)."""
         per = self._per(x.shape[1])
         for part in self._chunks(x):
             frames = self._transform(self._padded(x[part]))
@@ -77,6 +78,7 @@ class TransformFirst(BatchProduct):
         return self.adjacency[clip % len(self.adjacency)]
 
     def backward(self, x, grad, needs):
+        """Return the gradients of x, W and A that are needed; grad is (B, T', V w, D)."""
         grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
         of_weight, of_adjacency = Total(), _AdjacencyGradient(self.adjacency)
         phases = list(self._phases()) if needs[0] or needs[1] else []

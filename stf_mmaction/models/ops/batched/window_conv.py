@@ -56,7 +56,7 @@ def window_conv_folded(
     stride: int,
     window: int,
 ) -> Tensor:
-    """Compute :func:`..window_conv_folded`; tensors of one dtype."""
+    """Compute :func:`..window_conv_folded`, (B, T, V, C) -> (B, T', V, E); tensors of one dtype."""
     z = graph_conv(x, weight, adjacency, stride, window)
     return _collapse(z.add_(bias).relu_(), x.shape[2], (collapse, collapse_bias))
 

@@ -26,6 +26,7 @@ class _Aggregating(ClipProduct):
 
     @property
     def grad_adjacency(self) -> Tensor:
+        """torch.Tensor: The gradient of A, of its shape."""
         return from_scale(self._collected(), len(self.weight))
 
 
@@ -43,6 +44,7 @@ class AggregateFirst(_Aggregating):
             yield slice(start, min(frames, start + count)), count
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
+        """Fill ``out`` (T', V w, D) with the convolution of one clip x (T, V, C)."""
         matrix = self.matrix[clip % len(self.matrix)]
         for part, count in self._parts(len(x)):
             product = self._aggregate(matrix, x[part], count)
@@ -57,6 +59,7 @@ class AggregateFirst(_Aggregating):
         return torch.bmm(matrix.expand(len(x), -1, -1), x, out=scratch[: len(x)])
 
     def backward(self, x, clip, grad, grad_x) -> None:
+        """Add the gradients of one clip; grad is (T', V w, D), ``grad_x`` (T, V, C) is filled."""
         which = clip % len(self.matrix)
         matrix = self.matrix[which]
         for part, count in self._parts(len(x)):
@@ -95,10 +98,12 @@ class FewChannels(_Aggregating):
         return torch.stack(product.unbind(), 1).view(-1, len(self.flat))
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
+        """Fill ``out`` (T', V w, D) with the convolution of one clip x (T, V, C)."""
         product = self._aggregate(self._unfold(x), clip)
         torch.mm(product, self.flat, out=out.view(len(product), -1))
 
     def backward(self, x, clip, grad, grad_x) -> None:
+        """Add the gradients of one clip; grad is (T', V w, D), ``grad_x`` (T, V, C) is filled."""
         which = clip % len(self.matrix)
         frames, joints, channels = x.shape
         count, window = len(grad), self.window

@@ -132,7 +132,7 @@ class ClipProduct:
 
 
 def add_product(total: Tensor, a: Tensor, b: Tensor) -> None:
-    """Add the matrix product a b to a total that may be of higher precision."""
+    """Add the product of a (R, S) and b (S, Q) to a total that may be of higher precision."""
     if total.dtype == a.dtype:
         total.addmm_(a, b)
     else:

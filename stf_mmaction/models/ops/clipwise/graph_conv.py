@@ -64,7 +64,7 @@ def graph_conv_backward(
 def gradients(
     product: ClipProduct, grad_x: Tensor, needs: Sequence[bool]
 ) -> Tuple[Optional[Tensor], ...]:
-    """Return the gradients that are needed, after all clips."""
+    """Return the gradients of x (B, T, V, C), W and A that are needed, after all clips."""
     return (
         grad_x if needs[0] else None,
         product.grad_weight if needs[1] else None,

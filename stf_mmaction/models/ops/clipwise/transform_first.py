@@ -70,10 +70,12 @@ class TransformFirst(ClipProduct):
 
     @property
     def grad_weight(self) -> Tensor:
+        """torch.Tensor: The gradient of W_k, shape (K, D, C)."""
         return self._grad_weight.view_as(self.weight)
 
     @property
     def grad_adjacency(self) -> Tensor:
+        """torch.Tensor: The gradient of A, of its shape."""
         return self._collected().transpose(1, 2)
 
     def _buffer(self, x: Tensor) -> Tuple[Tensor, Tensor]:
@@ -96,6 +98,7 @@ class TransformFirst(ClipProduct):
         return padded
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
+        """Fill ``out`` (T', V w, D) with the convolution of one clip x (T, V, C)."""
         matrix = self.matrix[clip % len(self.matrix)].t()
         torch.bmm(
             matrix.expand(len(out), -1, -1),
@@ -104,6 +107,7 @@ class TransformFirst(ClipProduct):
         )
 
     def backward(self, x, clip, grad, grad_x) -> None:
+        """Add the gradients of one clip; grad is (T', V w, D), ``grad_x`` (T, V, C) is filled."""
         which = clip % len(self.matrix)
         if self.needs[2]:
             before, after = self.margins

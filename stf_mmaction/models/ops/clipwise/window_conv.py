@@ -22,7 +22,7 @@ class Affine(NamedTuple):
 
 
 def affine(norm: Tuple[Tensor, Tensor, float], mean: Tensor, variance: Tensor) -> Affine:
-    """Compute factor and shift of a norm (gamma, beta, eps) by these statistics."""
+    """Compute factor and shift of a norm (gamma, beta, eps) by statistics, each (D,)."""
     gamma, beta, eps = norm
     inverse = (variance + eps).rsqrt()
     factor = gamma * inverse
@@ -87,7 +87,7 @@ def window_conv_folded(
     stride: int,
     window: int,
 ) -> Tensor:
-    """Compute :func:`..window_conv_folded`; tensors of one dtype."""
+    """Compute :func:`..window_conv_folded`, (B, T, V, C) -> (B, T', V, E); tensors of one dtype."""
     conv, linear = (weight, adjacency, stride, window), (collapse, collapse_bias)
     product, finish = clip_product(x.shape[2], *conv), _Collapse(linear)
     out, scratch = _outputs(x, conv, linear)
