@@ -97,7 +97,7 @@ def _read_checkpoints() -> None:
 
 
 def _write_whole() -> None:
-    """Let MMEngine write files that are whole or not there.
+    """Let MMEngine write files that are complete or absent.
 
     It opens a checkpoint under its final name: one that was killed or met a
     full disk while it wrote leaves a part, or a part of what was good before.
@@ -179,7 +179,7 @@ def use_cpu_launcher(cfg) -> None:
 def built_loop(runner, phase: str):
     """Return a loop of a Runner, or None where the config has none or it is not built yet.
 
-    Its properties of these names build what is not there.
+    Its properties of these names build what they lack.
 
     Args:
         runner (mmengine.runner.Runner): The runner.
@@ -234,7 +234,7 @@ def inner_index(dataset, index: int):
 
     Args:
         dataset (ConcatDataset, RepeatDataset or ClassBalancedDataset): The wrapper.
-        index (int): Of the clip.
+        index (int): Index of the clip.
 
     Returns:
         int or tuple[int]: The index; for a ``ConcatDataset`` the data set and the index in it.

@@ -15,7 +15,7 @@ class TracedInputs(NamedTuple):
 
     Attributes:
         inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
-        data_samples (ActionDataSample): Of the clip.
+        data_samples (ActionDataSample): The sample of the clip.
         persons (numpy.ndarray): The person (track) of the clip that each of
             the M' persons shows in each frame of the clip, -1 where it shows
             none, shape (M', T).
@@ -43,7 +43,7 @@ def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
 
     Raises:
         ValueError: If the clip is too long for ``PadTo``, or a transform
-            that is not MMAction2's or ours drops or repeats frames without
+            that is neither MMAction2's nor built-in drops or repeats frames without
             leaving ``frame_inds``.
     """
     state = np.random.get_state()
@@ -103,7 +103,7 @@ def lay_persons(focus: np.ndarray, persons: np.ndarray, num_persons: int) -> np.
     """Give each person of a clip the focus of the one that showed it.
 
     Args:
-        focus (numpy.ndarray): Of the persons of the inputs, in the frames of
+        focus (numpy.ndarray): For the persons of the inputs, in the frames of
             the clip, shape (..., M', T, V).
         persons (numpy.ndarray): See :class:`TracedInputs`, shape (M', T).
         num_persons (int): M of the clip.

@@ -29,7 +29,7 @@ class SplitSummary:
             frames in which its person is present, (V,).
         suspects (dict[str, list[str]]): Ids of clips by what looks wrong.
         hashes (dict[str, str]): Id of a clip by its keypoints.
-        ids (set[str]): Of all clips.
+        ids (set[str]): Ids of all clips.
         upside_down (float): Share of clips whose head is below the hips.
     """
 
@@ -125,7 +125,7 @@ def warnings_of(
         splits (dict[str, SplitSummary]): By name; ``train`` is compared with
             the others.
         layout (Layout): Their skeleton.
-        num_classes (int, optional): Of the network. Defaults to None.
+        num_classes (int, optional): K of the network. Defaults to None.
     """
     found = []
     train = splits.get('train')
@@ -203,7 +203,7 @@ def class_table(
 
     Args:
         splits (dict[str, SplitSummary]): By name.
-        names (Sequence[str], optional): Of the classes. Defaults to None.
+        names (Sequence[str], optional): Names of the classes. Defaults to None.
     """
     rows = [('class', *splits)]
     for label in sorted({label for split in splits.values() for label in split.labels}):

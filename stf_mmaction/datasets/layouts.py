@@ -24,7 +24,7 @@ class Layout:
             stream of bones and the picture require a tree; the graph may have
             rings.
         center (int): The joint that normalisation moves to the origin.
-        names (tuple[str], optional): Of the joints, V of them.
+        names (tuple[str], optional): Names of the V joints.
         height (tuple[int, int], optional): Two joints; body height is the
             length of the shortest path along the skeleton between them.
         pairs (tuple[tuple[int, int]]): (left, right) joints, which

@@ -138,7 +138,7 @@ class SelectPersons(BaseTransform):
     where something changed.
 
     Args:
-        num_person (int): As of ``FormatGCNInput`` and the backbone.
+        num_person (int): M, as in ``FormatGCNInput`` and the backbone.
     """
 
     def __init__(self, num_person: int) -> None:

@@ -21,7 +21,7 @@ class SeededDataset:
 
     Args:
         dataset (Dataset): Any with ``__getitem__`` and ``__len__``.
-        seed (int): Of the run.
+        seed (int): Seed of the run.
         epoch (torch.Tensor): Shape (), in shared memory: workers that
             persist read it, too.
     """

@@ -65,7 +65,7 @@ class FocusWriter:
         """Append a clip, unless it is there already.
 
         Args:
-            row (FocusRow): Of the clip.
+            row (FocusRow): The row of the clip.
         """
         if row.index in self._known:  # samplers of several processes repeat some
             return
@@ -108,7 +108,7 @@ class FocusFile:
         path (str or Path): Made by ``tools/test.py --focus``.
 
     Attributes:
-        ids (list[str]): Of the n clips.
+        ids (list[str]): Ids of the n clips.
         index (numpy.ndarray): Their positions in the test data, shape (n,).
         label (numpy.ndarray): Their classes, shape (n,).
         prediction (numpy.ndarray): The predicted classes, shape (n,).

@@ -19,12 +19,12 @@ class STFInferencer:
         result = inferencer(keypoints)
 
     Args:
-        config (str or Config): Of an ``STFRecognizer`` with an ``STFHead``
+        config (str or Config): Config of an ``STFRecognizer`` with an ``STFHead``
             or an ``STFEnsemble``. Its test pipeline prepares the keypoints.
         checkpoint (str, optional): File or URL. Defaults to None, which
             leaves the weights random.
         device (str): Defaults to ``'cpu'``.
-        class_names (Sequence[str] or str, optional): Of all classes, or a
+        class_names (Sequence[str] or str, optional): Names of all classes, or a
             text file with one per line. Defaults to None, those that the
             checkpoint or the config knows.
         window (int, optional): Frames of a window, for recordings of many
@@ -95,7 +95,7 @@ class STFInferencer:
             keypoint_score (numpy.ndarray or list, optional): Shape
                 (M, T, V) or (T, V). Defaults to None.
             img_shape (tuple[int, int], optional): Height and width in pixels
-                of the video, which MMAction2's 2D pipelines want.
+                of the video, which MMAction2's 2D pipelines need.
                 Defaults to None, what the pipeline assumes.
 
         Returns:

@@ -50,7 +50,7 @@ class MemberAccMetric(AccMetric):
 
 @METRICS.register_module(name='DumpResults')
 class WholeDumpResults(DumpResults):
-    """MMEngine's ``DumpResults``, whose file is whole or not there.
+    """MMEngine's ``DumpResults``, whose file is complete or absent.
 
     Raises:
         OSError: At once, if the file cannot be written.
@@ -64,7 +64,7 @@ class WholeDumpResults(DumpResults):
         """Write the file.
 
         Args:
-            results (list[dict]): Of all clips.
+            results (list[dict]): Results of all clips.
         """
         with replacing(self.out_file_path) as partial, partial.open('wb') as file:
             pickle.dump(results, file)

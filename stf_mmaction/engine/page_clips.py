@@ -32,7 +32,7 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
 
     Args:
         networks (Sequence[Network]): They may read different streams.
-        indices (Sequence[int]): Of the clips in the first one's data set; the
+        indices (Sequence[int]): Indices of clips in the first one's data set; the
             others find them by ``frame_dir``.
 
     Raises:

@@ -54,7 +54,7 @@ def choose_checkpoint(work_dir: Union[str, Path], out_dir: Optional[str] = None)
 
     Args:
         work_dir (str or Path): The folder.
-        out_dir (str, optional): Of the ``CheckpointHook``, where it is not
+        out_dir (str, optional): Folder of the ``CheckpointHook``, where it is not
             the work folder. Defaults to None.
 
     Returns:

@@ -178,7 +178,7 @@ def count_step(
 
     Args:
         build (Callable): Returns the network: a recognizer, or anything from clips to scores.
-        shape (tuple[int]): Of the input, (N, M, T, V, C).
+        shape (tuple[int]): Shape of the input, (N, M, T, V, C).
         bf16 (bool): Whether autocast is on. Defaults to False.
     """
     labels = torch.zeros(1, dtype=torch.long)

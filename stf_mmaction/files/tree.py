@@ -27,7 +27,7 @@ def check_tree(value: Any, most: int) -> None:
     looked at only once.
 
     Args:
-        value (Any): Of containers, arrays, text and numbers.
+        value (Any): Containers, arrays, text and numbers.
         most (int): How many parts it may have.
     """
     sizes: Dict[int, Tuple[int, int]] = {}  # of containers of containers, with their depth
@@ -39,7 +39,7 @@ def check_tree(value: Any, most: int) -> None:
         if is_done:
             size, depth = 1 + len(parts) - len(inner), 0
             for part in inner:
-                # One that is not there holds no containers.
+                # One without a size holds no containers.
                 more, below = sizes.get(id(part)) or (1 + len(_parts(part)), 1)
                 size, depth = size + more, max(depth, below)
             if size > most or depth >= MAX_DEPTH:

@@ -1,4 +1,4 @@
-"""Writing files that are whole or not there, in folders that others use."""
+"""Writing files that are complete or absent, in folders that others use."""
 
 import errno
 import fcntl
@@ -87,7 +87,7 @@ def os_error_sentence(error: OSError) -> str:
     """Return what went wrong with which file, and what to do.
 
     Args:
-        error (OSError): Of a file.
+        error (OSError): Raised for a file.
     """
     why = _WHY.get(error.errno)
     if why is None:

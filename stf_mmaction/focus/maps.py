@@ -137,7 +137,7 @@ def lower_weights(
         lower (torch.Tensor): X of the module, shape (N, M, C', T', V), on
             the way to ``last``.
         last (torch.Tensor): What the classifier reads, (N, M, C, T, V).
-        gradient (torch.Tensor): Of the sum of p_y over the batch with
+        gradient (torch.Tensor): That of the sum of p_y over the batch with
             respect to ``last``, up to a number, shape (N, C).
         second_order (bool): Whether a_c itself can be differentiated.
             Defaults to True.

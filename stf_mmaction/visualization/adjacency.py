@@ -22,7 +22,7 @@ class ModuleAdjacency(NamedTuple):
     """What Eq. (1) of one STF module adds up.
 
     Attributes:
-        name (str): Of the module.
+        name (str): Name of the module.
         fixed (numpy.ndarray): A_k, [scale, to, from], shape (K, V, V).
         mask (numpy.ndarray): Learned, the same for all clips, (K, V, V).
         inferred (numpy.ndarray): G_k of the clip, shape (M, K, V, V).

@@ -23,7 +23,7 @@ class ClassFocus(NamedTuple):
     """The focus of a class, averaged over its clips.
 
     Attributes:
-        name (str): Of the class.
+        name (str): Name of the class.
         joints (numpy.ndarray): Mean focus of each joint, shape (V,).
         moments (numpy.ndarray): Mean over joints along the clip, from its
             first to its last frame, shape (MOMENTS,).
@@ -44,7 +44,7 @@ def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
     Every clip counts the same, whatever its length.
 
     Args:
-        name (str): Of the class.
+        name (str): Name of the class.
         clips (Sequence[FocusedClip]): At least one.
 
     Raises:

@@ -104,7 +104,7 @@ def draw_pose(
         pose (numpy.ndarray): Shape (V, 2).
         seen (numpy.ndarray): Shape (V,), bool.
         layout (Layout): The skeleton.
-        size (float): Of a joint, in points squared. Defaults to 7.
+        size (float): Area of a joint, in points squared. Defaults to 7.
     """
     from matplotlib.collections import LineCollection
 

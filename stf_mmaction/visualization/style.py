@@ -159,7 +159,7 @@ def shown(name: str, length: int = NAME_LENGTH) -> str:
     """Return a name on one line, without control characters, cut to a length.
 
     Args:
-        name (str): Of a clip or a class.
+        name (str): Name of a clip or a class.
         length (int): Characters. Defaults to 60.
     """
     one_line = ''.join(' ' if unicodedata.category(c)[0] in 'CZ' else c for c in name)

@@ -171,14 +171,14 @@ class CTRGCNBackbone(SkeletonBackbone):
     """CTR-GCN for any layout, channels, persons and length.
 
     Args:
-        graph_cfg (dict): Of MMAction2's ``Graph``, ``layout`` and ``mode``
+        graph_cfg (dict): Arguments of MMAction2's ``Graph``, ``layout`` and ``mode``
             (``'spatial'`` in the paper); the layout may be any built-in one.
         in_channels (int): C of the input. Defaults to 3.
         base_channels (int): Channels of the first four blocks, a multiple of
             4; three blocks have 2 and three have 4 times as many.
             Defaults to 64.
         num_person (int): M. Defaults to 2.
-        init_cfg (dict or list[dict], optional): Of MMEngine.
+        init_cfg (dict or list[dict], optional): As in MMEngine.
 
     Attributes:
         out_channels (int): Channels of the features.

@@ -124,7 +124,7 @@ class MSG3DBackbone(SkeletonBackbone):
         with_cp (bool): Keep only the ends of the parts of each block and
             compute the rest again in the backward pass, which saves memory.
             Defaults to False.
-        init_cfg (dict or list[dict], optional): Of MMEngine.
+        init_cfg (dict or list[dict], optional): As in MMEngine.
 
     Attributes:
         out_channels (int): Channels of the features.

@@ -52,7 +52,7 @@ class SkeletonBackbone(BaseModule):
         layout (Layout): The skeleton.
         in_channels (int): C of the input.
         num_person (int): M.
-        init_cfg (dict or list[dict], optional): Of MMEngine.
+        init_cfg (dict or list[dict], optional): As in MMEngine.
 
     Raises:
         ValueError: If a number is out of range.

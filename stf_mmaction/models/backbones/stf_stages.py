@@ -22,11 +22,11 @@ class STFStages(STFBackbone):
     they have, and compute the same until the STF modules are trained.
 
     Args:
-        graph_cfg (dict): As of the backbone; ``layout`` may be any built-in one.
+        graph_cfg (dict): As for the backbone; ``layout`` may be any built-in one.
         stf_stages (Sequence[int], optional): Which STF modules are on, of one
             in the graph convolution of each block; ``()`` is the plain
             backbone. Defaults to None, all of them.
-        kwargs: Of the backbone.
+        kwargs: Other arguments of the backbone.
 
     Attributes:
         layout (Layout): The skeleton.

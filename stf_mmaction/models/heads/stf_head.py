@@ -63,7 +63,7 @@ class STFHead(GCNHead):
         loss_adjacency (dict, optional): ``dict(type='STFAdjacencyLoss')``.
         second_order (bool): Whether gradients also pass through a_c, as the
             equations say. False is cheaper. Defaults to True.
-        kwargs: Of ``GCNHead``: ``loss_cls``, ``dropout``, ``average_clips``,
+        kwargs: Arguments of ``GCNHead``: ``loss_cls``, ``dropout``, ``average_clips``,
             ``label_smooth_eps``, ``topk``, ``init_cfg``.
 
     Raises:

@@ -80,7 +80,7 @@ def update_running(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, rows: i
 
     Args:
         norm (nn.BatchNorm2d): Its buffers are changed in place.
-        mean, variance (torch.Tensor): Of the batch, the variance biased, each (C,).
+        mean, variance (torch.Tensor): Those of the batch, the variance biased, each (C,).
         rows (int): Numbers per channel in the batch.
     """
     norm.num_batches_tracked += 1

@@ -67,7 +67,7 @@ def backward_now(
     gradients; the losses one by one have their values only.
 
     Args:
-        losses (dict[str, torch.Tensor]): Of one network, scalars.
+        losses (dict[str, torch.Tensor]): Losses of one network, scalars.
         parameters (Sequence[torch.nn.Parameter]): All that learn from them.
         scale (LossScale): Used under float16 autocast.
 

@@ -78,7 +78,7 @@ def watched_features(
     Args:
         backbone (torch.nn.Module): From (N, M, T, V, C) to
             (N, M, C', T', V).
-        names (Sequence[str]): Of the two modules; none is fine.
+        names (Sequence[str]): Names of the two modules; may be empty.
         clips (torch.Tensor): Shape (N, M, T, V, C).
 
     Returns:

@@ -57,7 +57,7 @@ def spread_weights(
 
     Args:
         state_dict (dict): Changed in place if it is of one network.
-        prefix (str): Of the names in it.
+        prefix (str): What the names in it begin with.
         members (Sequence[str]): Names of the members.
         streams (Sequence[str]): What they read.
 

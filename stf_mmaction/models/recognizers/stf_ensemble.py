@@ -41,11 +41,11 @@ class STFEnsemble(BaseModel):
             :class:`SkeletonDataset`. Defaults to None, one without a name.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
-        init_cfg (dict, optional): Of MMEngine.
+        init_cfg (dict, optional): As in MMEngine.
 
     Attributes:
         baseline (bool): Whether this is the warm-up. Defaults to False.
-        focus_sink (Callable, optional): As of :class:`STFRecognizer`; the
+        focus_sink (Callable, optional): As in :class:`STFRecognizer`; the
             focus is the mean of the members. Defaults to None.
 
     Raises:
@@ -179,7 +179,7 @@ class STFEnsemble(BaseModel):
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
-            args, kwargs: Of the members' ``extract_feat``, such as
+            args, kwargs: Arguments of the members' ``extract_feat``, such as
                 ``stage='head'`` for the scores.
 
         Returns:

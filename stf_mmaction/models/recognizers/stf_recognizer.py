@@ -51,7 +51,7 @@ class STFRecognizer(RecognizerGCN):
             that stay as they are. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
-        kwargs: Of ``RecognizerGCN``.
+        kwargs: Other arguments of ``RecognizerGCN``.
 
     Attributes:
         baseline (bool): While True the model is its own baseline: STF

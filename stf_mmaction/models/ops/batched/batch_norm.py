@@ -11,7 +11,7 @@ def sum_of_products(a: Tensor, b: Tensor, dtype: torch.dtype) -> Tensor:
 
     Args:
         a, b (torch.Tensor): Shape (B, T, V, C).
-        dtype (torch.dtype): Of the sum.
+        dtype (torch.dtype): Dtype of the sum.
     """
     return (a.to(dtype) * b).sum((0, 1, 2))
 

@@ -33,7 +33,7 @@ def partial_sums(like: Tensor, numbers: int) -> int:
 
     Args:
         like (torch.Tensor): Gives the device.
-        numbers (int): Of one sum, in float32.
+        numbers (int): Numbers in one sum, in float32.
     """
     cache = L2_BYTES
     if like.is_cuda:
