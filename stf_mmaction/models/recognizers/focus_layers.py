@@ -70,6 +70,31 @@ def check_layers(backbone: nn.Module, names: Sequence[str]) -> Tuple[str, ...]:
     return names
 
 
+def choose_layers(
+    backbone: nn.Module, head: nn.Module, names: Optional[Sequence[str]]
+) -> Tuple[str, ...]:
+    """Return the modules that a recognizer watches; none where it needs none.
+
+    Args:
+        backbone (torch.nn.Module): Any; one with ``forward_stages`` knows its modules.
+        head (torch.nn.Module): Needs two modules if it has ``loss_coherence``.
+        names (Sequence[str], optional): What a config says. None is the last two blocks.
+
+    Raises:
+        ValueError: If these are not two modules that run, or the backbone knows its modules.
+    """
+    knows = hasattr(backbone, 'forward_stages')
+    if names is not None and knows:
+        raise ValueError(
+            f'{type(backbone).__name__} knows its last two modules: '
+            f'leave focus_layers={tuple(names)} out'
+        )
+    if names is not None:
+        return check_layers(backbone, names)
+    needed = getattr(head, 'loss_coherence', None) is not None
+    return last_blocks(backbone) if needed and not knows else ()
+
+
 def watched_features(
     backbone: nn.Module, names: Sequence[str], clips: Tensor
 ) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:

@@ -14,7 +14,7 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 from ..backbones import Stages
 from ..heads import FocusContext
 from .checks import check_head, check_labels, check_tells_focus
-from .focus_layers import check_layers, last_blocks, watched_features
+from .focus_layers import choose_layers, watched_features
 from .idle import with_idle
 from .results import FocusSink, ModuleFocus, detached, top_classes
 from .upstream_backbones import check_stock_input, translate_layout
@@ -84,7 +84,7 @@ class STFRecognizer(RecognizerGCN):
         self.focus_sink: Optional[FocusSink] = None
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
-        self.focus_layers = self._choose_layers(focus_layers)
+        self.focus_layers = choose_layers(self.backbone, self.cls_head, focus_layers)
         check_head(
             self.cls_head,
             self.backbone,
@@ -135,19 +135,6 @@ class STFRecognizer(RecognizerGCN):
         if self.frozen_backbone:
             self.backbone.eval()
         return self
-
-    def _choose_layers(self, names: Optional[Sequence[str]]) -> Tuple[str, ...]:
-        if names is not None and self._own_stages:
-            raise ValueError(
-                f'{type(self.backbone).__name__} knows its last two modules: '
-                f'leave focus_layers={tuple(names)} out'
-            )
-        if names is not None:
-            return check_layers(self.backbone, names)
-        wanted = getattr(self.cls_head, 'loss_coherence', None) is not None
-        if self._own_stages or not wanted:
-            return ()
-        return last_blocks(self.backbone)
 
     def set_baseline(self, baseline: bool) -> None:
         """Switch between the baseline inside and the whole STF network.
