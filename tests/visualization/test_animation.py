@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers.networks import STAR
-from test_pictures import NAMED, clip
+from helpers.pictures import NAMED, clip
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.visualization import animation

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from helpers.networks import STAR
-from test_pictures import clip
+from helpers.pictures import clip
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.visualization.average import MOMENTS, average_focus, draw_classes

@@ -7,23 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers.networks import STAR
+from helpers.pictures import NAMED, clip
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.datasets.layouts import LAYOUTS
-from stf_mmaction.visualization import FocusedClip, draw_focus, file_stem, save, style
+from stf_mmaction.visualization import draw_focus, file_stem, save, style
 from stf_mmaction.visualization.limbs import joint_order, limbs
 from stf_mmaction.visualization.style import THEMES, shown, styled, theme_of
 from stf_mmaction.visualization.views import centred, project
 
-NAMED = dict(STAR, names=['hip', 'spine', 'head', 'l_foot', 'r_foot'])
 LIGHT = theme_of('light')
-
-
-def clip(persons=1, frames=9, joints=5, channels=3, seed=0, **fields):
-    rng = np.random.default_rng(seed)
-    shape = (persons, frames, joints)
-    focused = FocusedClip(rng.normal(size=(*shape, channels)), rng.random(shape), f'clip {seed}')
-    return focused._replace(**fields)
 
 
 def drawn(clips, layout, **settings):

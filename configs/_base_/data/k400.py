@@ -4,13 +4,7 @@ _base_ = './ntu.py'
 
 ann_file = 'data/skeleton/k400_openpose.pkl'
 test_pipeline = pipeline = [
-    dict(type='SelectPersons', num_person=2),
-    dict(type='PrepareSkeleton', layout='openpose'),
-    dict(type='SkeletonStream', layout='openpose'),
-    dict(type='PadTo', length=300),
-    dict(type='PoseDecode'),
-    dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
+    dict(step, layout='openpose') if 'layout' in step else step for step in _base_.pipeline
 ]
 train_dataloader = dict(dataset=dict(ann_file=ann_file, split='train', pipeline=pipeline))
 val_dataloader = test_dataloader = dict(

@@ -2,23 +2,13 @@
 # ten samples of a clip in the test.
 _base_ = './ntu60_xsub.py'
 
-_prepare = [
-    dict(type='SelectPersons', num_person=2),
-    dict(type='PrepareSkeleton', layout='nturgb+d'),
-    dict(type='SkeletonStream', layout='nturgb+d'),
-]
-_pack = [
-    dict(type='PoseDecode'),
-    dict(type='FormatGCNInput', num_person=2),
-    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
-]
-train_pipeline = [*_prepare, dict(type='UniformSampleFrames', clip_len=100), *_pack]
-val_pipeline = [*_prepare, dict(type='UniformSampleFrames', clip_len=100, test_mode=True), *_pack]
-test_pipeline = [
-    *_prepare,
-    dict(type='UniformSampleFrames', clip_len=100, num_clips=10, test_mode=True),
-    *_pack,
-]
+sample = dict(type='UniformSampleFrames', clip_len=100)
+val_sample = dict(sample, test_mode=True)
+test_sample = dict(sample, num_clips=10, test_mode=True)
+train_pipeline, val_pipeline, test_pipeline = (
+    [in_place if step.type == 'PadTo' else step for step in _base_.pipeline]
+    for in_place in (sample, val_sample, test_sample)
+)
 train_dataloader = dict(
     batch_size=16,  # on each of 8 GPUs
     dataset=dict(
@@ -27,7 +17,7 @@ train_dataloader = dict(
         times=5,
         dataset=dict(
             type='SkeletonDataset',
-            ann_file={{_base_.ann_file}},
+            ann_file=_base_.ann_file,
             split='xsub_train',
             pipeline=train_pipeline,
         ),
