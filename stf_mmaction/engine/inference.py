@@ -73,7 +73,7 @@ def load_model(
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = MODELS.build(cfg.model)
     if checkpoint is not None:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger=None)
         state, said = fit_weights(model, loaded, checkpoint)
         for sentence in said + check_provenance(loaded, cfg, checkpoint):
             print_log(sentence, logger='current')
