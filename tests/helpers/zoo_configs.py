@@ -4,10 +4,10 @@ import copy
 from functools import cache
 
 import torch
-from helpers import ROOT
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
+from helpers import ROOT
 from stf_mmaction.experiments.paper import read_config
 
 PATHS = {
