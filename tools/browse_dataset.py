@@ -6,7 +6,6 @@ the network, after the whole pipeline, augmentation and all.
 
 import argparse
 import copy
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
@@ -22,17 +21,22 @@ from stf_mmaction.datasets.inspection import (
     summarize,
     warnings_of,
 )
-from stf_mmaction.engine.arguments import add_cfg_options, existing, positive
+from stf_mmaction.engine.arguments import add_cfg_options, existing, positive, seed
 from stf_mmaction.engine.cli import run
+from stf_mmaction.engine.config_file import merge_options, read_config
+from stf_mmaction.files import check_writable, replacing
 from stf_mmaction.visualization import DrawnClip, draw_clips
+from stf_mmaction.visualization.charts import check_path
+from stf_mmaction.visualization.style import check_size
 
+DPI = 100
 SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('--out', default='browse.png', help='the picture')
+    parser.add_argument('--out', default='browse.png', help='.png, .svg or .pdf')
     parser.add_argument(
         '--split', choices=SPLITS, default='train', help='split to draw; defaults to train'
     )
@@ -50,7 +54,7 @@ def parse_args() -> argparse.Namespace:
         default=2,
         help='passes of each clip through the pipeline, which differ where it is random',
     )
-    parser.add_argument('--seed', type=int, default=0, help='random seed of the augmentation')
+    parser.add_argument('--seed', type=seed, default=0, help='random seed of the augmentation')
     parser.add_argument('--no-counts', action='store_true', help='draw only')
     add_cfg_options(parser)
     return parser.parse_args()
@@ -175,8 +179,10 @@ def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequenc
 
 def main() -> None:
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    out = check_path(args.out)
+    check_writable(out)
+    cfg = read_config(args.config)
+    merge_options(cfg, args.cfg_options)
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     layout, datasets = layout_of(cfg), build_datasets(cfg)
     metas = [getattr(dataset, 'metainfo', {}) for dataset in datasets.values()]
@@ -193,9 +199,11 @@ def main() -> None:
     np.random.seed(args.seed)
     indices = choose(infos_of(dataset), args.clips, args.num_clips)
     clips = draw_inputs(dataset, indices, args.draws, names)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    draw_clips(clips, layout).savefig(args.out, dpi=100)
-    print(f'wrote {args.out}')
+    figure = draw_clips(clips, layout)
+    check_size(figure, DPI)
+    with replacing(out) as partial:
+        figure.savefig(partial, dpi=DPI)
+    print(f'wrote {out}')
 
 
 if __name__ == '__main__':

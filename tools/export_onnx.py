@@ -13,6 +13,7 @@ from stf_mmaction.engine.arguments import add_network_arguments, add_shape_argum
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.flops import input_shape
 from stf_mmaction.engine.inference import build_test_dataset, load_model
+from stf_mmaction.files import check_writable
 
 CLIPS = 8  # of the test data, to compare on
 BATCHES = (1, 2, 5)  # that a dynamic file is run with, each with three lengths
@@ -37,7 +38,10 @@ def parse_args() -> argparse.Namespace:
         help='largest difference of a score before the softmax, as a share of the largest score '
         '(default: %(default)s)',
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if not args.tolerance >= 0:
+        parser.error(f'--tolerance {args.tolerance} must be 0 or more')
+    return args
 
 
 class Scores(nn.Module):
@@ -189,6 +193,7 @@ def main() -> None:
         import onnxruntime  # noqa: F401
     except ImportError as error:
         raise ValueError(f'{error.name} is not installed: pip install onnx onnxruntime') from error
+    check_writable(args.out)
     cfg, model = load_model(args.config, args.checkpoint, cfg_options=args.cfg_options)
     try:
         clips = sample_inputs(cfg)

@@ -65,7 +65,9 @@ def write_classes(
         check_class_names(names, scores.shape[1], 'the first dump')
     matrix = confusion_matrix(scores.argmax(1), labels)
     kinds = np.unique(np.concatenate([scores.argmax(1), labels]))
-    with replacing(path) as partial, partial.open('w', newline='', encoding='utf-8') as file:
+    # Names of files may hold what is no text.
+    how = dict(newline='', encoding='utf-8', errors='backslashreplace')
+    with replacing(path) as partial, partial.open('w', **how) as file:
         table = csv.writer(file)
         more = [] if names is None else ['name', 'taken_for_name']
         table.writerow(['class', 'clips', 'top1', 'taken_for', *more])

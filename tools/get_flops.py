@@ -6,10 +6,9 @@ really run. Of an ensemble, those of all members together.
 
 import argparse
 
-from mmengine.config import Config
-
 from stf_mmaction.engine.arguments import add_cfg_options, add_shape_argument, existing
 from stf_mmaction.engine.cli import run
+from stf_mmaction.engine.config_file import merge_options, read_config, require
 from stf_mmaction.engine.flops import count, input_shape
 
 
@@ -25,8 +24,9 @@ def main() -> None:
     args = parse_args()
     rows = []
     for config in args.configs:
-        cfg = Config.fromfile(config)
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg = read_config(config)
+        merge_options(cfg, args.cfg_options)
+        require(cfg, 'this tool', 'model')
         shape = args.shape or input_shape(cfg)
         rows.append((config, 'x'.join(map(str, shape)), *count(cfg, shape)))
     print(f'{"config":50s} {"N x M x T x V x C":>17s} {"params":>9s} {"FLOPs":>9s} {"ratio":>6s}')

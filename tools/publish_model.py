@@ -39,6 +39,8 @@ def publish(source: str, out: str) -> Path:
     # Users do not need what a training resumes from.
     kept = {k: loaded[k] for k in ('meta', 'state_dict') if k in loaded}
     out = out[:-4] if out.endswith('.pth') else out
+    if out.endswith('/') or Path(out).is_dir():
+        raise ValueError(f'{out} is a folder: add the name of the file, without digits and .pth')
     whole = io.BytesIO()
     torch.save(kept, whole)
     digits = hashlib.sha256(whole.getbuffer()).hexdigest()[:8]

@@ -4,6 +4,7 @@ import argparse
 
 from stf_mmaction.engine.arguments import add_common_arguments, checkpoint, existing
 from stf_mmaction.engine.cli import build_runner, load_config, run
+from stf_mmaction.engine.config_file import require
 
 
 def parse_args() -> argparse.Namespace:
@@ -33,12 +34,15 @@ def parse_args() -> argparse.Namespace:
             parser.error(f'{option} {path} must end in .npz')
     if args.interval < 1:
         parser.error(f'--interval {args.interval} must be at least 1')
+    if not args.wait_time >= 0:
+        parser.error(f'--wait-time {args.wait_time} must be 0 or more')
     return args
 
 
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    require(cfg, 'a test', 'test_dataloader', 'test_evaluator')
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.dump:

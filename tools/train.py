@@ -6,8 +6,17 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from stf_mmaction.engine.arguments import add_common_arguments, existing
-from stf_mmaction.engine.cli import build_runner, is_first, load_config, lock_work_dir, run, use_amp
+from stf_mmaction.engine.arguments import add_common_arguments, existing, seed
+from stf_mmaction.engine.cli import (
+    build_runner,
+    check_amp,
+    is_first,
+    load_config,
+    lock_work_dir,
+    run,
+    use_amp,
+)
+from stf_mmaction.engine.config_file import require
 from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 
 
@@ -33,7 +42,7 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='scale the learning rate by the total batch size, relative to that of the config',
     )
-    parser.add_argument('--seed', type=int, help='random seed')
+    parser.add_argument('--seed', type=seed, help='random seed')
     parser.add_argument(
         '--diff-rank-seed', action='store_true', help='give every process its own seed'
     )
@@ -68,10 +77,13 @@ def resume(cfg: Config, path: str) -> None:
 def main() -> None:
     args = parse_args()
     cfg = load_config(args)
+    require(cfg, 'a training', 'train_dataloader', 'optim_wrapper')
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         use_amp(cfg)
+    elif cfg.optim_wrapper.get('type') == 'AmpOptimWrapper':
+        check_amp('optim_wrapper.type=AmpOptimWrapper')
     if args.resume is not None:
         resume(cfg, args.resume)
     if args.auto_scale_lr:

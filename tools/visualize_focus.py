@@ -29,6 +29,7 @@ from stf_mmaction.engine.inference import (
     load_model,
 )
 from stf_mmaction.engine.page_clips import Network, page_clips
+from stf_mmaction.files import check_writable
 from stf_mmaction.visualization import draw_focus, file_stem, save
 from stf_mmaction.visualization.adjacency import draw_adjacency
 from stf_mmaction.visualization.animation import ANIMATIONS, animate
@@ -97,7 +98,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument(
         '--num-clips',
-        type=int,
+        type=positive,
         help='number of clips without --clips; defaults to 4 for a picture, 20 for a page',
     )
     parser.add_argument(
@@ -278,6 +279,14 @@ def write_adjacency(args, model, dataset, names, chosen):
         print(f'wrote {path}')
 
 
+def target_of(args):
+    """Return the file that is written, or one in the folder."""
+    if args.html:
+        return args.html
+    is_folder = not args.out.suffix or args.out.is_dir()
+    return args.out / f'clip.{args.format}' if is_folder else args.out
+
+
 def write(args, path, clips, layout):
     """Write one picture or animation."""
     if path.suffix.lower() in ANIMATIONS:
@@ -289,6 +298,7 @@ def write(args, path, clips, layout):
 
 def main() -> None:
     args = parse_args()
+    check_writable(target_of(args))
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     dataset = build_test_dataset(cfg)
     names = class_names_of(model, dataset, args.class_names)

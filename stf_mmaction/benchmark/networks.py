@@ -10,6 +10,7 @@ from mmaction.structures import ActionDataSample
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from stf_mmaction.engine import config_file
 from stf_mmaction.engine.flops import backbone_of
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
 
@@ -21,8 +22,8 @@ VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 
 def read_config(file: str, args: argparse.Namespace) -> Config:
     """Return a config with ``--cfg-options``."""
-    cfg = Config.fromfile(file)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = config_file.read_config(file)
+    config_file.merge_options(cfg, args.cfg_options)
     return cfg
 
 

@@ -15,6 +15,7 @@ The third channel of 18 joints is OpenPose's score.
 """
 
 import functools
+import math
 import struct
 import zipfile
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
-from stf_mmaction.files import check_arrays, safe_load
+from stf_mmaction.files import check_arrays, check_regular, safe_load
 
 from .clips import Clip
 
@@ -43,8 +44,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
         values = _member(clip.source, f'x_{split}')[clip.place]
         values = values.reshape(len(values), NTU_PERSONS, NTU_JOINTS, 3).transpose(1, 0, 2, 3)
     else:
-        values = np.load(clip.source, mmap_mode='r', allow_pickle=False)[clip.place]
-        values = values.transpose(3, 1, 2, 0)
+        values = _mapped(clip.source)[clip.place].transpose(3, 1, 2, 0)
     values = np.array(values, np.float32)
     if not np.isfinite(values).all():
         raise ValueError('it has numbers that are not finite')
@@ -98,8 +98,33 @@ def _member(path: Path, name: str) -> np.ndarray:
         shape, is_fortran, dtype = read_header(file)
         if dtype.hasobject:
             raise ValueError(f'{name} holds Python objects, which could run code')
+        if math.prod(shape) * dtype.itemsize > path.stat().st_size - file.tell():
+            raise ValueError(f'{name} of shape {shape} is cut off')
         order = 'F' if is_fortran else 'C'
         return np.memmap(path, dtype, 'r', file.tell(), shape, order)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    """Return the array of an NPY file, mapped from the disk."""
+    check_regular(path)
+    try:
+        return np.load(path, mmap_mode='r', allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # Its header is Python: a damaged one raises anything at all.
+        why = ' '.join(str(error).split())[:200]
+        raise SystemExit(f'error: {path} is not a whole array of NumPy: {why}') from None
+
+
+def _numbered(labels: np.ndarray, path: Path) -> List[int]:
+    """Return labels as whole numbers."""
+    try:
+        numbers = [int(label) for label in labels]
+    except (TypeError, ValueError, OverflowError):
+        numbers = [-1]
+    if min(numbers, default=0) < 0 or max(numbers, default=0) >= 2**31:
+        raise SystemExit(f'error: {path} has labels that are not whole numbers from 0 on')
+    return numbers
 
 
 def find_npz(path: Path) -> List[Clip]:
@@ -116,9 +141,14 @@ def find_npz(path: Path) -> List[Clip]:
                 f'error: {path} has x_{split} of shape {x.shape} and y_{split} of shape {y.shape}: '
                 '(clips, frames, 150) and (clips, classes) are needed'
             )
-        labels = np.argmax(y, 1) if y.ndim == 2 else np.asarray(y, int)
+        if y.ndim > 2 or y.dtype.kind not in 'biuf' or x.dtype.kind not in 'iuf' or not y.size:
+            raise SystemExit(
+                f'error: {path} has x_{split} of type {x.dtype} and y_{split} of shape {y.shape} '
+                f'and type {y.dtype}: numbers are needed'
+            )
+        labels = _numbered(np.argmax(y, 1) if y.ndim == 2 else y, path)
         clips += [
-            Clip(f'{ours}_{place:06d}', int(label), (ours,), path, place)
+            Clip(f'{ours}_{place:06d}', label, (ours,), path, place)
             for place, label in enumerate(labels)
         ]
     if not clips:
@@ -140,11 +170,12 @@ def find_npy(folder: Path) -> List[Clip]:
         if data is None or label is None:
             gone = f'{split}_data.npy' if data is None else f'{split}_label.pkl'
             raise SystemExit(f'error: {folder / gone} does not exist, but its other half does')
-        shape = np.load(data, mmap_mode='r', allow_pickle=False).shape
-        if len(shape) != 5 or shape[1] not in (2, 3):
+        array = _mapped(data)
+        shape = array.shape
+        if len(shape) != 5 or shape[1] not in (2, 3) or array.dtype.kind not in 'iuf':
             raise SystemExit(
-                f'error: {data} has the shape {shape}: (clips, channels, frames, joints, persons) '
-                'with 2 or 3 channels is needed'
+                f'error: {data} has the shape {shape} and type {array.dtype}: numbers of shape '
+                '(clips, channels, frames, joints, persons) with 2 or 3 channels are needed'
             )
         names, labels = _read_labels(label)
         if not len(names) == len(labels) == shape[0]:
@@ -153,8 +184,8 @@ def find_npy(folder: Path) -> List[Clip]:
                 f'{shape[0]}'
             )
         clips += [
-            Clip(_stem(name), int(number), (split,), data, place)
-            for place, (name, number) in enumerate(zip(names, labels))
+            Clip(_stem(name), number, (split,), data, place)
+            for place, (name, number) in enumerate(zip(names, _numbered(labels, label)))
         ]
     if not clips:
         raise SystemExit(
@@ -167,9 +198,11 @@ def find_npy(folder: Path) -> List[Clip]:
 def _read_labels(path: Path) -> Tuple[List, List]:
     loaded = safe_load(path)
     fits = isinstance(loaded, (tuple, list)) and len(loaded) >= 2
-    if fits and all(isinstance(part, (list, tuple, np.ndarray)) for part in loaded[:2]):
-        return list(loaded[0]), list(loaded[1])
-    raise SystemExit(f'error: {path} is not a pickle of (names, labels)')
+    if fits and all(isinstance(part, (list, tuple)) or np.ndim(part) for part in loaded[:2]):
+        names, labels = map(list, loaded[:2])
+        if all(isinstance(name, str) for name in names):
+            return names, labels
+    raise SystemExit(f'error: {path} is not a pickle of (names, labels), of text and numbers')
 
 
 def _stem(name: object) -> str:
@@ -186,6 +219,10 @@ def find_clips(source: Path) -> List[Clip]:
     if source.is_dir():
         return find_npy(source)
     try:
+        check_regular(source)
         return find_npz(source)
-    except zipfile.BadZipFile:
-        raise SystemExit(f'error: {source} is not a whole .npz file') from None
+    except OSError:
+        raise
+    except Exception as error:  # A damaged archive raises anything at all.
+        why = str(error).partition('\n')[0][:200]
+        raise SystemExit(f'error: {source} is not a whole .npz file: {why}') from None

@@ -140,7 +140,7 @@ def _write(kept: List[Tuple[Clip, Dict]], out: Path, classes: Optional[Sequence[
     if classes is not None:
         data['classes'] = list(classes)
         names = out.with_name(f'{out.name}.classes.txt')
-        names.write_text(''.join(f'{name}\n' for name in classes), encoding='utf-8')
+        names.write_text(''.join(f'{printable(name)}\n' for name in classes), encoding='utf-8')
     _dump(data, out)
     sizes = ', '.join(f'{name} {len(ids)}' for name, ids in split.items())
     return f'{len(kept)} clips ({sizes})' + (f', {len(classes)} class names' if classes else '')

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional
 
 import numpy as np
 
+from stf_mmaction.datasets.layouts import MAX_JOINTS
 from stf_mmaction.files import read_json
 
 from .clips import Clip, check_frames
@@ -61,12 +62,14 @@ def _person(instance: Any) -> np.ndarray:
     try:
         joints = np.array(instance['keypoints'], float)
         score = np.array(instance['keypoint_scores'], float)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError("an instance lacks 'keypoints' and 'keypoint_scores'") from None
     if joints.ndim != 2 or joints.shape[1] not in (2, 3) or score.shape != joints.shape[:1]:
         raise ValueError(
             f'an instance has keypoints of shape {joints.shape} and scores of shape {score.shape}'
         )
+    if len(joints) > MAX_JOINTS:
+        raise ValueError(f'an instance has {len(joints)} joints: up to {MAX_JOINTS} are read')
     out = np.concatenate([joints, score[:, None]], 1)
     if not np.isfinite(out).all():
         raise ValueError('it has numbers that are not finite')
@@ -77,6 +80,6 @@ def _track_ids(frames: List[List[Dict]]) -> Optional[List[List[int]]]:
     """Return the track of each person; None if one has none, or two of a frame the same."""
     ids = [[one.get('track_id', -1) for one in instances] for instances in frames]
     fits = all(
-        len(set(row)) == len(row) and all(isinstance(i, int) and i >= 0 for i in row) for row in ids
+        all(isinstance(i, int) and i >= 0 for i in row) and len(set(row)) == len(row) for row in ids
     )
     return ids if fits else None

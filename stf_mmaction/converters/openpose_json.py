@@ -77,7 +77,7 @@ def _joints(person: Any, name: str) -> np.ndarray:
     values = person.get('pose_keypoints_2d', person.get('pose_keypoints'))
     try:
         joints = np.array(values, float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         joints = np.zeros(0)
     if joints.ndim != 1 or len(joints) % 3 or len(joints) // 3 not in LAYOUTS:
         raise ValueError(

@@ -49,12 +49,12 @@ def as_class_names(value: Any, source: str) -> Names:
         value = value.tolist()
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError(
-            f'{source}: class names are {value!r}, not a list of text: give one name per class'
+            f'{source}: class names are {value!r:.80}, not a list of text: give one name per class'
         )
     for label, name in enumerate(value):
         if not isinstance(name, str) or not name.strip():
             raise ValueError(
-                f'{source}: the name of class {label} is {name!r}, not text: '
+                f'{source}: the name of class {label} is {name!r:.80}, not text: '
                 'give one name per class'
             )
     return tuple(str(name) for name in value)

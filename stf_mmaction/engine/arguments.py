@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 import torch
-from mmengine.config import DictAction
+
+from .config_file import CfgOptions
 
 
 def existing(path: str) -> str:
@@ -26,6 +27,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """Parse a random seed, as an argparse type; NumPy takes 32 bits."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f'{text} must be a whole number from 0 to {2**32 - 1}')
+    return int(text)
+
+
 def add_network_arguments(parser: argparse.ArgumentParser) -> None:
     """Add a trained network: its config, its checkpoint, and settings to override."""
     parser.add_argument('config', type=existing, help='config file')
@@ -44,7 +52,7 @@ def add_cfg_options(parser: argparse.ArgumentParser, parsed: bool = True) -> Non
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction if parsed else None,
+        action=CfgOptions if parsed else None,
         help='settings to override in the config, as key=value; nested keys '
         'are joined by dots, lists are written key="[a,b]" or key=a,b',
     )

@@ -17,6 +17,8 @@ import stf_mmaction
 from stf_mmaction.files import lock_folder, os_error_sentence
 from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
+from .config_file import check_sections, merge_options, read_config, require
+
 # Where a launcher says which process this is.
 _RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
 # Nobody raises these to say what to mend: they are met by chance.
@@ -41,9 +43,15 @@ def load_config(args: argparse.Namespace) -> Config:
         mmengine.Config: With ``work_dir``, ``launcher`` and our checks.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = read_config(args.config)
+    merge_options(cfg, args.cfg_options)
+    require(cfg, 'any run', 'model')
+    rank = _RANKS.get(args.launcher)
+    if rank is not None and rank not in os.environ:
+        raise SystemExit(
+            f'error: --launcher {args.launcher} needs {rank} in the environment, which the '
+            'launcher sets: use tools/dist_train.sh or dist_test.sh, or leave --launcher out'
+        )
     cfg.launcher = args.launcher
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
@@ -60,6 +68,7 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def build_runner(cfg: Config) -> Runner:
     """Build the Runner of a config, with or without GPUs."""
+    check_sections(cfg)
     use_cpu_launcher(cfg)
     tune_malloc()
     set_up_cuda(cfg)
@@ -126,17 +135,26 @@ def use_amp(cfg: Config) -> None:
     kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
     if kind not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise SystemExit(f'error: --amp does not work with {kind}: use an OptimWrapper')
-    if not torch.cuda.is_available():
-        raise SystemExit(
-            'error: --amp needs a GPU and PyTorch sees none: leave it out (on a CPU bfloat16 saves '
-            'memory, but is slower)'
-        )
+    check_amp('--amp')
     cfg.optim_wrapper.type = 'AmpOptimWrapper'
     bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
     dtype = cfg.optim_wrapper.setdefault('dtype', 'bfloat16' if bf16 else 'float16')
     # bfloat16 has the range of float32: nothing underflows.
     scale = dict(enabled=False) if dtype == 'bfloat16' else 'dynamic'
     cfg.optim_wrapper.setdefault('loss_scale', scale)
+
+
+def check_amp(what: str) -> None:
+    """Raise a SystemExit where mixed precision has no GPU, which MMEngine requires.
+
+    Args:
+        what (str): What asks for it.
+    """
+    if not torch.cuda.is_available():
+        raise SystemExit(
+            f'error: {what} needs a GPU and PyTorch sees none: leave it out (on a CPU bfloat16 '
+            'saves memory, but is slower)'
+        )
 
 
 def lock_work_dir(cfg: Config) -> None:
@@ -207,7 +225,11 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
             f'{key}=dict(_delete_=True, ...) to replace it{file}'
         )
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
-        return error.args[0]  # str() of a KeyError adds quotes
+        return error.args[0].partition('\n')[0][:500]  # str() of a KeyError adds quotes
+    # Arguments that a class does not take, wherever in a registry's call.
+    built = 'build_functions.py' in [file.name for file in files]
+    if built and isinstance(error, TypeError) and re.match(r'[\w.]+\(\) (got|missing)', str(error)):
+        return f'{error}: correct that part of the config'
     return None
 
 

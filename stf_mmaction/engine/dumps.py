@@ -1,6 +1,6 @@
 """Files of ``tools/test.py --dump``: probabilities and label of each test clip."""
 
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -39,16 +39,19 @@ def read(path: str) -> Scores:
     scores: Scores = {}
     for sample in samples:
         clip = sample['frame_dir']
+        if not isinstance(clip, str):
+            raise ValueError(f'{path} names a clip {clip!r:.80}, not by text: test again')
         if clip in scores:
             raise ValueError(f'{path} holds clip {clip} twice: test again')
-        labels = np.asarray(sample['gt_label']).size
-        if labels != 1:
+        values, labels = _numbers(sample['pred_score']), _numbers(sample['gt_label'])
+        if labels.size != 1:
             raise ValueError(
-                f'{path}: clip {clip} has {labels} labels: fuse networks for one label per clip'
+                f'{path}: clip {clip} has {labels.size} labels: fuse networks for one label per '
+                'clip'
             )
-        values = np.asarray(sample['pred_score'], dtype=np.float64)
         if (
             values.ndim != 1
+            or not values.size
             or not np.isfinite(values).all()
             or (values.min() < 0 or abs(values.sum() - 1) > 1e-3)
         ):
@@ -56,13 +59,27 @@ def read(path: str) -> Scores:
                 f'{path}: the scores of clip {clip} are not probabilities: '
                 "test with average_clips='prob'"
             )
-        label = int(np.asarray(sample['gt_label']).item())
-        if not 0 <= label < len(values):
+        count = len(next(iter(scores.values()), (values,))[0])
+        if len(values) != count:
             raise ValueError(
-                f'{path}: the label {label} of clip {clip} is not one of the {len(values)} classes'
+                f'{path}: clip {clip} has scores of {len(values)} classes, others of {count}: '
+                'test again'
             )
-        scores[clip] = values, label
+        label = labels.item()
+        if label not in range(count):
+            raise ValueError(
+                f'{path}: the label {label:g} of clip {clip} is not one of the {count} classes'
+            )
+        scores[clip] = values, int(label)
     return scores
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Return an array of float64; an empty one of what is not numbers."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return np.empty(0)
 
 
 def read_names(paths: Sequence[str]) -> Optional[List[str]]:

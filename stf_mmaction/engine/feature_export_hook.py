@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from stf_mmaction.files import replacing
+from stf_mmaction.files import check_writable, replacing
 from stf_mmaction.focus import mean_of_places
 
 from .inference import class_names_of
@@ -40,7 +40,12 @@ class FeatureExportHook(Hook):
             raise ValueError(f'out={str(out)!r} must end in .npz')
 
     def before_test(self, runner: Runner) -> None:
-        """Listen to what the heads of the networks are given."""
+        """Listen to what the heads of the networks are given.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        check_writable(self.out)
         self._rows: List[Tuple[str, int, np.ndarray]] = []
         self._batch: List[Tensor] = []
         model = unwrapped(runner)

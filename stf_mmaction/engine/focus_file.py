@@ -124,22 +124,41 @@ class FocusFile:
     def __init__(self, path: Union[str, Path]) -> None:
         if not Path(path).is_file():
             raise FileNotFoundError(f'focus file {path} does not exist')
+        self.path = Path(path)
         try:
             check_arrays(path)
             self._arrays = np.load(path, allow_pickle=False)
             for name in (*ROWS, 'class_names'):
                 setattr(self, name, self._arrays[name])
-            rows = {len(getattr(self, name)) for name in ROWS}
-            if len(rows) > 1 or f'focus/{max(rows) - 1}' not in self._arrays.files and rows != {0}:
-                raise ValueError('it has more clips than focus maps')
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile):
-            raise ValueError(
-                f'{path} is not a focus file: make one with tools/test.py CONFIG CHECKPOINT '
-                '--focus FILE.npz'
-            ) from None
-        self.path = Path(path)
+            self._check()
+        except Exception:  # A damaged archive raises anything at all.
+            raise self._not_one() from None
         self.ids = self.ids.tolist()
         self.class_names = self.class_names.tolist()
+
+    def _not_one(self) -> ValueError:
+        return ValueError(
+            f'{self.path} is not a focus file: make one with tools/test.py CONFIG CHECKPOINT '
+            '--focus FILE.npz'
+        )
+
+    def _check(self) -> None:
+        """Raise a ValueError unless the arrays fit together."""
+        count, kinds = len(self.ids), len(self.class_names)
+        shapes = dict.fromkeys(ROWS, (count,))
+        shapes.update(scores=(count, kinds), classes=(count, self.classes.shape[-1]))
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            kind = dict(ids='U', scores='f').get(name, 'i')
+            # Of no clip, NumPy does not know the second axis.
+            if array.dtype.kind != kind or array.shape != shape and count:
+                raise ValueError(f'{name} of shape {array.shape} and type {array.dtype}')
+        if self.class_names.dtype.kind != 'U' or self.class_names.ndim != 1:
+            raise ValueError('class_names are not text')
+        if count and not (0 <= self.classes.min() and self.classes.max() < kinds):
+            raise ValueError('classes that are none')
+        if not {f'focus/{i}' for i in range(count)} <= set(self._arrays.files):
+            raise ValueError('it has more clips than focus maps')
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -148,14 +167,28 @@ class FocusFile:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, number: int) -> FocusRow:
-        """Return a clip by its place in the file."""
+        """Return a clip by its place in the file.
+
+        Raises:
+            ValueError: If its focus is damaged.
+        """
+        try:
+            focus = self._arrays[f'focus/{range(len(self))[number]}']
+        except IndexError:
+            raise
+        except Exception as error:  # A damaged archive raises anything at all.
+            raise ValueError(
+                f'{self.path} is damaged in clip {self.ids[number]}: {error}; test again'
+            ) from None
+        if focus.ndim != 4 or len(focus) != self.classes.shape[1] or focus.dtype.kind != 'f':
+            raise self._not_one()
         return FocusRow(
             int(self.index[number]),
             self.ids[number],
             int(self.label[number]),
             self.scores[number],
             self.classes[number],
-            self._arrays[f'focus/{number}'],
+            focus,
         )
 
     def find(self, clip: str) -> FocusRow:

@@ -25,6 +25,7 @@ from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.visualization import FocusedClip
 
+from .config_file import merge_options, read_config, require
 from .provenance import check_provenance
 from .sanity_hooks import dataset_meta
 from .weights import fit_weights
@@ -37,8 +38,8 @@ def check_device(device: Union[str, torch.device]) -> None:
         device (str or torch.device): As PyTorch names it.
     """
     try:
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
+        torch.zeros(1, device=device).item()  # 'meta' holds no numbers
+    except (RuntimeError, AssertionError, ImportError) as error:
         why = str(error).partition('\n')[0].rstrip('.')
         raise ValueError(f"device {str(device)!r} cannot be used ({why}): use 'cpu'") from None
 
@@ -68,8 +69,9 @@ def load_model(
             another stream, layout or preparation.
     """
     check_device(device)
-    cfg = config if isinstance(config, Config) else Config.fromfile(config)
-    cfg.merge_from_dict(cfg_options or {})
+    cfg = config if isinstance(config, Config) else read_config(config)
+    merge_options(cfg, cfg_options)
+    require(cfg, 'a network', 'model')
     init_default_scope(cfg.get('default_scope', 'mmaction'))
     model = MODELS.build(cfg.model)
     if checkpoint is not None:
@@ -123,6 +125,7 @@ def build_test_dataset(cfg: Config):
     Args:
         cfg (mmengine.Config): The config.
     """
+    require(cfg, 'this tool', 'test_dataloader')
     return view_clips(DATASETS.build(cfg.test_dataloader.dataset))
 
 

@@ -6,9 +6,12 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
+from stf_mmaction.files import read_text
 from stf_mmaction.locations import TOOLS
 
 RESULTS = TOOLS / 'experiments/results'
+# What every line holds, whatever its table.
+LINE_KEYS = {'key', 'row', 'set', 'split', 'seed', 'top1'}
 
 
 class Results:
@@ -33,14 +36,24 @@ class Results:
                 raise ValueError(f'{path} is being written by another run: wait for it') from None
 
     def lines(self) -> Iterator[Dict[str, Any]]:
-        """Yield what is there; a line that was cut by a kill is left out."""
+        """Yield what is there; a line that was cut by a kill is left out.
+
+        Raises:
+            ValueError: If a line is whole, and no result.
+        """
         if not self.path.is_file():
             return
-        for text in self.path.read_text().splitlines():
+        for number, text in enumerate(read_text(self.path).splitlines(), 1):
             try:
-                yield json.loads(text)
-            except ValueError:
+                line = json.loads(text)
+            except (ValueError, RecursionError):
                 continue
+            if not isinstance(line, dict) or not LINE_KEYS <= set(line):
+                raise ValueError(
+                    f'{self.path}: line {number} is no result, which has {sorted(LINE_KEYS)}: '
+                    'remove it'
+                )
+            yield line
 
     def add(self, line: Dict[str, Any]) -> None:
         """Append a line; it is on disk when this returns."""

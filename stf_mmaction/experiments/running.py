@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 
+from stf_mmaction.files import read_arrays
 from stf_mmaction.locations import ROOT
 
 from . import variants  # noqa: F401  (registers them)
@@ -30,8 +31,9 @@ def train_one(job: Run, scores: Path) -> Dict[str, Any]:
 
 def average(job: Mean, scores: Path) -> Dict[str, Any]:
     """Return the line of a mean, from the probabilities of its members."""
-    files = [np.load(scores / f'{member.key}.npz') for member in job.members]
-    names = set.intersection(*(set(file.files) for file in files)) - {'labels'}
+    paths = [scores / f'{member.key}.npz' for member in job.members]
+    files = [read_arrays(path, ['labels'], 'tools/experiments/run.py') for path in paths]
+    names = set.intersection(*map(set, files)) - {'labels'}
     mean = {name: np.mean([file[name] for file in files], 0) for name in sorted(names)}
     line = summary(mean, files[0]['labels'])
     return dict(_identity(job), **line, members=[member.key for member in job.members])

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
-import yaml
 from mmengine.config import Config
 
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.engine.config_file import merge_options, read_config
+from stf_mmaction.files import read_yaml
 from stf_mmaction.locations import CONFIGS, ROOT, TOOLS
 
 TABLES = TOOLS / 'experiments/tables'
@@ -19,6 +20,7 @@ LOADERS = ('train_dataloader', 'test_dataloader')
 # Of a table, of one of its data sets, and of one of its rows.
 TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
 SET_KEYS = {'config', 'options', 'splits', 'seeds'}
+SPLIT_KEYS = {'train', 'test', 'hold_out', 'only'}
 ROW_KEYS = {'options', 'mean_of', 'about'}
 # What determines a result, and with it the key of a run.
 DECISIVE = (
@@ -104,13 +106,22 @@ class Table:
     def __init__(self, path: Path, data_root: Optional[Path] = None) -> None:
         self.path, self.data_root = path, data_root
         self.name = path.stem
-        content = yaml.safe_load(path.read_text())
+        content = read_yaml(path)
         _check_keys(content, TABLE_KEYS, {'sets', 'seeds', 'against', 'rows'}, str(path))
         self.title = content.get('title', self.name)
         self.sets, self.rows = content['sets'], content['rows']
         self.seeds, self.against = content['seeds'], content['against']
+        for key in ('sets', 'rows'):
+            _check_keys(content[key], None, set(), f'{path}: {key!r}')
+        _check_seeds(self.seeds, str(path))
         for name, entry in self.sets.items():
             _check_keys(entry, SET_KEYS, {'config', 'splits'}, f'{path}: set {name!r}')
+            _check_seeds(entry.get('seeds', []), f'{path}: set {name!r}')
+            _check_keys(entry['splits'], None, set(), f'{path}: splits of set {name!r}')
+            for split, spec in entry['splits'].items():
+                held_out = isinstance(spec, dict) and 'hold_out' in spec
+                needed = {'hold_out'} if held_out else {'train', 'test'}
+                _check_keys(spec, SPLIT_KEYS, needed, f'{path}: split {split!r} of set {name!r}')
         for name, entry in self.rows.items():
             _check_keys(entry or {}, ROW_KEYS, set(), f'{path}: row {name!r}')
             for member in (entry or {}).get('mean_of', ()):
@@ -159,7 +170,7 @@ class Table:
         entry = self.sets[dataset]
         cfg = copy.deepcopy(_read(entry['config']))
         for options in (entry.get('options'), (self.rows[row] or {}).get('options')):
-            cfg.merge_from_dict(_flat(options or {}))
+            merge_options(cfg, _flat(options or {}))
         for loader in LOADERS:
             data = cfg[loader]['dataset']
             cfg[loader].update(num_workers=0, persistent_workers=False)
@@ -224,12 +235,16 @@ def having(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
 @cache
 def _read(config: str) -> Config:
     path = ROOT / config
-    return Config.fromfile(path if path.is_file() else CONFIGS / config.removeprefix('configs/'))
+    return read_config(path if path.is_file() else CONFIGS / config.removeprefix('configs/'))
 
 
 def _member(member: Union[str, List]) -> Tuple[str, int]:
     """Return a row, or ``[row, offset of the seed]``."""
-    return (member, 0) if isinstance(member, str) else tuple(member)
+    if isinstance(member, str):
+        return member, 0
+    if not isinstance(member, list) or [type(part) for part in member] != [str, int]:
+        raise ValueError(f'mean_of holds {member!r:.80}: a row, or [row, offset], is needed')
+    return member[0], member[1]
 
 
 def _flat(options: Dict[str, Any]) -> Dict[str, Any]:
@@ -243,9 +258,17 @@ def _hash(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _check_keys(entry: Any, known: set, needed: set, where: str) -> None:
-    if not isinstance(entry, dict):
-        raise ValueError(f'{where} is {entry!r}: a mapping of {sorted(known)} is needed')
-    for fault, keys in (('lacks', needed - set(entry)), ('has unknown', set(entry) - known)):
+def _check_keys(entry: Any, known: Optional[set], needed: set, where: str) -> None:
+    """Raise a ValueError unless a value is a mapping of known keys, or of any names."""
+    if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
+        of = f'of {sorted(known)}' if known else 'from names'
+        raise ValueError(f'{where} is {entry!r:.80}: a mapping {of} is needed')
+    unknown = set(entry) - (known or set(entry))
+    for fault, keys in (('lacks', needed - set(entry)), ('has unknown', unknown)):
         if keys:
             raise ValueError(f'{where} {fault} {sorted(keys)}: it takes {sorted(known)}')
+
+
+def _check_seeds(seeds: Any, where: str) -> None:
+    if not isinstance(seeds, list) or not all(type(s) is int and 0 <= s < 2**32 for s in seeds):
+        raise ValueError(f"{where}: 'seeds' is {seeds!r:.80}: a list of whole numbers is needed")

@@ -1,7 +1,7 @@
 """Files: read without trust, written whole or not at all."""
 
 from .reading import read_checkpoint, safe_load
-from .text import check_arrays, check_regular, read_json, read_text
+from .text import check_arrays, check_regular, read_arrays, read_json, read_text, read_yaml
 from .writing import check_writable, lock_folder, os_error_sentence, replacing
 
 __all__ = [
@@ -10,9 +10,11 @@ __all__ = [
     'check_writable',
     'lock_folder',
     'os_error_sentence',
+    'read_arrays',
     'read_checkpoint',
     'read_json',
     'read_text',
+    'read_yaml',
     'replacing',
     'safe_load',
 ]

@@ -66,12 +66,10 @@ def make_array(shape: Sequence[int], dtype: np.dtype, data: Any, order: str) -> 
     needed = math.prod(shape) * dtype.itemsize
     if needed != size:
         raise RefusedError(f'it has an array of shape {shape} with {size} bytes, not {needed}')
-    array = np.ndarray(shape, dtype, order=order)
-    flat = array.reshape(-1, order='A').view('u1') if needed else np.empty(0, 'u1')
-    if type(data) is Bytes:
-        data.read_into(memoryview(flat))
-    else:
-        flat[:] = np.frombuffer(data, 'u1') if needed else 0
+    if not needed:
+        return np.ndarray(shape, dtype, order=order)
+    flat = data.take() if type(data) is Bytes else np.frombuffer(data, 'u1').copy()
+    array = np.ndarray(shape, dtype, flat, order=order)
     if dtype.kind == 'U' and (flat.view(f'{dtype.byteorder}u4') > sys.maxunicode).any():
         raise RefusedError('it has an array of text that is not valid')
     # Other bytes than 0 and 1 are true in one operation and false in another.

@@ -6,9 +6,11 @@ import math
 import stat
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO, Dict, Sequence, Union
 
 import numpy as np
+
+from .tree import RefusedError, check_tree
 
 # Lists of JSON take up to 20 times their text.
 MAX_TEXT_BYTES = 1 << 27
@@ -68,6 +70,64 @@ def read_json(path: Union[str, Path]) -> Any:
         raise ValueError(f'{path} is not JSON: {error}') from None
 
 
+def read_yaml(path: Union[str, Path]) -> Any:
+    """Read a YAML file of plain values.
+
+    Raises:
+        ValueError: If it is not one; the error names the file.
+    """
+    import yaml
+
+    text = read_text(path)
+    try:
+        value = yaml.safe_load(text)
+        # Names that stand for lists of names that stand for lists ... have no end.
+        check_tree(value, 1000 + len(text))
+    except RefusedError as error:
+        raise ValueError(f'{path} cannot be read: {error}') from None
+    except RecursionError:
+        raise ValueError(f'{path} cannot be read: it is nested too deep') from None
+    except (yaml.YAMLError, ValueError) as error:
+        where = getattr(error, 'problem_mark', None)
+        line = f'line {where.line + 1}: ' if where else ''
+        problem = getattr(error, 'problem', None) or str(error).partition('\n')[0]
+        raise ValueError(f'{path} is not YAML: {line}{problem}') from None
+    return value
+
+
+def read_arrays(path: Union[str, Path], keys: Sequence[str], maker: str) -> Dict[str, np.ndarray]:
+    """Read an NPZ file that one of the tools has written.
+
+    Args:
+        path (str or Path): The file.
+        keys (Sequence[str]): Arrays that it must hold.
+        maker (str): What writes such files, for the error.
+
+    Returns:
+        dict[str, numpy.ndarray]: All arrays by name.
+
+    Raises:
+        OSError: If there is no such file.
+        ValueError: If it is damaged, of another kind, or lacks an array.
+    """
+    try:
+        check_arrays(path)
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError('it holds a single array')
+        with loaded as file:
+            arrays = {key: file[key] for key in file.files}
+        missing = [key for key in keys if key not in arrays]
+        if missing:
+            raise ValueError(f'it lacks {missing}')
+    except (MemoryError, FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # A damaged archive raises anything at all.
+        why = str(error).partition('\n')[0][:300]
+        raise ValueError(f'{path} is not a file of {maker}: {why}') from None
+    return arrays
+
+
 def check_arrays(path: Union[str, Path]) -> None:
     """Look at the headers of an NPZ or NPY file, before memory is taken.
 
@@ -101,7 +161,9 @@ def _npz_bytes(file: BinaryIO) -> int:
                 with archive.open(member) as stream:
                     total += _array_bytes(stream, member.filename)
             return total
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    except ValueError:
+        raise
+    except Exception as error:  # A damaged archive raises anything at all.
         raise ValueError(f'it is not a whole NPZ file: {error}') from None
 
 

@@ -12,16 +12,16 @@ write to.
 import gc
 import struct
 from collections import Counter, OrderedDict, deque
-from typing import Any, BinaryIO, Callable, Dict, List, Optional, Tuple
+from typing import Any, BinaryIO, Callable, Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 
 from .tree import MAX_DEPTH, RefusedError, Unfinished, check_tree
 
-# Longer parts are read by themselves, not through the buffer.
-_CHUNK = 1 << 18
+# Longer parts are read by themselves; of an array, no more than this is copied.
+_CHUNK = 1 << 14
 _MEMO_BYTES = 100
-# Those of arrays are read straight into them.
+# So many and more are read straight into an array.
 _LAZY_BYTES = 1 << 12
 _MISSING = object()
 _STOP = ord('.')
@@ -31,6 +31,7 @@ _STOP = ord('.')
 _FREE_BYTES, _BYTES_PER_BYTE = 1 << 24, 40
 # 128 bits and a sign, as in the state of a random generator.
 _MAX_INT_BYTES = 17
+_SIZED = (list, tuple, dict, set, deque)
 _KEYS = (str, bytes, int, float, np.generic, type(None))
 
 
@@ -57,38 +58,29 @@ class Blank(Unfinished):
 
 
 class Bytes(Unfinished):
-    """The bytes of an array, which are read when the array is there.
+    """Many bytes, which an array that is named after them takes as they are.
 
     Args:
-        file (BinaryIO): Where they are.
-        at (int): Their place in it.
-        size (int): Their number.
-        view (memoryview, optional): The bytes, where they are read already.
+        data (numpy.ndarray): uint8, shape (size,).
     """
 
-    __slots__ = ('_file', '_at', 'size', '_view')
+    __slots__ = ('size', '_data', '_is_taken', '_whole')
 
-    def __init__(self, file: BinaryIO, at: int, size: int, view: Optional[memoryview]):
-        self._file, self._at, self.size, self._view = file, at, size, view
+    def __init__(self, data: np.ndarray):
+        self.size, self._data = len(data), data
+        self._is_taken, self._whole = False, None
 
-    def read_into(self, target: memoryview) -> None:
-        """Fill a writable view of ``size`` bytes."""
-        if self._view is not None:
-            target[:] = self._view
-            self._view = None  # It keeps far more than these bytes in memory.
-            return
-        back = self._file.tell()
-        self._file.seek(self._at)
-        read = self._file.readinto(target)
-        self._file.seek(back)
-        if read != self.size:
-            raise RefusedError('it is cut off')
+    def take(self) -> np.ndarray:
+        """Return them, writable, to one array; to others a copy each."""
+        data = self._data.copy() if self._is_taken else self._data
+        self._is_taken = True
+        return data
 
     def whole(self) -> bytes:
-        """Return the bytes by themselves."""
-        target = bytearray(self.size)
-        self.read_into(memoryview(target))
-        return bytes(target)
+        """Return the bytes by themselves; always the same object."""
+        if self._whole is None:
+            self._whole = self._data.tobytes()
+        return self._whole
 
 
 class Unpickler:
@@ -112,7 +104,7 @@ class Unpickler:
     ):
         self._file, self._left = file, size
         self._constructors, self._persistent = constructors, persistent
-        self._buffer, self._at, self._next = b'', 0, file.tell()
+        self._buffer, self._at = b'', 0
         self._num_bytes = 0  # of arrays, on the stack
         self._tuple: Tuple = ()  # the newest, and how many it lies in
         self._tuple_depth = 0
@@ -211,7 +203,6 @@ class Unpickler:
         if len(read) < wanted:
             raise RefusedError('it is cut off')
         self._left -= len(read)
-        self._next += len(read)
         self._buffer, self._at = kept + read, 0
 
     def take(self, count: int) -> bytes:
@@ -224,24 +215,24 @@ class Unpickler:
         return taken
 
     def _push_bytes(self, count: int) -> None:
-        """Return the next bytes, or where they are."""
+        """Push the next bytes; many are read into the place where their array will lie."""
         if count < _LAZY_BYTES:
             self._stack.append(self.take(count))
             return
-        kept = len(self._buffer) - self._at
-        place = self._next - kept
-        if count <= kept:
-            view = memoryview(self._buffer)[self._at : self._at + count]
-            self._at += count
-        elif count - kept > self._left:
+        kept = memoryview(self._buffer)[self._at : self._at + count]
+        missing = count - len(kept)
+        if missing > self._left:
             raise RefusedError('it is cut off')
-        else:
-            view = None
-            self._left -= count - kept
-            self._next = self._file.seek(place + count)
+        data = np.empty(count, np.uint8)
+        data[: len(kept)] = np.frombuffer(kept, np.uint8)
+        self._at += len(kept)
+        if missing:
+            self._left -= missing
             self._buffer, self._at = b'', 0
+            if self._file.readinto(memoryview(data)[len(kept) :]) != missing:
+                raise RefusedError('it is cut off')
         self._num_bytes += 1
-        self._stack.append(Bytes(self._file, place, count, view))
+        self._stack.append(Bytes(data))
 
     def _settled(self, items: List[Any]) -> List[Any]:
         """Return the parts of a container, without those that are not yet read.
@@ -400,12 +391,14 @@ class Unpickler:
         args, what = self._stack.pop(), self._stack.pop()
         if type(what) is not Constructor or type(args) is not tuple or what.is_class != as_class:
             raise RefusedError(f'it calls a {type(what).__name__}')
-        self._spend(what.cost)
+        self._spend(what.cost + sum(map(_weight, args)))
         self._stack.append(_guarded(what.name, what.call, *args))
 
     def _build(self) -> None:
         state, target = self._stack.pop(), self._stack.pop()
         if type(target) is Blank:
+            parts = state.values() if type(state) is dict else state
+            self._spend(sum(map(_weight, parts if isinstance(parts, Iterable) else ())))
             value = _guarded('an array', target.build, state)
             for index in target.memo_keys:
                 self._memo[index] = value
@@ -432,6 +425,17 @@ def _guarded(name: str, call: Callable, *args: Any) -> Any:
         raise
     except Exception as error:
         raise RefusedError(f'{name} cannot be made: {error}') from None
+
+
+def _weight(value: Any) -> int:
+    """Return the bytes of a copy: what a file names again and again is copied each time."""
+    if type(value) is Bytes:
+        return value.size
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, (str, bytes, bytearray)):
+        return len(value)
+    return 64 * len(value) if isinstance(value, _SIZED) else 0
 
 
 def _number(kind: Callable, line: bytes) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from stf_mmaction.files import replacing
 
+from .style import NAME_LENGTH, check_size, shown
+
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,7 +34,9 @@ def write_table(path: Union[str, Path], header: Sequence[str], rows: Sequence[Se
         Path: The file.
     """
     path = Path(path)
-    with replacing(path) as partial, open(partial, 'w', newline='', encoding='utf-8') as file:
+    # Names of files may hold what is no text.
+    how = dict(newline='', encoding='utf-8', errors='backslashreplace')
+    with replacing(path) as partial, open(partial, 'w', **how) as file:
         table = csv.writer(file, lineterminator='\n')
         table.writerow(header)
         table.writerows([[_cell(value) for value in row] for row in rows])
@@ -58,6 +62,7 @@ def save(
         Path: The CSV file.
     """
     path = check_path(path)
+    check_size(figure, 150)
     # Without a date, the same numbers give the same bytes.
     date = {'.svg': 'Date', '.pdf': 'CreationDate'}.get(path.suffix)
     with replacing(path) as partial:
@@ -90,8 +95,8 @@ def line_chart(
     for index, (name, values) in enumerate(series.items()):
         style = dict(color=COLORS[index % len(COLORS)], linestyle=DASHES[index % len(DASHES)])
         axes.plot(places[name], values, label=plain(name), linewidth=1.8, **style)
-    axes.set_xlabel(labels[0])
-    axes.set_ylabel(labels[1])
+    axes.set_xlabel(plain(labels[0]))
+    axes.set_ylabel(plain(labels[1]))
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
 
@@ -176,7 +181,7 @@ def embedding_chart(
         color = COLORS[index % len(COLORS)]
         axes.scatter(*own.T, s=16, color=color, marker=marker, alpha=0.75, linewidths=0)
     for kind in kinds:
-        text = plain(names[kind]) if names else f'class {kind}'
+        text = plain(names[kind]) if names and kind >= 0 else f'class {kind}'
         box = dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75)
         middle = np.median(points[labels == kind], axis=0)
         axes.text(*middle, text, fontsize=7, ha='center', va='center', bbox=box)
@@ -187,6 +192,6 @@ def embedding_chart(
     return figure
 
 
-def plain(text: str) -> str:
-    """Return text that Matplotlib does not take for a formula."""
-    return str(text).replace('$', r'\$')
+def plain(text: str, length: int = NAME_LENGTH) -> str:
+    """Return text on one line, not too long, that Matplotlib does not take for a formula."""
+    return shown(str(text), length).replace('$', r'\$')

@@ -6,6 +6,8 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
+from .charts import plain
+
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -54,7 +56,7 @@ def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> 'Figur
     for row, clip in enumerate(clips):
         axes = figure.add_subplot(grid[row, 0])
         draw_poses(axes, clip, layout, poses)
-        axes.set_title(clip.title, loc='left', fontsize=9)
+        axes.set_title(plain(clip.title, 110), loc='left', fontsize=9)
         seen = figure.add_subplot(grid[row, 1])
         values = np.concatenate([person.T for person in clip.visibility])
         seen.imshow(values, aspect='auto', cmap='Greys', vmin=0, vmax=1.3, interpolation='nearest')

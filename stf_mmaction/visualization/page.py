@@ -102,7 +102,9 @@ def write_page(
         clips=[_record(clip) for clip in clips],
     )
     with replacing(path) as partial:
-        partial.write_text(_assemble(title, data), encoding='utf-8', newline='\n')
+        # A network may be named after a file whose name is no text.
+        with partial.open('w', encoding='utf-8', errors='backslashreplace', newline='\n') as file:
+            file.write(_assemble(title, data))
 
 
 def _limb_starts(order: List[int], layout: Layout) -> List[int]:

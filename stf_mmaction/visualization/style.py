@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
 
 PICTURES = ('.png', '.svg', '.pdf')
 DPI = 150
+MAX_PIXELS = 1 << 15  # of a side; many viewers show no more
 NAME_LENGTH = 60  # characters of a clip or class that are shown
 
 
@@ -194,9 +195,25 @@ def save(figure: 'Figure', path: Path, theme: Theme) -> None:
         ValueError: If the ending is another one.
     """
     kind = check_ending(path, PICTURES)
+    check_size(figure)
     dates = {'.png': dict(Software=None), '.svg': dict(Date=None), '.pdf': dict(CreationDate=None)}
     with styled(theme), replacing(path) as partial:
         figure.savefig(partial, dpi=DPI, metadata=dates[kind])
+
+
+def check_size(figure: 'Figure', dpi: int = DPI) -> None:
+    """Raise a ValueError if a picture is too long to be shown.
+
+    Args:
+        figure (matplotlib.figure.Figure): The picture.
+        dpi (int): Pixels per inch.
+    """
+    pixels = max(figure.get_size_inches()) * dpi
+    if pixels > MAX_PIXELS:
+        raise ValueError(
+            f'the picture would be {pixels:.0f} pixels long, and {MAX_PIXELS} is the most: draw '
+            'fewer clips or classes at a time'
+        )
 
 
 def check_ending(path: Path, endings: Tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.small_runs import Kill, Stopped, run, weights
+from helpers.tiny import clips, config, model_cfg, pipeline, train, write
 from mmengine.hooks import Hook
 
 WORKERS = [
@@ -97,3 +98,25 @@ def test_attributes_are_those_of_the_data_set(tmp_path):
     dataset.pipeline = 'new'
     assert dataset.dataset.pipeline == 'new'
     assert not hasattr(dataset, '__getitems__')
+
+
+def test_deterministic_algorithms(tmp_path):
+    """An ensemble on augmented clips ends with the same weights, twice and with workers."""
+    data = write(tmp_path / 'data.pkl', clips())
+    steps = [dict(type='RandomSkeletonRotation'), dict(type='RandomJointErasing', p=1)]
+    prepare, *rest = pipeline()
+    found = []
+    for number, workers in enumerate((0, 0, 2)):
+        torch.use_deterministic_algorithms(False)
+        cfg = config(
+            data, tmp_path / str(number), model_cfg('ensemble'), steps=[prepare, *steps, *rest]
+        )
+        cfg.randomness = dict(seed=0, deterministic=True)
+        cfg.train_dataloader.num_workers = workers
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        found.append(weights(train(cfg)))
+        assert torch.are_deterministic_algorithms_enabled()
+        assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+    first, *others = found
+    for other in others:
+        assert all(value.equal(first[name]) for name, value in other.items())

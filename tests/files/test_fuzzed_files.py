@@ -1,11 +1,10 @@
 """Whatever bytes are wrong: a ValueError, soon, and the process lives.
 
-A few hundred examples per reader run with the suite. ``STF_FUZZ=100000`` runs
-as many, for each reader; what was found is kept in ``hostile.py``.
+A few hundred examples per reader run with the suite; see ``fuzzing.py`` for more. What was found
+is kept in ``hostile.py``.
 """
 
 import io
-import os
 import pickle
 import random
 import zipfile
@@ -14,14 +13,12 @@ import numpy as np
 import pytest
 import torch
 from helpers import hostile
-from hypothesis import HealthCheck, given, settings
+from helpers.fuzzing import changed, hammer
 from hypothesis import strategies as st
 
 from stf_mmaction.files.tensors import read_pickle, read_torch
 from stf_mmaction.files.tree import RefusedError
 
-EXAMPLES = int(os.environ.get('STF_FUZZ', 150))
-CODES = b''.join(bytes([code]) for code in range(256))
 PICKLED = [
     pickle.dumps(
         dict(
@@ -35,27 +32,6 @@ PICKLED = [
     )
     for protocol in (0, 2, 4, 5)
 ]
-
-
-def changed(draw, data):
-    """Data with some bytes changed, cut, doubled or put in."""
-    data = bytearray(data)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(len(data) - 1, 0)))
-        kind = draw(st.sampled_from('flip cut double code splice'.split()))
-        if kind == 'flip' and data:
-            data[at] = draw(st.integers(0, 255))
-        elif kind == 'cut':
-            del data[at : at + draw(st.integers(1, 8))]
-        elif kind == 'double':
-            part = data[at : at + draw(st.integers(1, 40))]
-            data[at:at] = part * draw(st.integers(1, 20))
-        elif kind == 'code':
-            data[at:at] = draw(st.binary(min_size=1, max_size=6))
-        else:
-            other = draw(st.integers(0, max(len(data) - 1, 0)))
-            data[at:at] = data[other : other + draw(st.integers(1, 30))]
-    return bytes(data)
 
 
 @st.composite
@@ -93,15 +69,7 @@ FUZZED = dict(
 def test_no_damage_leaves_the_error_or_the_process(name):
     read, files = FUZZED[name]
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        derandomize=EXAMPLES < 1000,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(files)
-    def reads(data):
+    def check(data):
         try:
             value = read(io.BytesIO(data), len(data))
         except RefusedError as error:
@@ -112,4 +80,4 @@ def test_no_damage_leaves_the_error_or_the_process(name):
         pickle.dumps(value)
 
     random.seed(0)
-    reads()
+    hammer(name, files, check)

@@ -9,7 +9,17 @@ import time
 import numpy as np
 import pytest
 import torch
-from helpers.hostile import CHECKPOINTS, OLDER, PICKLES, WHOLE, checkpoint, saved
+from helpers.hostile import (
+    BLANK,
+    CHECKPOINTS,
+    DTYPE,
+    LITTLE,
+    OLDER,
+    PICKLES,
+    WHOLE,
+    checkpoint,
+    saved,
+)
 from mmengine.runner import CheckpointLoader
 
 from stf_mmaction.files import read_checkpoint, safe_load
@@ -130,6 +140,24 @@ def test_data_of_any_protocol_is_read(path, protocol):
     for name in ('small', 'large', 'bools'):
         np.testing.assert_array_equal(loaded[name], value[name])
         assert loaded[name].dtype == value[name].dtype
+
+
+def test_bytes_that_are_named_often_are_kept_once(path):
+    whole = bytes(2**20)
+    path.write_bytes(pickle.dumps([whole] * 10_000))
+    loaded = safe_load(path)
+    assert loaded[0] == whole and len(set(map(id, loaded))) == 1
+
+
+def test_arrays_of_the_same_bytes_are_apart(path):
+    """And may be written to."""
+    data = b'B' + (4096).to_bytes(4, 'little') + bytes(4096)
+    start = BLANK + b'(K\x01M\x00\x04\x85'
+    one, two = (start + kind + b'\x89h\x00tb' for kind in (DTYPE + LITTLE + b'q\x01', b'h\x01'))
+    path.write_bytes(b'\x80\x04(' + data + b'q\x00' + one + two + b'l.')
+    kept, first, second = safe_load(path)
+    first += 5
+    assert kept == bytes(4096) and (second == 0).all() and (first == 5).all()
 
 
 def test_what_is_shared_stays_shared(path):

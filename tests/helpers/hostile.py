@@ -103,6 +103,27 @@ def tensor(size, stride, offset=b'K\x00', held=None):
     )
 
 
+MIB = b'B' + struct.pack('<I', 2**20) + bytes(2**20)
+TEXT_MIB = b'X' + struct.pack('<I', 2**20) + b'a' * 2**20
+A_MIB_OF_NUMBERS = b'J' + struct.pack('<i', 2**18) + b'\x85'
+
+
+def storage_data(numbers):
+    buffer = io.BytesIO()
+    torch.save(
+        torch.zeros(numbers).storage()._untyped_storage,
+        buffer,
+        _use_new_zipfile_serialization=False,
+    )
+    data = buffer.getvalue()
+    return b'B' + struct.pack('<I', len(data)) + data
+
+
+def again(first, second, each, count=20_000):
+    """Two values, named 0 and 1, and many that are made of them."""
+    return b'\x80\x04(' + first + b'q\x00' + second + b'q\x01' + each * count + b'l.'
+
+
 GOOD = pickle.dumps(dict(a=np.arange(6.0).reshape(2, 3), b=['x', 1, 2.5]))
 
 # Name: (bytes, a part of the error).
@@ -180,6 +201,59 @@ PICKLES = {
         + b'\x94'
         + b'h\x00)R' * 500_000
         + b'l.',
+        'more memory',
+    ),
+    # The same bytes, text or list made into something again and again.
+    'many_arrays_of_the_same_bytes': (
+        again(
+            MIB,
+            DTYPE + LITTLE,
+            BLANK + b'(K\x01' + A_MIB_OF_NUMBERS + b'h\x01\x89h\x00tb',
+        ),
+        'more memory',
+    ),
+    'many_bytearrays_of_the_same_bytes': (
+        again(MIB, named(b'builtins', b'bytearray'), b'h\x01h\x00\x85R'),
+        'more memory',
+    ),
+    'many_bytes_of_the_same_text': (
+        again(TEXT_MIB, named(b'_codecs', b'encode'), b'h\x01h\x00' + text(b'latin1') + b'\x86R'),
+        'more memory',
+    ),
+    'many_copies_of_a_list': (
+        again(
+            b'](' + b'K\x01' * 100_000 + b'e',
+            named(b'collections', b'deque'),
+            b'h\x01h\x00\x85R',
+        ),
+        'more memory',
+    ),
+    'many_copies_of_a_set': (
+        again(
+            b'](' + b''.join(b'M' + struct.pack('<H', i) for i in range(60_000)) + b'e',
+            named(b'builtins', b'set'),
+            b'h\x01h\x00\x85R',
+        ),
+        'more memory',
+    ),
+    'many_storages_of_the_same_bytes': (
+        again(
+            storage_data(2**18), named(b'torch.storage', b'_load_from_bytes'), b'h\x01h\x00\x85R'
+        ),
+        'more memory',
+    ),
+    'many_histories_of_the_same_numbers': (
+        again(
+            BLANK + b'(K\x01' + A_MIB_OF_NUMBERS + DTYPE + LITTLE + b'\x89' + MIB + b'tb',
+            b'}'
+            + text(b'_log_history')
+            + b'h\x00s'
+            + text(b'_count_history')
+            + b'h\x00s'
+            + text(b'max_length')
+            + b'J\x00\x00\x10\x00s',
+            named(b'mmengine.logging.history_buffer', b'HistoryBuffer') + b')\x81h\x01b',
+        ),
         'more memory',
     ),
     'memo': (b'\x80\x04N' + b'\x94' * 3_000_000 + b'.', 'more memory'),

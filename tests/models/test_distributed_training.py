@@ -24,6 +24,7 @@ from helpers.networks import (
     wake,
 )
 from mmaction.registry import MODELS
+from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 
 # The last batch of an epoch is smaller; MMEngine's sampler repeats clips so that all
@@ -56,9 +57,9 @@ for case in CASES:
     wrapped = MMDistributedDataParallel(
         net, broadcast_buffers=False, find_unused_parameters=False)
     try:
-        losses = steps(wrapped, case, rank, world)
+        losses, state = steps(wrapped, case, rank, world)
         dist.all_reduce(losses)
-        out = dict(losses=losses / world, state=net.state_dict())
+        out = dict(losses=losses / world, state=state)
     except RuntimeError as error:
         out = str(error)
     if rank == 0:
@@ -89,6 +90,11 @@ CASES = dict(
     streams=lambda: ensemble(streams=('j', 'b')),
     streams_in_warm_up=lambda: ensemble(True, streams=('j', 'b')),
     accumulation=ensemble,
+    accumulation_of_a_member=lambda: fixed(recognizer(FOCUS_LOSSES)),
+    accumulation_in_warm_up=lambda: ensemble(True),
+    # The warm-up ends after the first step.
+    average=lambda: ensemble(True),
+    average_of_a_member=lambda: fixed(recognizer(EXPLORE_LOSSES)),
 )
 
 
@@ -98,9 +104,14 @@ def network(case):
 
 
 def steps(model, case, rank=0, world=1):
-    """Train for a few steps by MMEngine's wrapper; return the loss of each."""
+    """Train for a few steps by MMEngine's wrapper.
+
+    Returns the loss of each step, and the weights with their moving average where there is one.
+    """
+    net = getattr(model, 'module', model)
+    average = ExponentialMovingAverage(net, momentum=0.2) if 'average' in case else None
     optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=0.1)
-    counts = 3 if case == 'accumulation' else 1
+    counts = 2 if 'accumulation' in case else 1  # the last batch makes a step of its own
     wrapper = OptimWrapper(optimizer, accumulative_counts=counts)
     wrapper.initialize_count_status(torch.nn.Identity(), 0, len(BATCHES))
     channels = 8 if case.startswith('streams') else 4
@@ -114,7 +125,15 @@ def steps(model, case, rank=0, world=1):
             loss = total(model(x[share], data[share], mode='loss'))
         wrapper.update_params(loss)
         losses.append(loss.detach())
-    return torch.stack(losses)
+        if case == 'average' and number == 0:
+            net.spread_leads()
+            net.set_baseline(False)
+        if average is not None:
+            average.update_parameters(net)
+    state = dict(net.state_dict())
+    if average is not None:
+        state.update({f'average.{key}': value for key, value in average.state_dict().items()})
+    return torch.stack(losses), state
 
 
 def launch(script, world, **env):
@@ -146,15 +165,16 @@ def several(request, tmp_path_factory):
 def test_weights_after_several_steps_are_those_of_one_process(case, several):
     model = network(case)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    losses = steps(model, case)
+    losses, state = steps(model, case)
     assert not isinstance(several[case], str), several[case]
     torch.testing.assert_close(several[case]['losses'], losses, rtol=1e-10, atol=1e-12)
     moved = 0
-    for name, value in model.state_dict().items():
+    assert several[case]['state'].keys() == state.keys()
+    for name, value in state.items():
         torch.testing.assert_close(
             several[case]['state'][name], value, rtol=1e-9, atol=1e-11, msg=f'{case}: {name}'
         )
-        moved += not value.equal(before[name])
+        moved += name in before and not value.equal(before[name])
     assert moved > len(before) / 4
 
 

@@ -54,6 +54,7 @@ def config(tmp_path):
     path = tmp_path / 'small.py'
     path.write_text(
         'model = dict(type="Nothing")\n'
+        'train_dataloader = test_dataloader = dict()\n'
         'optim_wrapper = dict(optimizer=dict(type="SGD"))\n'
         'randomness = dict(seed=1, deterministic=True)\n'
         'test_evaluator = dict(type="AccMetric")\n'
@@ -117,7 +118,7 @@ def test_seed_overrides_the_config_and_nothing_else(call, config):
 
 
 def test_a_config_without_randomness_gets_a_random_seed(call, config):
-    config.write_text('optim_wrapper = dict()')
+    config.write_text('model = optim_wrapper = train_dataloader = dict()')
     assert call('train.py', config).randomness == dict(seed=None)
 
 

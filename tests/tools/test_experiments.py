@@ -109,9 +109,10 @@ def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):
 
 def test_a_line_cut_by_a_kill_is_run_again(tmp_path):
     path = tmp_path / 'results.jsonl'
-    path.write_text('{"key": "a"}\n{"key": "b", "to')
+    whole = dict.fromkeys(results.LINE_KEYS, 'a')
+    path.write_text(json.dumps(whole) + '\n{"key": "b", "to')
     lines = results.Results(path, writing=True)
-    lines.add({'key': 'c'})
+    lines.add(dict(whole, key='c'))
     assert [line['key'] for line in lines.lines()] == ['a', 'c']
     with pytest.raises(ValueError, match='being written by another run'):
         results.Results(path, writing=True)

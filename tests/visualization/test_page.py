@@ -409,3 +409,13 @@ def test_a_phone_shows_all_of_it(browser, pages, name):
         visit.tab.locator('.map').first.tap()
         assert visit.tab.locator('#play').inner_text() == 'Play'  # it stops to look
         visit.drawn('.map')
+
+
+@pytest.mark.parametrize('scale', [0, 1e-30, 1e18])
+def test_clips_of_any_size_and_names_that_are_no_text(tmp_path, scale):
+    """Names of files may hold bytes that are no text; a page is UTF-8 all the same."""
+    odd = clip('\udcff' + 'x' * 300)
+    odd = odd._replace(keypoint=odd.keypoint * scale)
+    write_page(tmp_path / 'a.html', [odd], LAYOUT, ['net\udcff'], NAMES, title='Where \udcff looks')
+    text = (tmp_path / 'a.html').read_text(encoding='utf-8')
+    assert 'Where \\udcff looks' in text and 'NaN' not in text.partition('<script')[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from stf_mmaction.engine.cli import run
+from stf_mmaction.files import read_text
 from stf_mmaction.visualization.charts import check_path, line_chart, save
 
 
@@ -43,18 +44,26 @@ def read(path):
     lines = []
     epoch, last = 0.0, 0
     per_epoch = {}
-    for number, text in enumerate(path.read_text().splitlines(), 1):
+    for number, text in enumerate(read_text(path).splitlines(), 1):
         try:
             line = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError(f'{path} is no log of MMEngine: line {number} is not JSON') from None
         if not isinstance(line, dict) or 'step' not in line:
             raise ValueError(f'{path} is no log of MMEngine: line {number} has no step')
+        places = [line[key] for key in ('step', 'iter', 'epoch') if key in line]
+        if not all(type(place) is int and 0 <= place < 2**53 for place in places):
+            raise ValueError(
+                f'{path} is no log of MMEngine: step, iter and epoch of line {number} are not '
+                f'whole numbers from 0 on, but {str(places)[:80]}'
+            )
         if 'iter' in line:
-            last = int(line.get('epoch', 0))
+            last = line.get('epoch', 0)
             per_epoch[last] = max(per_epoch.get(last, 0), line['iter'])
         lines.append((line, last))
-    length = max((total / epoch for epoch, total in per_epoch.items() if epoch), default=1)
+    if not lines:
+        raise ValueError(f'{path} is an empty log: nothing was trained yet')
+    length = max((total / epoch for epoch, total in per_epoch.items() if epoch), default=0) or 1
     found = []
     for line, last in lines:
         epoch = line['iter'] / length if 'iter' in line and last else float(line['step'])
@@ -63,8 +72,12 @@ def read(path):
 
 
 def series(log, key):
-    """Return places and values of a key in a log."""
-    points = [(epoch, line[key]) for epoch, line in log if key in line]
+    """Return places and values of a key in a log; a value that is no number is left out."""
+    points = [
+        (epoch, float(line[key]))
+        for epoch, line in log
+        if isinstance(line.get(key), (int, float)) and abs(line[key]) < 1e300
+    ]
     return [list(column) for column in zip(*points)] or [[], []]
 
 

@@ -7,11 +7,14 @@ import argparse
 
 import numpy as np
 
-from stf_mmaction.engine.arguments import existing
+from stf_mmaction.datasets.class_names import as_class_names
+from stf_mmaction.engine.arguments import existing, seed
 from stf_mmaction.engine.cli import run
+from stf_mmaction.files import read_arrays
 from stf_mmaction.visualization.charts import check_path, embedding_chart, save
 
 KEYS = ('features', 'labels', 'ids')
+MAKER = 'tools/test.py --features'
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,23 +26,37 @@ def parse_args() -> argparse.Namespace:
         default='pca',
         help='principal components, or t-SNE by scikit-learn',
     )
-    parser.add_argument('--seed', type=int, default=0, help='random seed of t-SNE')
+    parser.add_argument('--seed', type=seed, default=0, help='random seed of t-SNE')
     parser.add_argument('--out', default='embedding.png', help='.png, .svg or .pdf')
     return parser.parse_args()
 
 
 def load(path):
     """Return features (N, C), labels (N,), ids (N,) and the class names, if known."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (ValueError, OSError) as error:
-        raise ValueError(f'{path} is not a file of tools/test.py --features: {error}') from None
-    missing = [key for key in KEYS if key not in arrays]
-    if missing:
-        raise ValueError(f'{path} is not a file of tools/test.py --features: it lacks {missing}')
-    names = arrays.get('classes')
-    return (*(arrays[key] for key in KEYS), None if names is None else names.tolist())
+    arrays = read_arrays(path, KEYS, MAKER)
+    features, labels, ids = (arrays[key] for key in KEYS)
+    if (
+        features.ndim != 2
+        or features.dtype.kind not in 'fiu'
+        or labels.dtype.kind not in 'iu'
+        or not features.size
+        or not labels.shape == ids.shape == features.shape[:1]
+    ):
+        raise ValueError(
+            f'{path} is not a file of {MAKER}: features of shape {features.shape} and type '
+            f'{features.dtype}, labels {labels.shape} {labels.dtype} and ids {ids.shape} do not '
+            'fit together'
+        )
+    features = features.astype(np.float64)
+    if not (abs(features) < 1e30).all():
+        raise ValueError(f'{path} has features that are not finite: test a network that is')
+    names = None if 'classes' not in arrays else as_class_names(arrays['classes'], str(path))
+    if labels.min() < -1 or names and labels.max() >= len(names):
+        raise ValueError(
+            f'{path} has labels from {labels.min()} to {labels.max()} for '
+            f'{len(names or ())} class names: test again'
+        )
+    return features, labels, ids, names
 
 
 def principal_components(features):
@@ -75,7 +92,7 @@ def main() -> None:
     features, labels, ids, names = load(args.features)
     points = principal_components(features) if args.method == 'pca' else t_sne(features, args.seed)
     rows = [
-        [clip, label, names[label] if names else '', *map(float, point)]
+        [clip, label, names[label] if names and label >= 0 else '', *map(float, point)]
         for clip, label, point in zip(ids, labels, points)
     ]
     figure = embedding_chart(points, labels, names)

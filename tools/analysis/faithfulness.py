@@ -6,9 +6,7 @@ LayerCAM (``pip install grad-cam``) and integrated gradients (``pip install capt
 """
 
 import argparse
-import json
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,10 +17,12 @@ from stf_mmaction.engine.arguments import (
     add_network_arguments,
     existing,
     positive,
+    seed,
 )
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.explainers import EXPLAINERS
 from stf_mmaction.engine.inference import build_test_dataset, load_model
+from stf_mmaction.files import check_writable, read_json
 from stf_mmaction.focus import present_persons
 from stf_mmaction.focus.faithfulness import (
     area,
@@ -72,7 +72,7 @@ def parse_args() -> argparse.Namespace:
         help='picture of the curves; two CSV files beside it hold the table and the curves',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='random seed of the noise and the random weights'
+        '--seed', type=seed, default=0, help='random seed of the noise and the random weights'
     )
     add_device_argument(parser)
     return parser.parse_args()
@@ -105,12 +105,17 @@ def load_clips(model, dataset, count):
 def acting_joints(path, num_classes, joints):
     """Return the joints that act in each class, boolean (K, V); none where it is not known."""
     target = torch.zeros(num_classes, joints, dtype=torch.bool)
-    for kind, acting in json.loads(Path(path).read_text()).items():
+    parts = read_json(path)
+    if not isinstance(parts, dict) or not all(isinstance(own, list) for own in parts.values()):
+        raise ValueError(f'{path} is not a dict of {{class: [joints that act]}}: see --help')
+    for kind, acting in parts.items():
         if not kind.isdecimal() or int(kind) >= num_classes:
-            raise ValueError(f'{path}: class {kind!r} is not a number from 0 to {num_classes - 1}')
-        wrong = [j for j in acting if j not in range(joints)]
+            raise ValueError(
+                f'{path}: class {kind!r:.80} is not a number from 0 to {num_classes - 1}'
+            )
+        wrong = [j for j in acting if type(j) is not int or j not in range(joints)]
         if wrong:
-            raise ValueError(f'{path}: joint {wrong[0]!r} is not one of 0 to {joints - 1}')
+            raise ValueError(f'{path}: joint {wrong[0]!r:.80} is not one of 0 to {joints - 1}')
         target[int(kind), acting] = True
     return target
 
@@ -210,6 +215,7 @@ def draw(curves, steps):
 def main() -> None:
     args = parse_args()
     out = check_path(args.out)
+    check_writable(out)
     cfg, whole = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     model = single(whole, args.member)
     model.check_focus()
