@@ -75,12 +75,50 @@ BODY = dict(
 FINGERS = ('thumb', 'index', 'middle', 'ring', 'little')
 
 
+# Parts of COCO-WholeBody, which lie far apart in size.
+PARTS = {
+    'body and feet': range(23),
+    'face': range(23, 91),
+    'left hand': range(91, 112),
+    'right hand': range(112, 133),
+}
+
+
 def place_joints(layout: Layout) -> np.ndarray:
-    """Return a place for each joint of a known layout, (V, 2)."""
+    """Return a place for each joint of a known layout, (V, 2).
+
+    Of COCO-WholeBody, face and hands are each in their own measure.
+    """
     joints = layout.names
     if 'thumb_tip' in joints:
         return np.array([_hand(joints, name) for name in joints])
+    if 'face0' in joints:
+        fingers = get_layout('mediapipe_hand').names
+        hand = np.array([_hand(fingers, name) for name in fingers])
+        body = [_body(name) for name in joints[:23]]
+        # Seen by a reader whom the person faces, palms forward.
+        return np.concatenate([body, _face(), hand, hand * [-1, 1]])
     return np.array([_body(name) for name in joints])
+
+
+def _face() -> np.ndarray:
+    """Return the 68 points of a face, (68, 2): jaw, brows, nose, eyes, mouth."""
+    turn = np.linspace(-np.pi, 0, 17)
+    jaw = np.stack([np.cos(turn), 1.15 * np.sin(turn)], 1)
+    brow = np.array([(-0.8, 0.42), (-0.65, 0.55), (-0.48, 0.58), (-0.32, 0.54), (-0.18, 0.46)])
+    bridge = np.array([(0, y) for y in (0.25, 0.1, -0.05, -0.2)])
+    nostrils = np.array([(-0.2, -0.34), (-0.1, -0.38), (0, -0.4), (0.1, -0.38), (0.2, -0.34)])
+    eye = np.array(
+        [(-0.7, 0.2), (-0.57, 0.28), (-0.42, 0.28), (-0.28, 0.18), (-0.42, 0.12), (-0.57, 0.12)]
+    )
+    turn = np.pi - 2 * np.pi * np.arange(12) / 12
+    outer = np.stack([0.4 * np.cos(turn), -0.68 + 0.17 * np.sin(turn)], 1)
+    turn = np.pi - 2 * np.pi * np.arange(8) / 8
+    inner = np.stack([0.25 * np.cos(turn), -0.68 + 0.07 * np.sin(turn)], 1)
+    mirror = [-1, 1]
+    left_eye = (eye * mirror)[[3, 2, 1, 0, 5, 4]]
+    parts = (jaw, brow, (brow * mirror)[::-1], bridge, nostrils, eye, left_eye, outer, inner)
+    return np.concatenate(parts)
 
 
 def _body(name: str) -> Tuple[float, float]:
@@ -102,31 +140,47 @@ def _hand(joints: Tuple[str, ...], name: str) -> Tuple[float, float]:
 
 
 def draw_layouts(path: Path) -> None:
-    """Draw every layout with the numbers of its joints."""
-    shown = [n for n in LAYOUTS if n not in ('coco_wholebody', 'nturgb+d_msg3d')]
-    figure = Figure(figsize=(12, 10), layout='constrained')
+    """Draw every layout with the numbers of its joints, but for COCO-WholeBody."""
+    shown = [name for name in LAYOUTS if name != 'coco_wholebody']
+    figure = Figure(figsize=(14, 10), layout='constrained')
     for axes, name in zip(figure.subplots(3, -(-len(shown) // 3)).flat, shown):
         layout = get_layout(name)
-        places = place_joints(layout)
-        draw_pose(axes, places, np.ones(layout.num_node, bool), layout, size=16)
-        axes.scatter(*places[layout.center], s=110, facecolors='none', edgecolors='k')
-        for joint, place in enumerate(places):
-            offset = (4, 2) if place[0] >= 0 else (-4, 2)
-            axes.annotate(
-                str(joint),
-                place,
-                offset,
-                textcoords='offset points',
-                fontsize=7,
-                ha='left' if place[0] >= 0 else 'right',
-            )
+        _draw_joints(axes, layout, range(layout.num_node))
         axes.set_title(f'{name} ({layout.num_node})', fontsize=10)
-        axes.set_aspect('equal')
-        axes.margins(0.12)
-        axes.set_axis_off()
     for axes in figure.axes[len(shown) :]:
         axes.remove()
     save(figure, path, 80)
+
+
+def draw_whole_body(path: Path) -> None:
+    """Draw the parts of COCO-WholeBody beside each other."""
+    figure = Figure(figsize=(14, 5), layout='constrained')
+    axes = figure.subplots(1, 4, width_ratios=(3, 4, 3, 3))
+    for part, (title, joints) in zip(axes, PARTS.items()):
+        _draw_joints(part, get_layout('coco_wholebody'), joints)
+        part.set_title(f'{title} ({joints[0]} to {joints[-1]})', fontsize=10)
+    save(figure, path, 80)
+
+
+def _draw_joints(axes, layout: Layout, joints: range) -> None:
+    """Draw some joints of a layout, their bones and numbers."""
+    places, shown = place_joints(layout), np.isin(np.arange(layout.num_node), joints)
+    draw_pose(axes, places, shown, layout, size=16)
+    if layout.center in joints:
+        axes.scatter(*places[layout.center], s=110, facecolors='none', edgecolors='k')
+    for joint in joints:
+        is_left = places[joint, 0] < 0
+        axes.annotate(
+            str(joint),
+            places[joint],
+            (-4, 2) if is_left else (4, 2),
+            textcoords='offset points',
+            fontsize=7,
+            ha='right' if is_left else 'left',
+        )
+    axes.set_aspect('equal')
+    axes.margins(0.12)
+    axes.set_axis_off()
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
@@ -175,8 +229,9 @@ def main() -> None:
     folder = parser.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     draw_layouts(folder / 'layouts.png')
+    draw_whole_body(folder / 'layout_coco_wholebody.png')
     draw_augmentations(folder)
-    print(f'wrote {len(AUGMENTATIONS) + 1} pictures to {folder}')
+    print(f'wrote {len(AUGMENTATIONS) + 2} pictures to {folder}')
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 import torch
 from helpers import ROOT
@@ -165,16 +166,25 @@ def test_every_augmentation_is_described_with_its_defaults():
 
 def test_pictures_are_those_that_are_drawn(tmp_path):
     draw = runpy.run_path(str(ROOT / 'docs/draw.py'), run_name='draw')
-    names = {f'augment_{name}.png' for name in draw['AUGMENTATIONS']} | {'layouts.png'}
+    names = {f'augment_{name}.png' for name in draw['AUGMENTATIONS']} | {
+        'layouts.png',
+        'layout_coco_wholebody.png',
+    }
     shown = set(re.findall(r'\(images/([\w.]+)\)', AUGMENTATION.text + LAYOUT_PAGE.text))
     assert shown == names
     kinds = {kind['type'] for kind, _ in draw['AUGMENTATIONS'].values()}
     assert kinds == set(re.findall(r'^\| `(\w+)` \| `', AUGMENTATION.text, re.M))
-    for name in LAYOUTS:
-        if name != 'coco_wholebody':  # each joint has a place
-            assert len(draw['place_joints'](LAYOUTS[name])) == LAYOUTS[name].num_node
+    for layout in LAYOUTS.values():
+        places = draw['place_joints'](layout)
+        assert places.shape == (layout.num_node, 2)
+        for left, right in layout.pairs:  # of one person, who faces the reader
+            if layout.num_node == 133 and left >= 91:
+                continue  # each hand is a picture of its own
+            np.testing.assert_allclose(places[left], places[right] * [-1, 1], atol=1e-9)
+            assert places[left, 0] > 0
     draw['draw_layouts'](tmp_path / 'layouts.png')
-    assert (tmp_path / 'layouts.png').stat().st_size > 10_000
+    draw['draw_whole_body'](tmp_path / 'whole.png')
+    assert min(path.stat().st_size for path in tmp_path.iterdir()) > 10_000
 
 
 def test_every_layout_is_listed():

@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import track_iter_progress
 
 from stf_mmaction.datasets import get_layout
+from stf_mmaction.datasets.clip_view import clip_of
 from stf_mmaction.datasets.inspection import (
     SplitSummary,
     class_table,
@@ -120,11 +121,6 @@ def num_classes_of(cfg: Config) -> Optional[int]:
     return head.get('num_classes')
 
 
-def infos_of(dataset) -> List[Dict]:
-    """Return the clips of a data set as the file has them."""
-    return [dataset.get_data_info(i) for i in range(len(dataset))]
-
-
 def print_summary(splits: Dict[str, SplitSummary], names: Optional[Sequence[str]]) -> None:
     """Print classes, persons and frames of each split."""
     rows = class_table(splits, names)
@@ -143,9 +139,10 @@ def print_summary(splits: Dict[str, SplitSummary], names: Optional[Sequence[str]
         )
 
 
-def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[int]:
+def choose(dataset, wanted: Optional[List[str]], count: int) -> List[int]:
     """Return the indices of clips by id, or of the first clip of each class."""
-    ids = [str(info['frame_dir']) for info in infos]
+    clips = [clip_of(dataset, index) for index in range(len(dataset))]
+    ids = [clip['frame_dir'] for clip, _ in clips]
     if wanted:
         unknown = [name for name in wanted if name not in ids]
         if unknown:
@@ -153,7 +150,7 @@ def choose(infos: List[Dict], wanted: Optional[List[str]], count: int) -> List[i
                 f'clip {unknown[0]} is not in the split; its first clips are {ids[:3]}'
             )
         return [ids.index(name) for name in wanted]
-    labels = [int(np.min(info['label'])) for info in infos]
+    labels = [kinds[0] for _, kinds in clips]
     return np.unique(labels, return_index=True)[1][:count].tolist()
 
 
@@ -161,10 +158,11 @@ def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequenc
     """Draw what enters the network of some clips, several times each."""
     drawn = []
     for index in indices:
-        info = dataset.get_data_info(index)
+        info, labels = clip_of(dataset, index)
         channels = info['keypoint'].shape[-1]
-        label = int(np.min(info['label']))
-        title = names[label] if names and label < len(names) else f'class {label}'
+        title = ', '.join(
+            names[label] if names and label < len(names) else f'class {label}' for label in labels
+        )
         for draw in range(draws):
             inputs = dataset[index]['inputs'][0].numpy()  # of several clips the first
             points = inputs[..., :channels]
@@ -191,13 +189,13 @@ def main() -> None:
         splits = {}
         for name, dataset in datasets.items():
             places = track_iter_progress(list(range(len(dataset))))
-            splits[name] = summarize((dataset.get_data_info(i) for i in places), layout)
+            splits[name] = summarize((clip_of(dataset, i) for i in places), layout)
         print_summary(splits, names)
         for sentence in warnings_of(splits, layout, num_classes_of(cfg)):
             print(f'warning: {sentence}')
     dataset = datasets.get(args.split, datasets[next(reversed(datasets))])
     np.random.seed(args.seed)
-    indices = choose(infos_of(dataset), args.clips, args.num_clips)
+    indices = choose(dataset, args.clips, args.num_clips)
     clips = draw_inputs(dataset, indices, args.draws, names)
     figure = draw_clips(clips, layout)
     check_size(figure, DPI)

@@ -22,11 +22,13 @@ from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
 from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
 from stf_mmaction.engine.inference import (
     build_test_dataset,
+    check_knows_focus,
     class_names_of,
     clip_to_draw,
     focus_of_classes,
     focus_of_clip,
     load_model,
+    num_classes_of,
 )
 from stf_mmaction.engine.page_clips import Network, page_clips
 from stf_mmaction.files import check_writable
@@ -188,15 +190,27 @@ def network_names(args):
     return next((column for column in names if len(set(column)) == len(sources)), ['a', 'b'])
 
 
+def load_versus(args, names):
+    """Return the second network and its test data."""
+    cfg, other = load_model(*args.versus, args.device, args.cfg_options)
+    check_knows_focus(other)
+    if num_classes_of(other) != len(names):
+        raise SystemExit(
+            f'error: --versus {args.versus[1]} knows {num_classes_of(other)} classes, the first '
+            f'network {len(names)}: compare networks for the same classes'
+        )
+    if args.explain != 'focus':
+        explain_with(other, args.explain)
+    return other, build_test_dataset(cfg)
+
+
 def write_html(args, model, dataset, names):
     """Write the page of one network, or of two."""
     models, datasets = [model], [dataset]
     if args.versus:
-        cfg, other = load_model(*args.versus, args.device, args.cfg_options)
-        if args.explain != 'focus':
-            explain_with(other, args.explain)
+        other, clips = load_versus(args, names)
         models.append(other)
-        datasets.append(build_test_dataset(cfg))
+        datasets.append(clips)
     networks = list(map(Network, network_names(args), models, datasets))
     write_page(
         args.html,
@@ -242,10 +256,7 @@ def clips_to_draw(args, model, dataset, names):
         return lambda index: compare_focus(model, dataset, index, names, args.compare)
     if not args.versus:
         return lambda index: [focus_of_clip(model, dataset, index, names)]
-    cfg, other = load_model(*args.versus, args.device, args.cfg_options)
-    if args.explain != 'focus':
-        explain_with(other, args.explain)
-    other_data = build_test_dataset(cfg)
+    other, other_data = load_versus(args, names)
     first, second = network_names(args)
     infos = (other_data.get_data_info(i) for i in range(len(other_data)))
     places = {info['frame_dir']: i for i, info in enumerate(infos)}
@@ -300,6 +311,7 @@ def main() -> None:
     args = parse_args()
     check_writable(target_of(args))
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
+    check_knows_focus(model)
     dataset = build_test_dataset(cfg)
     names = class_names_of(model, dataset, args.class_names)
     if args.explain != 'focus':

@@ -8,6 +8,7 @@ from .augment import (
     RandomSkeletonScale,
 )
 from .augment_time import RandomFrameCrop, RandomSpeed, RandomTimeWarp, ResampleFrames
+from .concat import SkeletonConcatDataset
 from .layouts import LAYOUTS, Layout, get_layout
 from .persons import SelectPersons
 from .skeleton_dataset import SkeletonDataset
@@ -27,6 +28,7 @@ __all__ = [
     'RandomTimeWarp',
     'ResampleFrames',
     'SelectPersons',
+    'SkeletonConcatDataset',
     'SkeletonDataset',
     'SkeletonStream',
     'get_layout',

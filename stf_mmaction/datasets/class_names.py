@@ -60,6 +60,11 @@ def as_class_names(value: Any, source: str) -> Names:
     return tuple(str(name) for name in value)
 
 
+def plain_name(name: str) -> str:
+    """Return a class name without case, blanks, hyphens and underscores, to compare."""
+    return ''.join(name.lower().replace('_', ' ').replace('-', ' ').split())
+
+
 def check_class_names(names: Sequence[str], num_classes: int, source: str) -> None:
     """Raise a ValueError unless there is one name per class.
 

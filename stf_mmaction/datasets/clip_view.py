@@ -1,6 +1,6 @@
 """One view of test data, however it is wrapped or stored."""
 
-from typing import Any, Dict, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
@@ -28,6 +28,32 @@ def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
     return locate_clip(dataset.dataset, index)
 
 
+def unpacking_steps(pipeline: Compose) -> List[Callable]:
+    """Return the steps at the start of a pipeline that make (M, T, V, C) of detections."""
+    kinds = [type(step).__name__ == 'DecompressPose' for step in pipeline.transforms]
+    return pipeline.transforms[: kinds.index(False)] if False in kinds else pipeline.transforms
+
+
+def clip_of(dataset: Dataset, index: int) -> Tuple[Dict, List[int]]:
+    """Return a clip of a data set, however it is wrapped or stored, and its classes.
+
+    Args:
+        dataset (Dataset): See :func:`locate_clip`.
+        index (int): Of the clip.
+
+    Returns:
+        tuple: The clip, with keypoints (M, T, V, C) and an id of text, and
+        its classes, several where a clip has several labels.
+    """
+    part, place = locate_clip(dataset, index)
+    clip = part.get_data_info(place)
+    for step in unpacking_steps(part.pipeline):
+        clip = step(clip)
+    clip['frame_dir'] = str(clip.get('frame_dir', index))
+    known = getattr(part, 'get_cat_ids', None)
+    return clip, known(place) if known else [int(clip['label'])]
+
+
 class ClipView:
     """The clips of wrapped data sets, or of detections stored frame by frame.
 
@@ -53,11 +79,8 @@ class ClipView:
                 f'the test data has {len(pipelines)} different pipelines: give all parts of a '
                 'ConcatDataset the same'
             )
-        steps = list(next(iter(pipelines.values())).transforms)
-        self._unpack = []
-        while steps and type(steps[0]).__name__ == 'DecompressPose':
-            self._unpack.append(steps.pop(0))
-        self.pipeline = Compose(steps)
+        (pipeline,) = pipelines.values()
+        self.pipeline = Compose(pipeline.transforms[len(unpacking_steps(pipeline)) :])
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -74,12 +97,7 @@ class ClipView:
 
     def get_data_info(self, index: int) -> Dict:
         """Return a clip with keypoints (M, T, V, C) and an id of text."""
-        part, place = locate_clip(self.dataset, index)
-        clip = part.get_data_info(place)
-        for step in self._unpack:
-            clip = step(clip)
-        clip['frame_dir'] = str(clip.get('frame_dir', index))
-        return clip
+        return clip_of(self.dataset, index)[0]
 
 
 def view_clips(dataset: Dataset) -> Dataset:

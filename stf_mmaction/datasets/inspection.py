@@ -43,11 +43,12 @@ class SplitSummary:
     upside_down: float = 0.0
 
 
-def summarize(clips: Iterable[Dict], layout: Layout) -> SplitSummary:
+def summarize(clips: Iterable[Tuple[Dict, List[int]]], layout: Layout) -> SplitSummary:
     """Count what clips hold.
 
     Args:
-        clips (Iterable[dict]): With ``keypoint``, ``label`` and an id.
+        clips (Iterable[tuple[dict, list[int]]]): Of :func:`clip_of`: each
+            with ``keypoint`` and an id, and its classes.
         layout (Layout): Their skeleton.
 
     Returns:
@@ -55,7 +56,7 @@ def summarize(clips: Iterable[Dict], layout: Layout) -> SplitSummary:
     """
     out = SplitSummary()
     seen_frames, all_frames, turned = np.zeros(layout.num_node), 0, []
-    for clip in clips:
+    for clip, labels in clips:
         name, keypoint = clip_id(clip), np.asarray(clip['keypoint'], np.float32)
         seen = keypoint.any(-1)
         if clip.get('keypoint_score') is not None:
@@ -64,8 +65,7 @@ def summarize(clips: Iterable[Dict], layout: Layout) -> SplitSummary:
         out.ids.add(name)
         out.lengths.append(keypoint.shape[1])
         out.persons[int(present.any(1).sum())] += 1
-        for label in np.atleast_1d(clip['label']).tolist():
-            out.labels[label] += 1
+        out.labels.update(labels)
         digest = hashlib.sha1(keypoint.tobytes()).hexdigest()
         if digest in out.hashes:
             out.suspects.setdefault(f'the same keypoints as {out.hashes[digest]}', []).append(name)

@@ -47,7 +47,7 @@ def select_persons(
         return inds[alive]
     count = np.maximum(seen.sum(2), 1)[..., None]
     center = np.where(seen[..., None], keypoint, 0).astype(float).sum(2) / count
-    chains = _link(inds[alive], center)
+    chains = join_tracks(inds[alive], center)
     motion = [_motion(chain, keypoint, seen, center) for chain in chains]
     frames = np.array([(chain >= 0).sum() for chain in chains])
     passing = frames < PASSING * frames.max()
@@ -61,12 +61,12 @@ def select_persons(
     return np.stack(kept)
 
 
-def _link(tracks: np.ndarray, center: np.ndarray) -> List[np.ndarray]:
-    """Join tracks that follow each other.
+def join_tracks(tracks: np.ndarray, center: np.ndarray) -> List[np.ndarray]:
+    """Join tracks that follow each other, each with the nearest.
 
     Args:
-        tracks (numpy.ndarray): Its number where a track is present, else -1,
-            shape (M, T).
+        tracks (numpy.ndarray): Its number, a row of ``center``, where a track
+            is present, else -1, shape (M, T).
         center (numpy.ndarray): Mean of the joints seen, shape (M, T, C).
 
     Returns:
@@ -109,15 +109,15 @@ def _motion(chain: np.ndarray, keypoint: np.ndarray, seen: np.ndarray, center: n
     return float(limbs + WHOLE * middle.std(0).mean())
 
 
-def dropped_persons(inds: np.ndarray, keypoint: np.ndarray) -> List[int]:
+def dropped_persons(inds: np.ndarray, present: np.ndarray) -> List[int]:
     """Return the tracks of a clip that no person kept shows in any frame.
 
     Args:
-        inds (numpy.ndarray): The track of each person kept in each frame, (M', T) or (M', 1).
-        keypoint (numpy.ndarray): Shape (M, T, V, C).
+        inds (numpy.ndarray): The track of each person kept, -1 where absent,
+            shape (M', T).
+        present (numpy.ndarray): Whether somebody is in a track, shape (M,).
     """
-    alive = np.flatnonzero((keypoint != 0).any((1, 2, 3)))
-    return [int(track) for track in alive if not (inds == track).any()]
+    return [int(track) for track in np.flatnonzero(present) if not (inds == track).any()]
 
 
 @TRANSFORMS.register_module()

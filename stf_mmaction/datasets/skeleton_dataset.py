@@ -18,13 +18,18 @@ from .numbers import anyone_seen, usable
 from .persons import dropped_persons, select_persons
 from .transforms import check_stream
 
+# Clips that show nobody are left out if they are no larger a share than this, else refused: then
+# something is wrong with the file.
+MAX_EMPTY = 0.05
+
 
 @DATASETS.register_module()
 class SkeletonDataset(PoseDataset):
     """Skeleton clips in MMAction2's ``PoseDataset`` format.
 
     The file is read without running code from it, and every clip is looked
-    at once, so that a bad one is named now and not in epoch 3.
+    at once, so that a bad one is named now and not in epoch 3. Few clips that
+    show nobody are left out, and named in the log.
 
     Args:
         ann_file (str): Pickle of ``dict(split=..., annotations=[...])``.
@@ -93,6 +98,7 @@ class SkeletonDataset(PoseDataset):
         # MMAction2's switch to read each clip from a file of its own, when
         # it is needed.
         if 'skeleton' not in self.data_prefix:
+            clips = self._without_empty(clips)
             self._check_keypoints(clips)
             self._tell_dropped(clips)
         self.clip_ids = frozenset(map(clip_id, clips))
@@ -177,6 +183,25 @@ class SkeletonDataset(PoseDataset):
                 )
         return None
 
+    def _without_empty(self, clips: List[Dict]) -> List[Dict]:
+        """Leave out clips in which no joint is seen, if they are few, and name them."""
+        empty = [
+            clip
+            for clip in clips
+            if not _not_an_array(clip) and not _bad_score(clip) and not anyone_seen(clip)
+        ]
+        if not empty or len(empty) > MAX_EMPTY * len(clips):
+            return clips
+        names = ', '.join(map(clip_id, empty[:5])) + ', ...' * (len(empty) > 5)
+        print_log(
+            f'{self.ann_file}: {len(empty)} of {len(clips)} clips show no joint and are left out: '
+            f'{names}',
+            logger='current',
+            level=logging.WARNING,
+        )
+        gone = set(map(id, empty))
+        return [clip for clip in clips if id(clip) not in gone]
+
     def _check_keypoints(self, clips: List[Dict], path: Optional[Path] = None) -> None:
         self._refuse(
             clips,
@@ -242,7 +267,7 @@ class SkeletonDataset(PoseDataset):
             inds = np.arange(limit)[:, None]
             if self._selects:
                 inds = select_persons(keypoint, limit, clip.get('keypoint_score'))
-            for track in dropped_persons(inds, keypoint):
+            for track in dropped_persons(inds, keypoint.any((1, 2, 3))):
                 frames = int(keypoint[track].any((1, 2)).sum())
                 dropped.setdefault(clip_id(clip), []).append(f'{track} ({frames} frames)')
         if not dropped:

@@ -23,6 +23,7 @@ from stf_mmaction.datasets.class_names import (
 )
 from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
+from stf_mmaction.datasets.persons import dropped_persons
 from stf_mmaction.visualization import FocusedClip
 
 from .config_file import merge_options, read_config, require
@@ -150,11 +151,13 @@ class Prediction(NamedTuple):
         focus (torch.Tensor): Where the model looks for that class, in [0, 1],
             shape (M, T, V) of the clip itself; zero for persons whom the
             pipeline leaves out.
+        left_out (list[int]): These persons.
     """
 
     label: int
     scores: Tensor
     focus: Tensor
+    left_out: List[int]
 
 
 class ClassFocus(NamedTuple):
@@ -165,11 +168,13 @@ class ClassFocus(NamedTuple):
         classes (torch.Tensor): The S class indices, shape (S,).
         focus (torch.Tensor): In [0, 1], shape (S, M, T, V) of the clip
             itself; zero for persons whom the pipeline leaves out.
+        left_out (list[int]): These persons.
     """
 
     scores: Tensor
     classes: Tensor
     focus: Tensor
+    left_out: List[int]
 
 
 def focus_of_classes(
@@ -195,6 +200,7 @@ def focus_of_classes(
             does not take the clip.
     """
     check_knows_focus(model)
+    present = clip['keypoint'].any((1, 2, 3))  # the pipeline may change it
     inputs, source = prepare(model, pipeline, clip)
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
@@ -210,7 +216,8 @@ def focus_of_classes(
     if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
         result = model.focus(inputs, wanted.expand(len(inputs), -1))
     focus = torch.from_numpy(source.lay(result['focus'].float().cpu().numpy()))
-    return ClassFocus(scores.float().cpu(), wanted.cpu(), focus)
+    left_out = dropped_persons(source.persons, present)
+    return ClassFocus(scores.float().cpu(), wanted.cpu(), focus, left_out)
 
 
 def prepare(model: nn.Module, pipeline: Compose, clip: Dict) -> Tuple[Tensor, Source]:
@@ -242,8 +249,8 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
     Raises:
         ValueError: As :func:`focus_of_classes`.
     """
-    scores, classes, focus = focus_of_classes(model, pipeline, clip)
-    return Prediction(int(classes[0]), scores, focus[0])
+    scores, classes, focus, left_out = focus_of_classes(model, pipeline, clip)
+    return Prediction(int(classes[0]), scores, focus[0], left_out)
 
 
 def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
@@ -282,7 +289,7 @@ def focus_of_clip(
     info = dataset.get_data_info(index)
     label = int(info['label'])
     drawn = clip_to_draw(info)
-    predicted, scores, focus = predict(model, dataset.pipeline, info)
+    predicted, scores, focus, _ = predict(model, dataset.pipeline, info)
     names = class_names or class_names_of(model, dataset)
     verdict = 'correct' if label == predicted else f'predicted {names[predicted]}'
     title = f'{drawn.title}: {names[label]} ({verdict}, p = {scores[predicted]:.2f})'

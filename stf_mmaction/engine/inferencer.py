@@ -1,15 +1,19 @@
 """From keypoints to a class and a focus, in the user's own code."""
 
+import logging
+from numbers import Integral
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import Compose
+from mmengine.logging import print_log
 
 from stf_mmaction.datasets.class_names import find_class_names, read_class_names
 from stf_mmaction.datasets.numbers import anyone_seen, usable
 
 from .inference import class_names_of, load_model, num_classes_of, predict
+from .provenance import data_sets_of
 
 
 class STFInferencer:
@@ -49,22 +53,22 @@ class STFInferencer:
         stride: Optional[int] = None,
     ) -> None:
         for name, value in (('window', window), ('stride', stride)):
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, Integral) or value < 1):
                 raise ValueError(f'{name}={value!r} must be a whole number of frames from 1 on')
         if window is None and stride is not None:
             raise ValueError(f'stride={stride} needs a window: give both in frames')
         self.window = window
         self.stride = stride or (window and max(1, window // 2))
         cfg, self.model = load_model(config, checkpoint, device)
-        dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-        while 'dataset' in dataset:  # RepeatDataset and the like
-            dataset = dataset['dataset']
+        dataset = data_sets_of(dict(test_dataloader=cfg.get('test_dataloader')))[0]
         if 'pipeline' not in dataset:
             raise ValueError(
                 'the config has no test_dataloader.dataset.'
                 'pipeline, which would prepare the keypoints'
             )
-        self.pipeline = Compose(dataset['pipeline'])
+        # Keypoints are given as DecompressPose leaves them.
+        steps = [step for step in dataset['pipeline'] if step['type'] != 'DecompressPose']
+        self.pipeline = Compose(steps)
         # What the dataset tells its pipeline.
         self.stream = dataset.get('stream', 'j')
         self.class_names = self._names(class_names, dataset.get('metainfo'))
@@ -102,16 +106,19 @@ class STFInferencer:
             dict or list[dict]: ``pred_label`` (int); ``class_name`` (str) if
             the names are known; ``pred_scores``, probabilities, shape (K,);
             ``focus`` in [0, 1] for that class, in the frames and persons
-            given, shape (M, T, V). With a ``window``, a list of these for
-            each recording, each also with ``frames``, (start, end) without
-            the end; in a window without a person ``pred_label`` is -1,
-            scores and focus are 0.
+            given, shape (M, T, V); ``left_out`` (list[int]), the persons for
+            whom the network has no place, which is logged, too. With a
+            ``window``, a list of these for each recording, each also with
+            ``frames``, (start, end) without the end; in a window without a
+            person ``pred_label`` is -1, scores and focus are 0.
 
         Raises:
             ValueError: If these are not the keypoints of the network.
         """
         if not _is_list_of_clips(keypoints):
-            return self._recording(keypoints, keypoint_score, img_shape)
+            result = self._recording(keypoints, keypoint_score, img_shape)
+            _tell_left_out([result])
+            return result
         scores = keypoint_score
         if scores is None:
             scores = [None] * len(keypoints)
@@ -128,6 +135,7 @@ class STFInferencer:
                 raise ValueError(
                     f'clip {place} of the list of {len(keypoints)}: {error}'
                 ) from error
+        _tell_left_out(results)
         return results
 
     def _recording(
@@ -140,12 +148,12 @@ class STFInferencer:
         if self.window is None:
             return self._classify(keypoints, score, img_shape)
         keypoints = _array(keypoints, 'keypoints', 4)
-        score = None if score is None else _array(score, 'keypoint_score', 3)
+        score = _scores(score, keypoints)
         results = []
         for start, end in windows(keypoints.shape[1], self.window, self.stride):
             part = keypoints[:, start:end]
-            if part.any():
-                own = None if score is None else score[:, start:end]
+            own = None if score is None else score[:, start:end]
+            if anyone_seen(dict(keypoint=part, keypoint_score=own)):
                 result = self._classify(part, own, img_shape)
             else:
                 result = self._nobody(part)
@@ -160,6 +168,7 @@ class STFInferencer:
             **named,
             pred_scores=np.zeros(num_classes_of(self.model), np.float32),
             focus=np.zeros(keypoint.shape[:3], np.float32),
+            left_out=[],
         )
 
     def _classify(
@@ -177,13 +186,7 @@ class STFInferencer:
         )
         clip['total_frames'] = clip['keypoint'].shape[1]
         if score is not None:
-            clip['keypoint_score'] = _array(score, 'keypoint_score', 3)
-            if clip['keypoint_score'].shape != clip['keypoint'].shape[:3]:
-                raise ValueError(
-                    f'keypoint_score of shape {np.shape(score)} for '
-                    f'keypoints of shape {np.shape(keypoints)}: one for each '
-                    'joint is needed'
-                )
+            clip['keypoint_score'] = _scores(score, clip['keypoint'])
         if img_shape is not None:
             clip['img_shape'] = img_shape
         if not clip['keypoint'].any():
@@ -199,6 +202,7 @@ class STFInferencer:
             out['class_name'] = self.class_names[prediction.label]
         out['pred_scores'] = prediction.scores.numpy()
         out['focus'] = prediction.focus.numpy()
+        out['left_out'] = prediction.left_out
         return out
 
 
@@ -226,6 +230,25 @@ def windows(frames: int, window: int, stride: int) -> List[Tuple[int, int]]:
     return [(start, min(start + window, frames)) for start in starts]
 
 
+def _tell_left_out(results: Sequence[Union[Dict, List[Dict]]]) -> None:
+    """Say in one line which persons the network has no place for."""
+    found = {}
+    for place, result in enumerate(results):
+        parts = result if isinstance(result, list) else [result]
+        persons = sorted({person for part in parts for person in part['left_out']})
+        if persons:
+            found[place] = ', '.join(map(str, persons))
+    if found:
+        place, persons = next(iter(found.items()))
+        which = f'{len(found)} of {len(results)} clips, the first is {place}' * (len(results) > 1)
+        print_log(
+            f'the network has no place for persons {persons}'
+            f'{f" ({which})" if which else ""}: they are left out',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
 def _is_list_of_clips(keypoints: Union[np.ndarray, Sequence]) -> bool:
     """Tell a list of clips from one clip as nested lists of numbers."""
     if not isinstance(keypoints, (list, tuple)):
@@ -236,6 +259,19 @@ def _is_list_of_clips(keypoints: Union[np.ndarray, Sequence]) -> bool:
         return np.array(keypoints).ndim not in (3, 4)
     except ValueError:  # of several lengths
         return True
+
+
+def _scores(score: Optional[np.ndarray], keypoint: np.ndarray) -> Optional[np.ndarray]:
+    """Return scores (M, T, V) that fit keypoints (M, T, V, C), if there are any."""
+    if score is None:
+        return None
+    array = _array(score, 'keypoint_score', 3)
+    if array.shape != keypoint.shape[:3]:
+        raise ValueError(
+            f'keypoint_score of shape {array.shape} for keypoints of shape {keypoint.shape}: one '
+            'for each joint is needed'
+        )
+    return array
 
 
 def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:

@@ -5,8 +5,12 @@ lists; nothing in it is run.
 """
 
 import ast
+import inspect
 from typing import Any, Dict, List, NamedTuple, Optional
 
+from mmaction.registry import TRANSFORMS
+
+from stf_mmaction.datasets.class_names import plain_name
 from stf_mmaction.datasets.layouts import get_layout
 
 # Transforms that decide what the numbers of the input mean, besides streams.
@@ -18,6 +22,8 @@ PREPARATION = {
     'ToMotion',
     'MergeSkeFeat',
 }
+# Their arguments that are compared on their own.
+COMPARED = ('type', 'layout', 'stream')
 # A network computes nonsense on another one of these; of the rest it works
 # on less than it was trained for.
 # A config has some thousand letters; Python's parser takes long for millions.
@@ -86,17 +92,21 @@ def _literal(node: ast.AST) -> Any:
     return ast.literal_eval(node)
 
 
-def seen_by_network(cfg: Dict) -> Dict[str, Any]:
+def seen_by_network(cfg: Dict) -> List[Dict[str, Any]]:
     """Return what the network of a config sees in a test.
 
     Args:
         cfg (dict or mmengine.Config): Any config of skeletons.
 
     Returns:
-        dict: ``stream``, ``layout``, ``graph``, ``preparation``, ``frames``
-        and ``persons``, as far as they can be told.
+        list[dict]: ``stream``, ``layout``, ``graph``, ``preparation``,
+        ``frames`` and ``persons``, as far as they can be told, for each part
+        of the test data.
     """
-    dataset = _dataset(cfg)
+    return [_seen(cfg, dataset) for dataset in data_sets_of(cfg)]
+
+
+def _seen(cfg: Dict, dataset: Dict) -> Dict[str, Any]:
     steps = {}
     for step in dataset.get('pipeline') or cfg.get('test_pipeline') or ():
         if isinstance(step, dict) and isinstance(step.get('type'), str):
@@ -118,7 +128,8 @@ def seen_by_network(cfg: Dict) -> Dict[str, Any]:
     if 'layout' in graph:
         out['graph'] = graph['layout']
     if steps:
-        out['preparation'] = ', '.join(sorted(PREPARATION & set(steps))) or 'none'
+        kinds = sorted(PREPARATION & set(steps))
+        out['preparation'] = ', '.join(_called(kind, steps[kind]) for kind in kinds) or 'none'
     for kind, key, name in (
         ('PadTo', 'length', 'frames'),
         ('UniformSampleFrames', 'clip_len', 'frames'),
@@ -129,14 +140,44 @@ def seen_by_network(cfg: Dict) -> Dict[str, Any]:
     return out
 
 
-def _dataset(cfg: Dict) -> Dict:
+def _called(kind: str, step: Dict) -> str:
+    """Return a transform as it is called, without its defaults."""
+    known = TRANSFORMS.get(kind)
+    defaults = inspect.signature(known).parameters if known else {}
+    arguments = [
+        f'{key}={_as_lists(value)!r}'
+        for key, value in sorted(step.items())
+        if key not in COMPARED
+        and (key not in defaults or _as_lists(defaults[key].default) != _as_lists(value))
+    ]
+    return f'{kind}({", ".join(arguments)})' if arguments else kind
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def data_sets_of(cfg: Dict) -> List[Dict]:
+    """Return the data sets of a config that RepeatDataset, ConcatDataset and the like wrap.
+
+    Args:
+        cfg (dict or mmengine.Config): Its test data is taken, else its
+            validation, else its training data.
+
+    Returns:
+        list[dict]: At least one, empty if there is none.
+    """
     for loader in ('test_dataloader', 'val_dataloader', 'train_dataloader'):
         dataset = (cfg.get(loader) or {}).get('dataset')
-        while dataset and ('dataset' in dataset or dataset.get('datasets')):
-            dataset = dataset.get('dataset') or dataset['datasets'][0]
-        if dataset:
-            return dataset
-    return {}
+        if isinstance(dataset, dict):
+            return _parts(dataset)
+    return [{}]
+
+
+def _parts(dataset: Dict) -> List[Dict]:
+    parts = dataset.get('datasets') or [dataset.get('dataset')]
+    found = [leaf for part in parts if isinstance(part, dict) for leaf in _parts(part)]
+    return found or [dataset]
 
 
 def _backbone(model: Dict) -> Dict:
@@ -158,12 +199,21 @@ def differences(trained: Dict, given: Dict) -> List[Difference]:
         trained (dict): The config in a checkpoint, of :func:`config_of`.
         given (dict or mmengine.Config): The config to use it with.
     """
-    before, now = seen_by_network(trained), seen_by_network(given)
-    return [
-        Difference(what, before[what], now[what])
-        for what in before
-        if what in now and not _same(before[what], now[what])
-    ]
+    before, now = _values(seen_by_network(trained)), _values(seen_by_network(given))
+    found = []
+    for what in before:
+        new = [v for v in now.get(what, ()) if not any(_same(old, v) for old in before[what])]
+        found += [Difference(what, before[what][0], value) for value in new[:1]]
+    return found
+
+
+def _values(parts: List[Dict[str, Any]]) -> Dict[str, List]:
+    """Return what is seen of each kind, in any part."""
+    out: Dict[str, List] = {}
+    for part in parts:
+        for what, value in part.items():
+            out.setdefault(what, []).append(value)
+    return out
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -223,7 +273,9 @@ def check_classes(trained: Dict, given: Dict, path: str, strict: bool = True) ->
         ValueError: If one class has another name.
     """
     before, now = (list(map(str, meta.get('classes') or ())) for meta in (trained, given))
-    pairs = [(k, a, b) for k, (a, b) in enumerate(zip(before, now)) if _plain(a) != _plain(b)]
+    pairs = [
+        (k, a, b) for k, (a, b) in enumerate(zip(before, now)) if plain_name(a) != plain_name(b)
+    ]
     if not pairs:
         return []
     label, old, new = pairs[0]
@@ -234,7 +286,3 @@ def check_classes(trained: Dict, given: Dict, path: str, strict: bool = True) ->
     if strict:
         raise ValueError(f'{text}: test on data with the classes that it was trained for')
     return [text]
-
-
-def _plain(name: str) -> str:
-    return ''.join(name.lower().replace('_', ' ').replace('-', ' ').split())

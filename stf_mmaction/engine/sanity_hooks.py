@@ -55,6 +55,7 @@ class SkeletonCheckHook(Hook):
         if built_loop(runner, 'val') is not None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
             self._tell_overlap(runner)
+            self._check_names(runner)
 
     def before_val(self, runner: Runner) -> None:
         """Check the validation data where nothing is trained."""
@@ -105,6 +106,13 @@ class SkeletonCheckHook(Hook):
             f'batch_size={batch}, and drop_last=True drops them; use a smaller batch_size, '
             'or drop_last=False'
         )
+
+    @staticmethod
+    def _check_names(runner: Runner) -> None:
+        """Refuse validation data whose classes have other names."""
+        data = runner.train_dataloader.dataset, runner.val_dataloader.dataset
+        train, val = (getattr(dataset, 'metainfo', None) or {} for dataset in data)
+        check_classes(train, val, _file(leaf_datasets(data[0])[0]))
 
     @staticmethod
     def _tell_overlap(runner: Runner) -> None:

@@ -87,7 +87,7 @@ def check_weights(model: nn.Module, state: State, path: str) -> None:
         if name in state and state[name].shape != value.shape:
             raise ValueError(
                 f'{path} holds {name} of shape {tuple(state[name].shape)}, '
-                f'the network has {tuple(value.shape)}: {_hint(every, state)}'
+                f'the network has {tuple(value.shape)}: {_hint(every, state, name)}'
             )
         if name in state and not state[name].isfinite().all():
             raise ValueError(
@@ -102,7 +102,7 @@ def check_weights(model: nn.Module, state: State, path: str) -> None:
         )
 
 
-def _hint(own: State, state: State) -> str:
+def _hint(own: State, state: State, name: str = '') -> str:
     members = list(dict.fromkeys(n.split('.')[1] for n in state if n.startswith('members.')))
     if members and not any(name.startswith('members.') for name in own):
         return f'it is of an ensemble with the members {members}, the config of one network; {HINT}'
@@ -110,6 +110,11 @@ def _hint(own: State, state: State) -> str:
         return (
             f'it is for {_classes(state)} classes, the config for {_classes(own)}; {HINT}, or '
             'load_from it in a training, which takes a new head'
+        )
+    if '.data_bn.' in name:
+        return (
+            'there is one for each person, joint and channel; set num_person, layout and '
+            'in_channels of the backbone as in the config it was trained with'
         )
     return f'{HINT}, or convert_msg3d_state_dict for published weights'
 

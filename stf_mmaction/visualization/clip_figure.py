@@ -6,7 +6,7 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
-from .charts import plain
+from .style import shown, styled, theme_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.axes import Axes
@@ -46,17 +46,22 @@ def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> 'Figur
     Raises:
         ValueError: If there is no clip.
     """
+    if not clips:
+        raise ValueError('there is no clip to draw: choose at least one')
+    with styled(theme_of('light'), [clip.title for clip in clips]):
+        return _draw_clips(clips, layout, poses)
+
+
+def _draw_clips(clips: List[DrawnClip], layout: Layout, poses: int) -> 'Figure':
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    if not clips:
-        raise ValueError('there is no clip to draw: choose at least one')
     figure = Figure(figsize=(12, 0.3 + 2.1 * len(clips)), layout='constrained')
     grid = figure.add_gridspec(len(clips), 2, width_ratios=(5, 1))
     for row, clip in enumerate(clips):
         axes = figure.add_subplot(grid[row, 0])
         draw_poses(axes, clip, layout, poses)
-        axes.set_title(plain(clip.title, 110), loc='left', fontsize=9)
+        axes.set_title(shown(clip.title, 110), loc='left', fontsize=9)
         seen = figure.add_subplot(grid[row, 1])
         values = np.concatenate([person.T for person in clip.visibility])
         seen.imshow(values, aspect='auto', cmap='Greys', vmin=0, vmax=1.3, interpolation='nearest')

@@ -17,13 +17,17 @@ def clip(name, label=0, frames=6, persons=1, channels=3, seed=None):
     return dict(frame_dir=name, label=label, keypoint=keypoint.astype(np.float32))
 
 
+def with_classes(clips):
+    return [(clip, [clip['label']]) for clip in clips]
+
+
 def test_counts():
     clips = [clip('a', 0, 4), clip('b', 1, 9, persons=2), clip('c', 1, 5)]
     clips[1]['keypoint'][1, 3:] = 0  # leaves
     clips[1]['keypoint'][0, :, 4] = 0  # never seen
     clips[2]['keypoint_score'] = np.ones((1, 5, 5))
     clips[2]['keypoint_score'][0, :2, 3] = 0
-    out = summarize(clips, LAYOUT)
+    out = summarize(with_classes(clips), LAYOUT)
     assert out.labels == {0: 1, 1: 2} and out.persons == {1: 2, 2: 1}
     assert out.lengths == [4, 9, 5] and out.ids == {'a', 'b', 'c'}
     # 4 + 9 + 3 + 5 frames of persons
@@ -41,7 +45,7 @@ def spoil(**changes):
     }
     for change in changes.values():
         change(splits)
-    out = {name: summarize(clips, LAYOUT) for name, clips in splits.items()}
+    out = {name: summarize(with_classes(clips), LAYOUT) for name, clips in splits.items()}
     return warnings_of(out, LAYOUT, 2)
 
 

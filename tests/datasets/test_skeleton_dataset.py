@@ -117,6 +117,38 @@ def test_bad_clips_are_named_before_training(data, tmp_path, change, match):
         build(data, tmp_path)
 
 
+@pytest.mark.parametrize(
+    'empty', [dict(zero=True), dict(frames=0), dict(score=0)], ids=['zeros', 'no frame', 'unseen']
+)
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_few_clips_that_show_nobody_are_left_out_and_named(tmp_path, monkeypatch, empty, split):
+    """One clip of Penn Action shows no joint: its 1,257 others can be used."""
+    said = []
+    monkeypatch.setattr(
+        'stf_mmaction.datasets.skeleton_dataset.print_log', lambda text, **_: said.append(text)
+    )
+    clips = []
+    for i in range(40):
+        keypoint = np.ones((1, empty.get('frames', 4) if i == 7 else 4, 5, 3))
+        score = np.ones(keypoint.shape[:3])
+        if i == 7:
+            keypoint, score = keypoint * (not empty.get('zero')), score * empty.get('score', 1)
+        clips.append(dict(frame_dir=f'c{i}', label=0, keypoint=keypoint, keypoint_score=score))
+    names = [clip['frame_dir'] for clip in clips]
+    data = dict(annotations=clips, split={split: names})
+    kept = build(data, tmp_path, split)
+    assert [kept.get_data_info(i)['frame_dir'] for i in range(39)] == names[:7] + names[8:]
+    assert len(said) == 1 and '1 of 40 clips show no joint and are left out: c7' in said[0]
+    assert kept.clip_ids == set(names) - {'c7'}
+    # More than a few are no accident, but a fault of the file.
+    clips[9].update(keypoint=np.zeros((1, 4, 5, 3)))
+    clips[11].update(keypoint=np.zeros((1, 4, 5, 3)))
+    with pytest.raises(
+        ValueError, match=r'3 of 40 clips|2 of 40 clips|1 of 40 clips have no frame'
+    ):
+        build(data, tmp_path, split)
+
+
 @pytest.mark.parametrize('kind', ['mmaction.PadTo', PadTo])
 def test_checks_know_a_transform_by_scope_and_class(data, tmp_path, kind):
     with pytest.raises(ValueError, match='more frames than the 5 of PadTo'):

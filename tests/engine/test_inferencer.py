@@ -367,7 +367,85 @@ def test_windows_of_a_recording(plain):
     assert [result['frames'] for result in empty[1]] == [(0, 5)]
 
 
-@pytest.mark.parametrize('given', [dict(window=0), dict(window=4, stride=0), dict(window=2.5)])
+def said_by(monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'stf_mmaction.engine.inferencer.print_log', lambda text, **_: said.append(text)
+    )
+    return said
+
+
+def test_persons_without_a_place_are_named(plain, monkeypatch):
+    """The one who is in the file first only passes by; two parts of a track are one person."""
+    said = said_by(monkeypatch)
+    cfg, clips = plain
+    crowd = np.concatenate([clips[0], clips[1], clips[2], clips[2]])
+    crowd[0, 2:] = 0
+    crowd[2, 5:] = crowd[3, :5] = 0
+    assert STFInferencer(cfg)(crowd)['left_out'] == [1, 2, 3]  # the first of the file is kept
+    cfg = Config(cfg.to_dict())
+    cfg.test_dataloader.dataset.pipeline.insert(0, dict(type='SelectPersons', num_person=1))
+    inferencer = STFInferencer(cfg)
+    result = inferencer(crowd)
+    kept = sorted(set(range(4)) - set(result['left_out']))
+    assert 0 in result['left_out'] and kept in ([1], [2, 3])
+    assert [person for person in range(4) if result['focus'][person].any()] == kept
+    inferencer([clips[0], crowd, clips[1]])
+    names = ', '.join(map(str, result['left_out']))
+    assert said[1:] == [
+        f'the network has no place for persons {names}: they are left out',
+        f'the network has no place for persons {names} (1 of 3 clips, the first is 1): '
+        'they are left out',
+    ]
+    crowd[1:, 4:] = 0
+    inferencer.window = inferencer.stride = 4
+    assert [part['left_out'] for part in inferencer(crowd)] == [result['left_out'][:3], []]
+    assert len(said) == 4
+
+
+def test_windows_in_which_nobody_is_seen_or_of_one_frame(plain):
+    cfg = Config(plain[0].to_dict())
+    inferencer = STFInferencer(cfg, window=np.int64(4), stride=np.int64(4))
+    points = plain[1][0]
+    score = np.ones(points.shape[:3])
+    score[:, :4] = 0
+    first, second = inferencer(points, score)
+    assert (first['pred_label'], first['frames']) == (-1, (0, 4)) and not first['pred_scores'].any()
+    assert second['pred_label'] >= 0 and second['frames'] == (4, 8)
+    with pytest.raises(ValueError, match='keypoint_score of shape .* one for each joint'):
+        inferencer(points, score[..., :3])
+    (single,) = inferencer(points[:, :1])
+    assert single['frames'] == (0, 1) and single['focus'].shape == (1, 1, 5)
+    inferencer.window = inferencer.stride = 1
+    assert len(inferencer(points)) == 8
+    inferencer.window = inferencer.stride = 100
+    (whole,) = inferencer(points)
+    assert whole['frames'] == (0, 8)
+
+
+def test_wrapped_test_data_and_detections(plain):
+    """The pipeline is found in any wrapper; keypoints are given unpacked."""
+    cfg, clips = plain
+    torch.manual_seed(0)
+    wanted = STFInferencer(cfg)(clips[0])
+    one = cfg.to_dict()['test_dataloader']['dataset']
+    for dataset in (
+        dict(type='ConcatDataset', datasets=[one, one]),
+        dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[one])),
+        dict(one, pipeline=[dict(type='DecompressPose', squeeze=True), *one['pipeline']]),
+    ):
+        torch.manual_seed(0)
+        other = Config(cfg.to_dict())
+        other.test_dataloader['dataset'] = dataset
+        found = STFInferencer(other)(clips[0])
+        np.testing.assert_array_equal(found['pred_scores'], wanted['pred_scores'])
+
+
+@pytest.mark.parametrize(
+    'given',
+    [dict(window=0), dict(window=4, stride=0), dict(window=2.5), dict(window=4, stride=-1)]
+    + [dict(window='8')],
+)
 def test_windows_that_are_none(plain, given):
     with pytest.raises(ValueError, match='must be a whole number of frames'):
         STFInferencer(plain[0], **given)

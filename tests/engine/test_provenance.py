@@ -61,6 +61,10 @@ OTHER_GRAPH = dict(num_node=17, inward=[(i, 0) for i in range(1, 17)], center=0)
             lambda c, d, s: s.__setitem__(0, dict(type='PreNormalize3D')),
             "the preparation 'PrepareSkeleton', the config gives it 'PreNormalize3D'",
         ),
+        (
+            lambda c, d, s: s.insert(0, dict(type='PreNormalize3D', align_spine=False)),
+            r'the config gives it .PreNormalize3D\(align_spine=False\), PrepareSkeleton.',
+        ),
         (lambda c, d, s: s.pop(0), "the preparation 'PrepareSkeleton', the config gives it 'none'"),
     ],
 )
@@ -92,6 +96,37 @@ def test_what_makes_nonsense_is_refused_in_a_test(change, match):
 def test_the_same_in_other_words(change):
     assert differences(config_of(checkpoint(OURS)), changed(change)) == []
     assert differences(config_of(checkpoint(changed(change))), OURS) == []
+
+
+def test_every_part_of_the_test_data_counts():
+    def parts(*streams):
+        def change(cfg, data, steps):
+            kept = [dict(data, stream=stream) for stream in streams]
+            cfg['test_dataloader'] = dict(dataset=dict(type='C', datasets=kept))
+
+        return changed(change)
+
+    with pytest.raises(ValueError, match="the stream 'j', the config gives it 'b'"):
+        check_provenance(checkpoint(OURS), parts('j', 'j', 'b'), 'one.pth')
+    assert differences(parts('j', 'b'), parts('b', 'j')) == []
+
+
+@pytest.mark.parametrize(
+    'one,other,same',
+    [
+        (dict(), dict(align_spine=True, zaxis=(0, 1)), True),
+        (dict(zaxis=[0, 1]), dict(), True),
+        (dict(), dict(align_spine=False), False),
+        (dict(xaxis=[8, 4]), dict(xaxis=[4, 8]), False),
+    ],
+)
+def test_arguments_of_the_preparation_count(one, other, same):
+    def prepare(options):
+        step = dict(type='PreNormalize3D', **options)
+        return changed(lambda c, d, s: s.__setitem__(0, step))
+
+    found = differences(config_of(checkpoint(prepare(one))), Config(prepare(other)))
+    assert [difference.what for difference in found] == ([] if same else ['preparation'])
 
 
 def test_a_layout_by_name_and_as_a_dict():
