@@ -2,11 +2,14 @@
 
 import contextlib
 import io
+import pickle
+import re
 import runpy
 from unittest import mock
 
 import numpy as np
 import pytest
+import tiny
 from data_tools import ROOT
 from helpers.clips import LAYOUT
 from PIL import Image
@@ -89,3 +92,68 @@ def test_clips_of_two_persons_some_joints_missing():
     np.testing.assert_array_equal(heat.images[0].get_array(), np.concatenate([s.T for s in seen]))
     with pytest.raises(ValueError, match='no clip to draw'):
         draw_clips([], layout)
+
+
+def browse_config(cfg, folder, monkeypatch, capsys, *words):
+    """Run the tool on a config of tests/tiny.py; return what it prints."""
+    cfg.dump(folder / 'config.py')
+    argv = ['browse_dataset.py', str(folder / 'config.py'), '--out', str(folder / 'b.png')]
+    monkeypatch.setattr('sys.argv', [*argv, '--num-clips', '2', '--draws', '1', *words])
+    runpy.run_path(str(ROOT / 'tools/browse_dataset.py'), run_name='__main__')
+    assert Image.open(folder / 'b.png').size[1] > 100
+    return capsys.readouterr().out
+
+
+def test_wrapped_data_sets_with_any_class_names(tmp_path, monkeypatch, capsys):
+    """Parts may prepare their clips in different ways; a copy in the other split is named."""
+    names = ['\u6325\u624b', '$\\frac{$', 'stand up']
+    clips = tiny.clips()
+    clips[6]['keypoint'] = clips[1]['keypoint']
+    one = tiny.write(tmp_path / 'one.pkl', clips, classes=names)
+    numbered = [dict(clip, frame_dir=i) for i, clip in enumerate(tiny.clips(seed=1))]
+    two = tiny.write(tmp_path / 'two.pkl', numbered)
+    cfg = tiny.config(one, tmp_path, tiny.model_cfg())
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        own = loader.dataset.to_dict()
+        other = dict(own, ann_file=str(two), pipeline=tiny.pipeline(frames=9))
+        repeated = dict(type='RepeatDataset', times=2, dataset=other)
+        loader['dataset'] = dict(type='ConcatDataset', datasets=[own, repeated])
+    cfg.test_dataloader = cfg.val_dataloader
+    out = browse_config(cfg, tmp_path, monkeypatch, capsys, '--clips', 'clip2', '3')
+    assert 'train: 12 clips of 3 classes' in out and names[0] in out
+    assert 'warning: 1 clips of val have the keypoints of a clip of train: clip6' in out
+
+
+def test_clips_of_several_labels(tmp_path, monkeypatch, capsys):
+    clips = tiny.clips()
+    for i, clip in enumerate(clips):
+        clip['label'] = [i % 3, (i + 1) % 3]
+    data = tiny.write(tmp_path / 'clips.pkl', clips, classes=list(tiny.NAMES))
+    cfg = tiny.config(data, tmp_path, tiny.model_cfg())
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].dataset.update(multi_class=True, num_classes=3)
+    out = browse_config(cfg, tmp_path, monkeypatch, capsys)
+    # Clips 0 to 3 have the labels 01, 12, 02, 01; clips 4 to 7 12, 02, 01, 12.
+    assert re.findall(r'^(wave|kick|stand up) +(\d) +(\d)$', out, re.M) == [
+        ('wave', '3', '2'),
+        ('kick', '3', '3'),
+        ('stand up', '2', '3'),
+    ]
+
+
+def test_detections_that_are_stored_frame_by_frame(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    annotations = []
+    for i in range(4):
+        joints = np.concatenate([rng.uniform(1, 90, (12, 5, 2)), np.ones((12, 5, 1))], -1)
+        frames = np.repeat(np.arange(6), 2)
+        packed = dict(keypoint=joints.astype(np.float16), frame_inds=frames)
+        (tmp_path / f'clip{i}.pkl').write_bytes(pickle.dumps(packed))
+        annotations.append(dict(frame_dir=f'clip{i}', label=i % 2, total_frames=6))
+    data = tiny.write(tmp_path / 'clips.pkl', annotations)
+    steps = [dict(type='DecompressPose', squeeze=True), *tiny.pipeline(persons=2)]
+    cfg = tiny.config(data, tmp_path, tiny.model_cfg(channels=3, persons=2), steps=steps)
+    for name in ('train', 'val', 'test'):
+        cfg[f'{name}_dataloader'].dataset.data_prefix = dict(skeleton=str(tmp_path))
+    out = browse_config(cfg, tmp_path, monkeypatch, capsys)
+    assert 'train: 2 clips of 2 classes; frames 6 to 6, median 6; persons: 2 in 2 clips' in out
