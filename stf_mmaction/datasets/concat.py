@@ -32,10 +32,9 @@ class SkeletonConcatDataset(ConcatDataset):
         lazy_init: bool = False,
         ignore_keys: Union[str, Sequence[str]] = (),
     ) -> None:
-        parts = [DATASETS.build(part) if isinstance(part, dict) else part for part in datasets]
         keys = [ignore_keys] if isinstance(ignore_keys, str) else list(ignore_keys or ())
-        names = () if 'classes' in keys else _agreed_names(parts)
-        super().__init__(parts, lazy_init, [*keys, 'classes'])
+        super().__init__(datasets, lazy_init, [*keys, 'classes'])
+        names = () if 'classes' in keys else _agreed_names(self.datasets)
         if names:
             self._metainfo = dict(self._metainfo, classes=names)
 

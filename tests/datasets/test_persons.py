@@ -133,7 +133,7 @@ def test_the_data_set_says_who_is_left_out(tmp_path, caplog, select, monkeypatch
     assert ('put dict' in text) == (not select)
     shown = dataset[1]['inputs'][0, 0, :, :, 3]
     assert int((shown != 0).any(1).sum()) == (FRAMES if select else 5)
-    assert dropped_persons(np.array([[0]]), annotations[0]['keypoint']) == []
+    assert dropped_persons(np.array([[0, -1]]), np.array([True, True, False, True])) == [1, 3]
 
 
 def test_it_is_registered():

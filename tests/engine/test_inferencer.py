@@ -399,7 +399,8 @@ def test_persons_without_a_place_are_named(plain, monkeypatch):
     ]
     crowd[1:, 4:] = 0
     inferencer.window = inferencer.stride = 4
-    assert [part['left_out'] for part in inferencer(crowd)] == [result['left_out'][:3], []]
+    expected = [person for person in result['left_out'] if person < 3]  # 3 comes later
+    assert [part['left_out'] for part in inferencer(crowd)] == [expected, []]
     assert len(said) == 4
 
 
