@@ -1,8 +1,11 @@
 """The clips of a data set, and the files that hold them."""
 
+import math
 import os
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Sequence, Tuple
+
+import numpy as np
 
 from stf_mmaction.files import check_regular
 
@@ -10,8 +13,14 @@ NOBODY = 'nobody is in it'
 UNSEEN = 'all its scores are 0: no joint counts as seen'
 # Frames for each one that is listed, and those that a short clip may have.
 MAX_SPAN, FREE_SPAN = 10, 1000
+# Frames may be numbered in steps: every fifth of a video, or in milliseconds.
+MIN_STEPS, MAX_STEP = 4, 1000
 
 Skipped = List[Tuple[str, str]]
+
+
+class Unusable(ValueError):
+    """A whole file of which no clip can be made: its text is the reason."""
 
 
 class Clip(NamedTuple):
@@ -81,22 +90,31 @@ def printable(name: str) -> str:
     return name.encode('utf-8', 'backslashreplace').decode()
 
 
-def check_frames(first: int, last: int, listed: int) -> None:
-    """Refuse numbers of frames that were not counted one by one.
+def place_frames(numbers: Sequence[int]) -> Tuple[np.ndarray, int]:
+    """Return the place of each frame in its clip, from 0 on.
 
-    The frames between those that are listed are empty: time stamps would
-    fill the memory with them.
+    Frames between those that are listed are empty. Where all numbers are
+    multiples of a step apart, such as those of every fifth frame of a video,
+    they count in steps.
 
     Args:
-        first (int): The smallest number.
-        last (int): The largest number.
-        listed (int): How many different ones there are.
+        numbers (Sequence[int]): Of the frames that are listed, at least one.
+            They may repeat.
+
+    Returns:
+        tuple: Places (n,), and the number of frames of the clip.
 
     Raises:
-        ValueError: If most frames would be empty.
+        ValueError: If most frames would be empty, as between time stamps.
     """
-    if last - first >= MAX_SPAN * listed + FREE_SPAN:
+    first, last, listed = int(min(numbers)), int(max(numbers)), len(set(map(int, numbers)))
+    offsets = [int(number) - first for number in numbers]
+    step = math.gcd(*offsets)
+    if not (1 < step <= MAX_STEP and listed > MIN_STEPS):
+        step = 1
+    if (last - first) // step >= MAX_SPAN * listed + FREE_SPAN:
         raise ValueError(
             f'its frames go from {first} to {last}, but it lists only {listed}: '
             'number them one by one, not by time'
         )
+    return np.array(offsets) // step, (last - first) // step + 1

@@ -30,7 +30,7 @@ from mmengine.utils import ProgressBar
 from stf_mmaction.datasets.numbers import anyone_seen
 from stf_mmaction.files import replacing, safe_load
 
-from .clips import NOBODY, UNSEEN, Clip, Skipped, printable
+from .clips import NOBODY, UNSEEN, Clip, Skipped, Unusable, printable
 
 
 def convert(
@@ -51,8 +51,9 @@ def convert(
     Args:
         clips (list[Clip]): In the order of the pickle.
         read (callable): Gives ``keypoint`` (M, T, V, C) and, if there are
-            any, ``keypoint_score`` (M, T, V) of a clip. It is called in
-            other processes; what it raises says why the clip is skipped.
+            any, ``keypoint_score`` (M, T, V) of a clip, and ``left_out`` if
+            it has more persons. It is called in other processes; what it
+            raises says why the clip is skipped.
         out (Path): The pickle to write.
         workers (int): Number of processes.
         skipped (list[tuple[str, str]]): Names of clips that were left out
@@ -136,6 +137,7 @@ def _write(kept: List[Tuple[Clip, Dict]], out: Path, classes: Optional[Sequence[
     for clip, _ in kept:
         for name in clip.splits:
             split.setdefault(name, []).append(clip.frame_dir)
+    crowded = [clip.frame_dir for clip, annotation in kept if annotation.pop('left_out', 0)]
     data: Dict[str, Any] = dict(split=split, annotations=[annotation for _, annotation in kept])
     if classes is not None:
         data['classes'] = list(classes)
@@ -143,7 +145,11 @@ def _write(kept: List[Tuple[Clip, Dict]], out: Path, classes: Optional[Sequence[
         names.write_text(''.join(f'{printable(name)}\n' for name in classes), encoding='utf-8')
     _dump(data, out)
     sizes = ', '.join(f'{name} {len(ids)}' for name, ids in split.items())
-    return f'{len(kept)} clips ({sizes})' + (f', {len(classes)} class names' if classes else '')
+    summary = f'{len(kept)} clips ({sizes})' + (f', {len(classes)} class names' if classes else '')
+    if crowded:
+        names = printable(', '.join(crowded[:3])) + ', ...' * (len(crowded) > 3)
+        summary += f'\n  {len(crowded)} have more persons than --persons, who are left out: {names}'
+    return summary
 
 
 def _lock(log: TextIO, out: Path) -> None:
@@ -197,6 +203,8 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
         arrays = read(clip)
     except OSError as error:
         return f'it cannot be read: {error}'
+    except Unusable as error:
+        return str(error)
     except ValueError as error:
         return f'malformed: {_line(error)}'
     except Exception as error:  # A damaged file raises anything at all.

@@ -12,7 +12,7 @@ import numpy as np
 
 from stf_mmaction.files import check_arrays, read_text
 
-from .clips import Clip, check_frames
+from .clips import Clip, place_frames
 from .labels import columns_of, delimiter_of
 
 ENDINGS = ('.csv', '.npz', '.npy')
@@ -62,10 +62,9 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
             f'it has joints {joint.min()} to {joint.max()}, '
             f'but --joints {joints} are 0 to {joints - 1}'
         )
-    check_frames(frame.min(), frame.max(), len(np.unique(frame)))
-    frame = frame - frame.min()
+    frame, num_frames = place_frames(frame)
     ids, person = np.unique(person, return_inverse=True)
-    shape = (len(ids), int(frame.max()) + 1, joints)
+    shape = (len(ids), num_frames, joints)
     if math.prod(shape) > MAX_JOINTS:
         raise ValueError(f'it has {shape[0]} persons and {shape[1]} frames')
     place = np.ravel_multi_index((person, frame, joint), shape)

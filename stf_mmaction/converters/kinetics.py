@@ -18,7 +18,7 @@ import numpy as np
 
 from stf_mmaction.files import read_json
 
-from .clips import NOBODY, UNSEEN, Clip, Skipped, check_frames, find_files
+from .clips import NOBODY, UNSEEN, Clip, Skipped, Unusable, find_files, place_frames
 
 NUM_JOINTS, NUM_PERSONS = 18, 2
 MAX_VALUE = 2
@@ -46,15 +46,14 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
         )
     index = np.array([frame['frame_index'] for frame in data['data']], int)
     if not len(index):
-        index = np.zeros(1, int)
-    check_frames(index.min(), index.max(), len(np.unique(index)))
-    num_frames = np.ptp(index) + 1
+        raise Unusable(NOBODY)
+    index, num_frames = place_frames(index)
     persons = [
         (at, person) for at, frame in zip(index, data['data']) for person in frame['skeleton']
     ]
     values = np.zeros((NUM_PERSONS, num_frames, NUM_JOINTS, 3), np.float16)
     if persons:
-        at = np.array([at for at, _ in persons]) - index.min()
+        at = np.array([at for at, _ in persons])
         joints = _joints([person for _, person in persons])
         order = np.lexsort((-joints[..., 2].sum(1), at))
         at, joints = at[order], joints[order]
@@ -81,7 +80,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
     if not (abs(joints) < MAX_VALUE).all():
         raise ValueError('it has an x, y or score that is not from 0 to 1')
     if pose.any() and not (score > 0).any():
-        raise ValueError(UNSEEN)
+        raise Unusable(UNSEEN)
     joints[score <= 0] = 0
     return joints
 

@@ -42,19 +42,19 @@ def add_persons_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def by_stem(source: Path, files: Sequence[Path]) -> Files:
-    """Return files by their path below a folder, without the ending."""
+def by_stem(source: Path, files: Sequence[Path]) -> Tuple[Files, Skipped]:
+    """Return files by their path below a folder, without the ending; none is left out."""
     named: Files = {}
     for file in files:
         named.setdefault(file.relative_to(source).with_suffix('').as_posix(), []).append(file)
-    return named
+    return named, []
 
 
 def find_labelled(
     args: argparse.Namespace,
     endings: Sequence[str],
     aliases: Sequence[str] = (),
-    group: Callable[[Path, Sequence[Path]], Files] = by_stem,
+    group: Callable[[Path, Sequence[Path]], Tuple[Files, Skipped]] = by_stem,
 ) -> Tuple[List[Clip], Skipped, Optional[Sequence[str]]]:
     """Find the clips that a table labels.
 
@@ -63,7 +63,8 @@ def find_labelled(
         endings (Sequence[str]): Of the files to read, in any case.
         aliases (Sequence[str]): Endings that the table may give a clip besides these, as that of
             the video. Defaults to ().
-        group (callable): Names the clip of each file. Defaults to :func:`by_stem`.
+        group (callable): Names the clip of each file, or says why it is left out. Defaults to
+            :func:`by_stem`.
 
     Returns:
         tuple: Clips with a file and a label, the others with the reason, and the names of the
@@ -75,14 +76,14 @@ def find_labelled(
     table = Path(args.labels)
     labels = read_labels(table)
     found, unread = find_files(args.source, lambda name: name.lower().endswith(tuple(endings)))
-    files = group(args.source, [file for file in found if not file.samefile(table)])
+    files, unnamed = group(args.source, [file for file in found if not file.samefile(table)])
     if not files:
         raise SystemExit(
             f'error: {args.source} holds no {_either(endings)} file: put one for each clip into it'
         )
     missing = f'no {_either(endings)} file in {args.source}'
     clips, skipped = match_labels(files, labels, table, (*endings, *aliases), missing)
-    return clips, unread + skipped, labels.classes
+    return clips, unread + unnamed + skipped, labels.classes
 
 
 def _either(words: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from stf_mmaction.datasets.layouts import MAX_JOINTS
 from stf_mmaction.files import read_json
 
-from .clips import Clip, check_frames
+from .clips import Clip, place_frames
 from .tracking import persons_over_time
 
 
@@ -27,7 +27,7 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
         ValueError: If this is not such a file.
     """
     frames = _frames(read_json(clip.source))
-    values = [[_person(one) for one in instances] for instances in frames]
+    values = [[_person(one, t) for one in instances] for t, instances in enumerate(frames)]
     shapes = {one.shape for instances in values for one in instances}
     if len(shapes) > 1:
         raise ValueError(f'its persons differ in joints or coordinates: {sorted(shapes)}')
@@ -47,26 +47,31 @@ def _frames(data: Any) -> List[List[Dict]]:
     index = [frame.get('frame_id', place) for place, frame in enumerate(data)]
     if not all(isinstance(i, int) for i in index) or len(set(index)) < len(index):
         raise ValueError('frame_id is not a different whole number for each frame')
-    first = min(index, default=0)
-    check_frames(first, max(index, default=0), len(index))
-    frames: List[List[Dict]] = [[] for _ in range(max(index, default=0) - first + 1)]
-    for i, frame in zip(index, data):
+    if not index:
+        return [[]]
+    places, num_frames = place_frames(index)
+    frames: List[List[Dict]] = [[] for _ in range(num_frames)]
+    for i, place, frame in zip(index, places, data):
         if not isinstance(frame['instances'], list):
             raise ValueError(f"'instances' of frame {i} is not a list")
-        frames[i - first] = frame['instances']
+        frames[place] = frame['instances']
     return frames
 
 
-def _person(instance: Any) -> np.ndarray:
-    """Return the joints and score, (V, 3 or 4)."""
+def _person(instance: Any, place: int) -> np.ndarray:
+    """Return the joints and score of a person in a frame, (V, 3 or 4)."""
     try:
         joints = np.array(instance['keypoints'], float)
         score = np.array(instance['keypoint_scores'], float)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise ValueError("an instance lacks 'keypoints' and 'keypoint_scores'") from None
+        raise ValueError(
+            f"an instance of frame {place + 1} lacks 'keypoints' or 'keypoint_scores', or has "
+            'something else than numbers there'
+        ) from None
     if joints.ndim != 2 or joints.shape[1] not in (2, 3) or score.shape != joints.shape[:1]:
         raise ValueError(
-            f'an instance has keypoints of shape {joints.shape} and scores of shape {score.shape}'
+            f'an instance of frame {place + 1} has keypoints of shape {joints.shape} and scores '
+            f'of shape {score.shape}'
         )
     if len(joints) > MAX_JOINTS:
         raise ValueError(f'an instance has {len(joints)} joints: up to {MAX_JOINTS} are read')

@@ -5,23 +5,25 @@ all in one folder or in a folder for each clip. Persons have no identity in
 these files: they are followed from frame to frame.
 
 25 joints are BODY_25 (layout ``body_25``), 18 are COCO (layout ``openpose``).
+Hands and faces are not read.
 """
 
 import functools
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
 from stf_mmaction.files import read_json
 
-from .clips import Clip, check_frames
+from .clips import Clip, Skipped, place_frames, printable
 from .labelled import Files
 from .tracking import persons_over_time
 
-NAME = re.compile(r'(?:(.+)_)?(\d+)_keypoints\.json')
+# A clip and a frame, as wave_000000000012 of a video or wave0012 of pictures; not seconds, 1.25.
+NAME = re.compile(r'(.*?)[_.\- ]?(?<!\d\.)(?<!\d)(\d+)_keypoints\.json')
 LAYOUTS = {25: 'body_25', 18: 'openpose'}
 
 
@@ -35,26 +37,27 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If a file is not such a file, or the joints differ.
     """
-    files = _clips_of(clip.source.parent)[NAME.fullmatch(clip.source.name)[1]]
-    first, last = min(files), max(files)
-    check_frames(first, last, len(files))
-    frames, counts = [np.zeros((0, 0, 3))] * (last - first + 1), set()
-    for index, path in files.items():
-        frames[index - first] = read_frame(path)
-        counts |= {person.shape[0] for person in frames[index - first]}
+    numbers, files = zip(*_clips_of(clip.source.parent)[NAME.fullmatch(clip.source.name)[1]])
+    if len(set(numbers)) < len(numbers):
+        raise ValueError('it has two files for a frame')
+    places, num_frames = place_frames(numbers)
+    frames, counts = [np.zeros((0, 0, 3))] * num_frames, set()
+    for place, path in zip(places, files):
+        frames[place] = read_frame(path)
+        counts |= {person.shape[0] for person in frames[place]}
     if len(counts) > 1:
         raise ValueError(f'it has persons of {" and ".join(map(str, sorted(counts)))} joints')
     return persons_over_time(frames, persons)
 
 
 @functools.lru_cache(maxsize=4)
-def _clips_of(folder: Path) -> Dict[Optional[str], Dict[int, Path]]:
-    """Return the files of all clips in a folder, by frame; it may hold thousands."""
-    clips: Dict[Optional[str], Dict[int, Path]] = {}
+def _clips_of(folder: Path) -> Dict[str, List[Tuple[int, Path]]]:
+    """Return the frames and files of all clips in a folder; it may hold thousands."""
+    clips: Dict[str, List[Tuple[int, Path]]] = {}
     for path in folder.iterdir():
         match = NAME.fullmatch(path.name)
         if match:
-            clips.setdefault(match[1], {})[int(match[2])] = path
+            clips.setdefault(match[1], []).append((int(match[2]), path))
     return clips
 
 
@@ -75,6 +78,11 @@ def _joints(person: Any, name: str) -> np.ndarray:
         raise ValueError(f'{name} has a person that is no object, but {person!r:.40}')
     # The second is OpenPose's before 1.2.
     values = person.get('pose_keypoints_2d', person.get('pose_keypoints'))
+    if not values:
+        raise ValueError(
+            f"{name} has a person without 'pose_keypoints_2d', but {', '.join(person) or 'nothing'}"
+            ': hands, faces and 3D points alone are not read'
+        )
     try:
         joints = np.array(values, float)
     except (TypeError, ValueError, OverflowError):
@@ -90,8 +98,8 @@ def _joints(person: Any, name: str) -> np.ndarray:
     return joints
 
 
-def by_clip(source: Path, files: Sequence[Path]) -> Files:
-    """Return one file for each clip by its name.
+def by_clip(source: Path, files: Sequence[Path]) -> Tuple[Files, Skipped]:
+    """Return one file for each clip by its name, and files that are not named as frames.
 
     A folder that holds one clip gives it its name; otherwise the files do.
 
@@ -103,10 +111,14 @@ def by_clip(source: Path, files: Sequence[Path]) -> Files:
         SystemExit: If none of the files is named as OpenPose names them.
     """
     groups: Dict[Tuple[Path, str], Path] = {}
+    unnamed: Skipped = []
     for file in files:
         match = NAME.fullmatch(file.name)
         if match:
-            groups.setdefault((file.parent, match[1] or ''), file)
+            groups.setdefault((file.parent, match[1]), file)
+        else:
+            name = printable(file.relative_to(source).as_posix())
+            unnamed.append((name, 'its name does not end in the number of a frame'))
     if not groups:
         raise SystemExit(
             f'error: {source} holds no <clip>_000000000000_keypoints.json: name the folder that '
@@ -117,5 +129,7 @@ def by_clip(source: Path, files: Sequence[Path]) -> Files:
     for (folder, prefix), file in groups.items():
         inside = folder.relative_to(source)
         alone = folders[folder] == 1 and folder != source
-        named.setdefault((inside if alone else inside / prefix).as_posix(), []).append(file)
-    return named
+        name = (inside if alone else inside / prefix).as_posix()
+        # Frames right in the source that have no name.
+        named.setdefault(source.resolve().name if name == '.' else name, []).append(file)
+    return named, unnamed

@@ -5,10 +5,16 @@ from typing import Dict, List, Optional, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from stf_mmaction.datasets.persons import join_tracks
+
+from .clips import UNSEEN, Unusable
+
 # A person may be lost for so many frames and move by so many of its own sizes.
 MAX_LOST, MAX_STEP = 15, 1.0
 # In a frame. To match more takes long, and a crowd is no clip.
 MAX_PERSONS = 200
+# Tracks times frames that are joined; of more, those with the lowest scores are left alone.
+MAX_JOINED = 10**6
 
 
 def track(
@@ -80,6 +86,9 @@ def persons_over_time(
 ) -> Dict[str, np.ndarray]:
     """Give the persons of a clip as two arrays.
 
+    Where there are more tracks than ``most``, those that follow each other
+    are joined first: trackers give new numbers to whom they have lost.
+
     Args:
         frames (Sequence[Sequence[numpy.ndarray]]): As for :func:`track`.
         most (int): Persons to keep: those with the highest sum of scores.
@@ -87,15 +96,48 @@ def persons_over_time(
 
     Returns:
         dict: ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V),
-        float32; M is at least 1.
+        float32; M is at least 1. ``left_out``, how many more persons there
+        are, if any.
+
+    Raises:
+        Unusable: If there are persons, but all their scores are 0.
     """
-    tracks = track(frames, ids)
-    tracks.sort(key=lambda one: -sum(person[:, -1].sum() for person in one.values()))
-    tracks = tracks[:most]
-    shape = next((person.shape for persons in frames for person in persons), (1, 3))
-    values = np.zeros((max(1, len(tracks)), len(frames), *shape), np.float32)
-    for place, one in enumerate(tracks):
+    persons = [person for some in frames for person in some]
+    if any(one.any() for one in persons) and not any((one[:, -1] > 0).any() for one in persons):
+        raise Unusable(UNSEEN)
+    tracks = [_seen_frames(one) for one in track(frames, ids)]
+    tracks = sorted(filter(None, tracks), key=_score, reverse=True)
+    if len(tracks) > most:
+        many = max(most, MAX_JOINED // len(frames))
+        tracks = sorted(_join(tracks[:many], len(frames)) + tracks[many:], key=_score, reverse=True)
+    shape = persons[0].shape if persons else (1, 3)
+    values = np.zeros((max(1, len(tracks[:most])), len(frames), *shape), np.float32)
+    for place, one in enumerate(tracks[:most]):
         for time, person in one.items():
             values[place, time] = person
     values[values[..., -1] <= 0] = 0
-    return dict(keypoint=values[..., :-1], keypoint_score=values[..., -1])
+    out = dict(keypoint=values[..., :-1], keypoint_score=values[..., -1])
+    return out if len(tracks) <= most else dict(out, left_out=len(tracks) - most)
+
+
+def _seen_frames(one: Dict) -> Dict:
+    return {time: person for time, person in one.items() if (person[:, -1] > 0).any()}
+
+
+def _score(one: Dict) -> float:
+    return sum(person[:, -1].sum() for person in one.values())
+
+
+def _join(tracks: List[Dict], num_frames: int) -> List[Dict]:
+    """Join tracks that follow each other, (V, C + 1) by frame."""
+    numbers = np.full((len(tracks), num_frames), -1)
+    channels = next(iter(tracks[0].values())).shape[1] - 1
+    center = np.zeros((len(tracks), num_frames, channels))
+    for number, one in enumerate(tracks):
+        for time, person in one.items():
+            numbers[number, time] = number
+            center[number, time] = _extent(person)[0]
+    return [
+        {int(time): tracks[chain[time]][time] for time in np.flatnonzero(chain >= 0)}
+        for chain in join_tracks(numbers, center)
+    ]
