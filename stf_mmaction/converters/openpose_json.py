@@ -37,7 +37,8 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     Raises:
         ValueError: If a file is not such a file, or the joints differ.
     """
-    numbers, files = zip(*_clips_of(clip.source.parent)[NAME.fullmatch(clip.source.name)[1]])
+    folder, name = clip.source.parent, NAME.fullmatch(clip.source.name)[1]
+    numbers, files = zip(*_clips_of(folder, folder.stat().st_mtime_ns)[name])
     if len(set(numbers)) < len(numbers):
         raise ValueError('it has two files for a frame')
     places, num_frames = place_frames(numbers)
@@ -51,8 +52,11 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
 
 
 @functools.lru_cache(maxsize=4)
-def _clips_of(folder: Path) -> Dict[str, List[Tuple[int, Path]]]:
-    """Return the frames and files of all clips in a folder; it may hold thousands."""
+def _clips_of(folder: Path, changed: int) -> Dict[str, List[Tuple[int, Path]]]:
+    """Return the frames and files of all clips in a folder, which may hold thousands.
+
+    ``changed`` is the time of its last change: a cached answer is for that state.
+    """
     clips: Dict[str, List[Tuple[int, Path]]] = {}
     for path in folder.iterdir():
         match = NAME.fullmatch(path.name)
