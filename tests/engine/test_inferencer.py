@@ -331,8 +331,8 @@ def test_wrong_configs_end_in_a_sentence(tmp_path):
         STFInferencer(config(*PREPARE), class_names=['a', 'b'])(keypoints)
     head = dict(SMALL['cls_head'], type='GCNHead')
     for change, message in (
-        (dict(cls_head=head), 'GCNHead does not know'),
-        (dict(cls_head=head, type='RecognizerGCN'), 'RecognizerGCN does not know'),
+        (dict(cls_head=head), 'GCNHead cannot compute the focus'),
+        (dict(cls_head=head, type='RecognizerGCN'), 'RecognizerGCN cannot compute the focus'),
     ):
         with pytest.raises(ValueError, match=message):
             STFInferencer(config(*PREPARE, **change))(keypoints)
