@@ -1,6 +1,7 @@
 """A hand, two persons, 2D with visibility: real data sets through the config of the docs."""
 
 import runpy
+from pathlib import Path
 
 import pytest
 from helpers import ROOT, tiny

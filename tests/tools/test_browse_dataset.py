@@ -9,8 +9,8 @@ from unittest import mock
 
 import numpy as np
 import pytest
-import tiny
 from data_tools import ROOT
+from helpers import tiny
 from helpers.clips import LAYOUT
 from PIL import Image
 
