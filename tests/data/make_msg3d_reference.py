@@ -84,9 +84,11 @@ def reference(case, net, x):
     features = {}
     if case != 'mmaction2_ntu':
         for name in UNITS:
-            net.get_submodule(name).register_forward_hook(
-                lambda _, __, out, name=name: features.setdefault(name, summary(out))
-            )
+
+            def keep(_, __, out, name=name) -> None:
+                features.setdefault(name, summary(out))  # of the first pass
+
+            net.get_submodule(name).register_forward_hook(keep)
     with torch.no_grad():
         out = dict(REFERENCE[case], eval_logits=net(x).tolist())
     if features:
