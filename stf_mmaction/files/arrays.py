@@ -13,8 +13,9 @@ from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 
+from .byte_reader import Bytes
+from .constructors import Blank, Constructor, check_key
 from .tree import RefusedError
-from .unpickler import Blank, Bytes, Constructor, check_key
 
 # Numbers, and text of up to 9,999 letters.
 _KINDS = re.compile(r'[<>|=]?(b1|[iu][1248]|f[248]|f16|c8|c16|[SU]\d{1,4})')
