@@ -18,9 +18,9 @@ from data_tools import write_csv
 from helpers import ROOT
 from helpers.definition import slow_losses
 from helpers.documents import Document
+from helpers.tools import call
 from helpers.tutorial import BUNDLED, TUTORIAL, hand, kinect, plane
 from mmaction.registry import MODELS
-from test_tools import call
 
 from stf_mmaction.datasets import safe_load
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from helpers.documents import Document
+from helpers.tools import DATA, FEW, LOADERS, ROOT, SHORT, call
 from mmengine.config import Config
-from test_tools import DATA, FEW, LOADERS, ROOT, SHORT, call
 
 README = Document('README.md')
 COMMANDS = README.commands

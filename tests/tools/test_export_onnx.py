@@ -16,8 +16,8 @@ from helpers.networks import (
     recognizer_cfg,
     wake,
 )
+from helpers.tools import DEMO, ROOT, tool
 from mmaction.registry import MODELS
-from test_tools import DEMO, ROOT, tool
 
 TOOL = runpy.run_path(str(ROOT / 'tools/export_onnx.py'))
 export, resize = TOOL['export'], TOOL['resize']

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from test_tools import ROOT
+from helpers.tools import ROOT
 
 LABELS = [0, 1, 2, 1, 0, 3, 4, 5]
 CLASSES = 7  # The last one has no clip.

@@ -1,15 +1,14 @@
 """A newcomer's walk: the README's five changes to a config of MMAction2."""
 
 import pickle
-import sys
 
 import numpy as np
 import pytest
 import torch
 from helpers.documents import Document
+from helpers.tools import tool as run_tool
 from mmaction.registry import MODELS
 from mmengine.config import Config
-from test_tools import ROOT, call
 
 NETWORK = [
     'model.backbone.base_channels=12',
@@ -53,9 +52,8 @@ def tool(name, folder, *words, options=()):
             ('test', 'ann_file'),
         )
     ]
-    out = call(
-        sys.executable,
-        ROOT / f'tools/{name}.py',
+    out = run_tool(
+        f'{name}.py',
         folder / 'mine.py',
         *words,
         '--cfg-options',

@@ -10,10 +10,10 @@ import threading
 import pytest
 import torch
 from helpers.networks import calibrate, wake
+from helpers.tools import FEW, ROOT
 from mmaction.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader
-from test_tools import FEW, ROOT
 
 from stf_mmaction.datasets import safe_load
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_tools import ROOT
+from helpers.tools import ROOT
 
 from stf_mmaction.engine.dumps import read
 from stf_mmaction.engine.fusion import accuracies, fuse
