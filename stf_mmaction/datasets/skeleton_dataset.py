@@ -13,6 +13,7 @@ from stf_mmaction.files import safe_load
 
 from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
 from .class_names import as_class_names, read_class_names
+from .clip_checks import ARRAYS, Check, has_bad_score, keypoint_checks, refuse
 from .layouts import get_layout
 from .numbers import anyone_seen, usable
 from .persons import dropped_persons, select_persons
@@ -122,12 +123,8 @@ class SkeletonDataset(PoseDataset):
         convert = as_labels if self.multi_class else as_label
         labels = [convert(clip.get('label'), classes) for clip in clips]
         bad = {id(clip) for clip, label in zip(clips, labels) if label is None}
-        self._refuse(
-            clips,
-            "no 'label', or one that is not a whole number from 0 on",
-            'correct it',
-            lambda clip: id(clip) in bad,
-        )
+        what = "no 'label', or one that is not a whole number from 0 on"
+        refuse(clips, self.ann_file, Check(what, 'correct it', lambda clip: id(clip) in bad))
         for clip, label in zip(clips, labels):
             clip['label'] = label
         self.max_label = max(int(np.max(label)) for label in labels)
@@ -188,7 +185,7 @@ class SkeletonDataset(PoseDataset):
         empty = [
             clip
             for clip in clips
-            if not _not_an_array(clip) and not _bad_score(clip) and not anyone_seen(clip)
+            if not ARRAYS.is_bad(clip) and not has_bad_score(clip) and not anyone_seen(clip)
         ]
         if not empty or len(empty) > MAX_EMPTY * len(clips):
             return clips
@@ -203,59 +200,13 @@ class SkeletonDataset(PoseDataset):
         return [clip for clip in clips if id(clip) not in gone]
 
     def _check_keypoints(self, clips: List[Dict], path: Optional[Path] = None) -> None:
-        self._refuse(
-            clips,
-            'keypoints that are missing or not (persons, frames, joints, 2 or 3 channels)',
-            'see "Data" in the README',
-            _not_an_array,
-            path,
-        )
-        source = 'layout'
+        source, joints_of = path or self.ann_file, 'layout'
+        refuse(clips, source, ARRAYS)
         if self.num_joints is None:
-            source = 'first clip'
+            joints_of = 'first clip'
             self.num_joints = clips[0]['keypoint'].shape[2]
-        for what, mend, is_bad in (
-            ('no frame', 'leave it out', lambda clip: clip['keypoint'].shape[1] == 0),
-            (
-                f'another number of joints than the {self.num_joints} of the {source}',
-                'name the layout the data was recorded with',
-                lambda clip: clip['keypoint'].shape[2] != self.num_joints,
-            ),
-            (
-                'NaN or infinite (beyond 1e18) keypoints',
-                'repair it or leave it out',
-                lambda clip: not usable(clip['keypoint']),
-            ),
-            (
-                'only zeros',
-                'nobody is in it; leave it out',
-                lambda clip: not np.any(clip['keypoint']),
-            ),
-            (
-                'a keypoint_score that is not one finite number for each joint',
-                'correct it or leave the entry out',
-                _bad_score,
-            ),
-            (
-                'no joint with a keypoint_score above 0',
-                'nobody is seen in it; correct the scores or leave the entry out',
-                lambda clip: not anyone_seen(clip),
-            ),
-            (
-                'a total_frames that is not its number of frames',
-                'correct it or leave the entry out',
-                lambda clip: (
-                    clip.setdefault('total_frames', clip['keypoint'].shape[1])
-                    != clip['keypoint'].shape[1]
-                ),
-            ),
-            (
-                f'more frames than the {self._max_frames} of PadTo',
-                'use a larger length, or UniformSampleFrames in its place',
-                lambda clip: clip['keypoint'].shape[1] > self._max_frames,
-            ),
-        ):
-            self._refuse(clips, what, mend, is_bad, path)
+        for check in keypoint_checks(self.num_joints, joints_of, self._max_frames):
+            refuse(clips, source, check)
 
     def _tell_dropped(self, clips: List[Dict]) -> None:
         """Say which persons do not fit into the network."""
@@ -286,26 +237,6 @@ class SkeletonDataset(PoseDataset):
             logger='current',
             level=logging.INFO if self._selects else logging.WARNING,
         )
-
-    def _refuse(
-        self,
-        clips: List[Dict],
-        what: str,
-        mend: str,
-        is_bad: Callable,
-        path: Optional[Path] = None,
-    ) -> None:
-        """Raise a ValueError that names the bad clips, if there are any."""
-        bad = [clip for clip in clips if is_bad(clip)]
-        if bad:
-            keypoint = bad[0].get('keypoint')
-            shape = getattr(keypoint, 'shape', type(keypoint).__name__)
-            raise ValueError(
-                f'{path or self.ann_file}: {len(bad)} of {len(clips)} clips '
-                f'have {what}, the first is {clip_id(bad[0])} (keypoint '
-                f"{shape}, label {bad[0].get('label')}, total_frames "
-                f"{bad[0].get('total_frames')}); {mend}"
-            )
 
 
 def _kind(step: Dict) -> str:
@@ -344,21 +275,3 @@ def _read_names(metainfo: Optional[Dict]) -> Optional[Dict]:
     """Read class names that are a file: MMEngine would keep its name."""
     names = (metainfo or {}).get('classes')
     return dict(metainfo, classes=read_class_names(names)) if isinstance(names, str) else metainfo
-
-
-def _not_an_array(clip: Dict) -> bool:
-    keypoint = clip.get('keypoint')
-    return (
-        not isinstance(keypoint, np.ndarray)
-        or keypoint.ndim != 4
-        or keypoint.shape[3] not in (2, 3)
-        or keypoint.shape[0] == 0
-        or keypoint.dtype.kind not in 'fiu'
-    )
-
-
-def _bad_score(clip: Dict) -> bool:
-    score = clip.get('keypoint_score')
-    return score is not None and (
-        np.shape(score) != clip['keypoint'].shape[:3] or not usable(score)
-    )
