@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 import stf_mmaction  # noqa: F401  (patches upstream and registers)
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE / "tools")]
+sys.path.insert(0, str(HERE))
 # Small networks are fastest, and steady, on one thread.
 torch.set_num_threads(1)
 # As a Runner does; stock recognizers cannot be built without it.
@@ -21,6 +21,15 @@ init_default_scope('mmaction')
 def device(request):
     """Each device that is available: a test that takes this runs on all of them."""
     return torch.device(request.param)
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """The folder ``data`` of tools/data/README.md, with a few clips of each kind."""
+    from helpers.raw_files import write_raw
+
+    monkeypatch.chdir(tmp_path)
+    return write_raw(tmp_path)
 
 
 @pytest.fixture(autouse=True)

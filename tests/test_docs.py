@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from data_tools import write_csv
 from helpers import ROOT
+from helpers.data_tools import write_csv
 from helpers.definition import slow_losses
 from helpers.documents import Document
 from helpers.tools import call

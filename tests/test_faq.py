@@ -14,7 +14,6 @@ from helpers import ROOT
 from helpers.documents import Document
 from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
-from test_data_readme import raw  # noqa: F401  (a fixture: raw files of every kind)
 
 from stf_mmaction.datasets import LAYOUTS, augment, augment_time, safe_load
 
@@ -44,7 +43,7 @@ def test_every_row_has_a_command_or_a_page():
 
 
 @pytest.mark.parametrize('command', DATA)
-def test_commands_on_raw_files(raw, command):  # noqa: F811
+def test_commands_on_raw_files(raw, command):
     in_process(command)
     out = next(word for word in command.split() if word.endswith('.pkl'))
     assert safe_load(out)['annotations']

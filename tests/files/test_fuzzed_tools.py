@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from data_tools import kinect_v2, one_body, write_skeleton
+from helpers.data_tools import kinect_v2, one_body, write_skeleton
 from helpers.fuzzing import EXAMPLES, damaged, hammer
 from helpers.tool_files import READERS, TABLE, dump, features, focus, lines, sample
 

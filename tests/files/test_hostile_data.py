@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from data_tools import kinect_v2, one_body, run_tool, skipped, write_ntu, write_skeleton
+from helpers.data_tools import kinect_v2, one_body, run_tool, skipped, write_ntu, write_skeleton
 
 from stf_mmaction.converters import arrays, custom, kinetics, mmpose_json, ntu, openpose_json
 from stf_mmaction.converters.clips import Clip

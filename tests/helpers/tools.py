@@ -1,15 +1,17 @@
 """Tools, run in this process, which saves their start, or in one of their own as users do."""
 
 import contextlib
+import importlib.util
 import io
 import os
 import runpy
 import subprocess
 import sys
-from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).parents[2]
+from helpers import ROOT
+
+TOOLS = ROOT / 'tools'
 DEMO = 'configs/stf_msg3d_demo_j.py'
 DATA = 'tools/demo_data/ui_prmd_tiny.pkl'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -25,6 +27,14 @@ SHORT = (
     'default_hooks.checkpoint.interval=1',
     'default_hooks.logger.interval=1',
 )
+
+
+def load(path):
+    """A tool as a module."""
+    spec = importlib.util.spec_from_file_location(f'tool_{path.stem}', path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def call(*command, env=()):

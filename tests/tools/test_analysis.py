@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from helpers.tools import ROOT
-from test_cli import load
+from helpers.tools import ROOT, load
 
 NAMES = ['wave', 'sit, down', 'cost $5 $', '跳']
 # Label and predicted class of each clip: waves are taken for jumps twice.

@@ -5,7 +5,8 @@ import sys
 from unittest import mock
 
 import pytest
-from test_cli import ROOT, load
+from helpers import ROOT
+from helpers.tools import load
 
 from stf_mmaction.engine.arguments import add_shape_argument, positive
 

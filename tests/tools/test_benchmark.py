@@ -7,8 +7,7 @@ import sys
 import pytest
 import torch
 from helpers.oracle import REFERENCE, build, inputs, published_state_dict
-from helpers.tools import DEMO, ROOT, tool
-from test_cli import load
+from helpers.tools import DEMO, ROOT, load, tool
 
 from stf_mmaction.benchmark.published_msg3d import PublishedMSG3D
 

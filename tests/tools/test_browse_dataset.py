@@ -9,9 +9,9 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from data_tools import ROOT
 from helpers import tiny
 from helpers.clips import LAYOUT
+from helpers.data_tools import ROOT
 from PIL import Image
 
 from stf_mmaction.datasets import get_layout

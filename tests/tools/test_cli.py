@@ -1,6 +1,5 @@
 """The command line: MMAction2's arguments, errors in one sentence."""
 
-import importlib.util
 import json
 import os
 import stat
@@ -10,22 +9,14 @@ from pathlib import Path
 import mmaction
 import pytest
 import torch
+from helpers import ROOT
+from helpers.tools import TOOLS, load
 from mmengine.config import Config
 
 from stf_mmaction.engine import cli
 
-ROOT = Path(__file__).parents[2]
-TOOLS = ROOT / 'tools'
 THEIRS = Path(mmaction.__file__).parent / '.mim/tools'
 SCRIPTS = sorted(TOOLS.glob('*.sh'))
-
-
-def load(path):
-    """A tool as a module."""
-    spec = importlib.util.spec_from_file_location(f'tool_{path.stem}', path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture

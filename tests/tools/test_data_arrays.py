@@ -4,27 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from data_tools import kinect_v2, openpose, run_tool, skipped
+from helpers.data_tools import filled, ntu_clips, openpose, run_tool, skipped
 
 from stf_mmaction.datasets import safe_load
-
-LENGTHS = (7, 10, 5)
-
-
-def ntu_clips():
-    """Clips (M, T, 25, 3); the second has two persons."""
-    clips = [kinect_v2(7 * i, frames)[None] for i, frames in enumerate(LENGTHS)]
-    clips[1] = np.concatenate([clips[1], clips[1] + [0.5, 0, 0]])
-    return [clip.astype(np.float32) for clip in clips]
-
-
-def filled(clips, length=24, repeat=False):
-    """As ST-GCN pads them: (N, C, T, V, 2)."""
-    out = np.zeros((len(clips), 3, length, clips[0].shape[2], 2), np.float32)
-    for place, clip in enumerate(clips):
-        frames = np.resize(np.arange(clip.shape[1]), length) if repeat else range(clip.shape[1])
-        out[place, :, : len(frames), :, : len(clip)] = clip[:, frames].transpose(3, 1, 2, 0)
-    return out
 
 
 def run(source, tmp_path):

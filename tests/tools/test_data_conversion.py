@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from data_tools import run_tool, skipped, write_csv, write_ntu
+from helpers.data_tools import run_tool, skipped, write_csv, write_ntu
 
 from stf_mmaction.converters.clips import Clip
 from stf_mmaction.converters.conversion import convert

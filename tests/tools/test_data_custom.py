@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from data_tools import run_tool, skipped, write_csv
+from helpers.data_tools import run_tool, skipped, write_csv
 from helpers.networks import STAR
 from mmaction.registry import DATASETS
 

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from data_tools import ROOT, openpose, run_tool, skipped, write_kinetics, write_openpose
+from helpers.data_tools import ROOT, openpose, run_tool, skipped, write_kinetics, write_openpose
 from mmaction.registry import DATASETS
 from mmengine.config import Config
 

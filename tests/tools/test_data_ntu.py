@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from data_tools import (
+from helpers.data_tools import (
     IDS,
     ROOT,
     kinect_v2,

@@ -4,7 +4,15 @@ import json
 
 import numpy as np
 import pytest
-from data_tools import ROOT, openpose, run_tool, skipped
+from helpers.data_tools import (
+    ROOT,
+    instances,
+    people,
+    run_tool,
+    skipped,
+    walkers,
+    write_frames,
+)
 
 from stf_mmaction.datasets import safe_load
 
@@ -23,31 +31,6 @@ def convert(tmp_path):
         return safe_load(tmp_path / 'o.pkl')
 
     return converts
-
-
-def people(*persons):
-    """A frame as OpenPose writes it, of (V, 3) persons."""
-    return dict(version=1.3, people=[dict(pose_keypoints_2d=p.ravel().tolist()) for p in persons])
-
-
-def write_frames(folder, prefix, frames, first=0):
-    folder.mkdir(parents=True, exist_ok=True)
-    for index, frame in enumerate(frames):
-        if frame is not None:
-            path = folder / f'{prefix}{first + index:012d}_keypoints.json'
-            path.write_text(frame if isinstance(frame, str) else json.dumps(frame))
-
-
-def walkers(joints=18, frames=6):
-    """Two persons who walk past each other, (2, T, V, 3), without a hole."""
-    pose, score = openpose(frames=frames)
-    one = np.concatenate([pose, score[..., None]], 2)
-    one[:, 16:] = one[:, 14:16] + 0.01
-    one = np.concatenate([one, one], 1)[:, :joints]
-    other = one + [0.4, 0.05, 0]
-    one[..., 0] += np.arange(frames)[:, None] * 0.01
-    one[..., 2] *= 0.5  # the second is seen better
-    return np.stack([one, other]).round(4)
 
 
 @pytest.mark.parametrize('joints', [18, 25])
@@ -144,15 +127,6 @@ def test_every_real_raw_file_converts(tmp_path, tool, folder, count):
     run_tool(f'{tool}.py', *words, REAL / folder, tmp_path / 'o.pkl', '--workers', 1)
     assert len(safe_load(tmp_path / 'o.pkl')['annotations']) == count
     assert skipped(tmp_path / 'o.pkl') == []
-
-
-def instances(*persons, ids=None):
-    """The persons of a frame as MMPose writes them."""
-    return [
-        dict(keypoints=p[:, :-1].tolist(), keypoint_scores=p[:, -1].tolist(), bbox=[[0, 0, 1, 1]])
-        | (dict(track_id=ids[i]) if ids else {})
-        for i, p in enumerate(persons)
-    ]
 
 
 @pytest.mark.parametrize('kind', ['inferencer', 'demo', 'tracked'])

@@ -5,7 +5,7 @@ import runpy
 from unittest import mock
 
 import pytest
-from data_tools import ROOT, run_tool, write_kinetics, write_ntu
+from helpers.data_tools import ROOT, run_tool, write_kinetics, write_ntu
 
 
 def ntu(raw, out):

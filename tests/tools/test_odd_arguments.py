@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from helpers.tools import TOOLS, load
 from mmengine.config import Config
-from test_cli import TOOLS, load
 
 from stf_mmaction.engine import cli
 from stf_mmaction.engine.config_file import check_sections, merge_options, read_config

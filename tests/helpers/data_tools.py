@@ -9,11 +9,13 @@ from unittest import mock
 
 import numpy as np
 
+from helpers import ROOT
 from stf_mmaction.datasets import safe_load
 
-ROOT = Path(__file__).parents[2]
 # As NTU's: one bit more than a float keeps.
 IDS = ['72057594037932358', '72057594037932359', '72057594037932360', '72057594037932361']
+# Frames of the clips of ntu_clips.
+LENGTHS = (7, 10, 5)
 
 
 def run_tool(name, *arguments):
@@ -168,3 +170,53 @@ def write_csv(path, keypoint, score=None):
         rows.append(row + ([] if score is None else [score[tuple(place)]]))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('\n'.join(','.join(map(str, row)) for row in rows) + '\n')
+
+
+def ntu_clips():
+    """Clips (M, T, 25, 3); the second has two persons."""
+    clips = [kinect_v2(7 * i, frames)[None] for i, frames in enumerate(LENGTHS)]
+    clips[1] = np.concatenate([clips[1], clips[1] + [0.5, 0, 0]])
+    return [clip.astype(np.float32) for clip in clips]
+
+
+def filled(clips, length=24, repeat=False):
+    """As ST-GCN pads them: (N, C, T, V, 2)."""
+    out = np.zeros((len(clips), 3, length, clips[0].shape[2], 2), np.float32)
+    for place, clip in enumerate(clips):
+        frames = np.resize(np.arange(clip.shape[1]), length) if repeat else range(clip.shape[1])
+        out[place, :, : len(frames), :, : len(clip)] = clip[:, frames].transpose(3, 1, 2, 0)
+    return out
+
+
+def people(*persons):
+    """A frame as OpenPose writes it, of (V, 3) persons."""
+    return dict(version=1.3, people=[dict(pose_keypoints_2d=p.ravel().tolist()) for p in persons])
+
+
+def write_frames(folder, prefix, frames, first=0):
+    folder.mkdir(parents=True, exist_ok=True)
+    for index, frame in enumerate(frames):
+        if frame is not None:
+            path = folder / f'{prefix}{first + index:012d}_keypoints.json'
+            path.write_text(frame if isinstance(frame, str) else json.dumps(frame))
+
+
+def walkers(joints=18, frames=6):
+    """Two persons who walk past each other, (2, T, V, 3), without a hole."""
+    pose, score = openpose(frames=frames)
+    one = np.concatenate([pose, score[..., None]], 2)
+    one[:, 16:] = one[:, 14:16] + 0.01
+    one = np.concatenate([one, one], 1)[:, :joints]
+    other = one + [0.4, 0.05, 0]
+    one[..., 0] += np.arange(frames)[:, None] * 0.01
+    one[..., 2] *= 0.5  # the second is seen better
+    return np.stack([one, other]).round(4)
+
+
+def instances(*persons, ids=None):
+    """The persons of a frame as MMPose writes them."""
+    return [
+        dict(keypoints=p[:, :-1].tolist(), keypoint_scores=p[:, -1].tolist(), bbox=[[0, 0, 1, 1]])
+        | (dict(track_id=ids[i]) if ids else {})
+        for i, p in enumerate(persons)
+    ]
