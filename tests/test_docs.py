@@ -5,7 +5,6 @@ import json
 import re
 import runpy
 import shlex
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -18,7 +17,7 @@ from helpers import ROOT
 from helpers.data_tools import write_csv
 from helpers.definition import slow_losses
 from helpers.documents import Document
-from helpers.tools import call
+from helpers.tools import tool
 from helpers.tutorial import BUNDLED, TUTORIAL, hand, kinect, plane
 from mmaction.registry import MODELS
 
@@ -231,7 +230,7 @@ def test_commands_of_any_gcn(command, tmp_path):
         words += ['--show', '--work-dirs', str(tmp_path)]
     else:
         words += ['--batch', '1', '--frames', '8', '--rounds', '1']
-    out = call(*[sys.executable if w == 'python' else w for w in words])
+    out = tool(words[1].removeprefix('tools/').replace('.sh', '.py'), *words[2:])
     assert out.returncode == 0, out.stderr[-2000:]
     rows = re.findall(r'^\| .*(?:GCN|G3D|_j).* \|$', out.stdout, re.M)
     assert len(rows) == (10 if words[0] == 'bash' else 2)
