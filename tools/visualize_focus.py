@@ -5,6 +5,7 @@ A folder gets one file per clip.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from stf_mmaction.engine.arguments import (
     existing,
     positive,
 )
+from stf_mmaction.engine.class_averages import average_classes, ids_and_labels
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.comparisons import COMPARISONS, compare_focus
 from stf_mmaction.engine.explainers import EXPLAINERS, explain_with
@@ -24,8 +26,6 @@ from stf_mmaction.engine.inference import (
     build_test_dataset,
     check_knows_focus,
     class_names_of,
-    clip_to_draw,
-    focus_of_classes,
     focus_of_clip,
     load_model,
     num_classes_of,
@@ -35,7 +35,7 @@ from stf_mmaction.files import check_writable
 from stf_mmaction.visualization import draw_focus, file_stem, save
 from stf_mmaction.visualization.adjacency import draw_adjacency
 from stf_mmaction.visualization.animation import ANIMATIONS, animate
-from stf_mmaction.visualization.average import average_focus, draw_classes
+from stf_mmaction.visualization.average import draw_classes
 from stf_mmaction.visualization.page import write_page
 from stf_mmaction.visualization.style import PICTURES, THEMES, check_ending, theme_of
 from stf_mmaction.visualization.views import VIEWS
@@ -85,6 +85,11 @@ def parse_args() -> argparse.Namespace:
         action='store_true',
         help='draw classes instead of clips: the focus of each joint, and along the clip, '
         'averaged over all test clips of a class; --class selects classes',
+    )
+    parser.add_argument(
+        '--confused',
+        action='store_true',
+        help='of --average: draw the two classes that the network mistakes for each other most',
     )
     parser.add_argument(
         '--view',
@@ -147,6 +152,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(
             '--average cannot be combined with --adjacency, --html, --versus, --compare or --clips'
         )
+    if args.confused and (args.labels or not args.average):
+        parser.error('--confused chooses the classes of --average: use it without --class')
     if args.average and args.out.suffix.lower() in ANIMATIONS:
         parser.error(f'--average cannot be animated: --out {args.out} must end in .png')
     if args.adjacency and args.out.suffix.lower() in ANIMATIONS:
@@ -163,23 +170,31 @@ def parse_args() -> argparse.Namespace:
 
 def choose(dataset, wanted, count, wanted_labels=None):
     """Return the indices of clips by id, or of the first of each class, then the second ..."""
-    infos = [dataset.get_data_info(i) for i in range(len(dataset))]
+    ids, labels = zip(*ids_and_labels(dataset))
     if wanted_labels is not None and not wanted:
-        own = [i for i, info in enumerate(infos) if info['label'] in wanted_labels]
+        own = [i for i, label in enumerate(labels) if label in wanted_labels]
         if not own:
             raise SystemExit('error: no test clip is of that class: choose another --class')
         return own[:count]
-    ids = [info['frame_dir'] for info in infos]
     if wanted:
-        unknown = [name for name in wanted if name not in ids]
+        places = {name: i for i, name in reversed(list(enumerate(ids)))}
+        unknown = [name for name in wanted if name not in places]
         if unknown:
             raise SystemExit(
-                f'error: clip {unknown[0]} is not in the test split; its first clips are {ids[:3]}'
+                f'error: clip {unknown[0]} is not in the test split; its first clips are '
+                f'{list(ids[:3])}'
             )
-        return [ids.index(name) for name in wanted]
-    labels = [info['label'] for info in infos]
-    earlier = [labels[:i].count(label) for i, label in enumerate(labels)]
+        return [places[name] for name in wanted]
+    seen, earlier = Counter(), []
+    for label in labels:
+        earlier.append(seen[label])
+        seen[label] += 1
     return np.lexsort((labels, earlier))[:count].tolist()
+
+
+def clip_id(dataset, index):
+    """Return the id of a clip as text."""
+    return str(dataset.get_data_info(index).get('frame_dir', index))
 
 
 def network_names(args):
@@ -235,15 +250,8 @@ def labels_of(wanted, names):
 
 def write_average(args, model, dataset, names):
     """Write a picture of classes, each by the focus for the class itself."""
-    clips = {label: [] for label in labels_of(args.labels, names) or range(len(names))}
-    for index in range(len(dataset)):
-        info = dataset.get_data_info(index)
-        label = int(info['label'])
-        if label in clips:
-            drawn = clip_to_draw(info)  # the pipeline changes what it gets
-            focus = focus_of_classes(model, dataset.pipeline, info, [label]).focus[0]
-            clips[label].append(drawn._replace(focus=focus.numpy()))
-    found = [average_focus(names[label], own) for label, own in clips.items() if own]
+    labels = labels_of(args.labels, names)
+    found = average_classes(model, dataset, names, labels, args.confused)
     figure = draw_classes(found, model.lead.layout, args.view, args.theme)
     path = args.out / f'classes.{args.format}' if not args.out.suffix else args.out
     save(figure, path, theme_of(args.theme))
@@ -258,12 +266,11 @@ def clips_to_draw(args, model, dataset, names):
         return lambda index: [focus_of_clip(model, dataset, index, names)]
     other, other_data = load_versus(args, names)
     first, second = network_names(args)
-    infos = (other_data.get_data_info(i) for i in range(len(other_data)))
-    places = {info['frame_dir']: i for i, info in enumerate(infos)}
+    places = {name: i for i, (name, _) in enumerate(ids_and_labels(other_data))}
 
     def both(index):
         clip = focus_of_clip(model, dataset, index, names)
-        name = dataset.get_data_info(index)['frame_dir']
+        name = clip_id(dataset, index)
         if name not in places:
             raise SystemExit(f'error: clip {name} is not in the test split of {second}')
         beside = focus_of_clip(other, other_data, places[name], names)
@@ -284,7 +291,7 @@ def write_adjacency(args, model, dataset, names, chosen):
         clip = focus_of_clip(model, dataset, index, names)
         modules = adjacency_of_clip(model, dataset, index)
         figure = draw_adjacency(modules, clip, model.lead.layout, args.view, args.theme)
-        stem = file_stem(dataset.get_data_info(index)['frame_dir'])
+        stem = file_stem(clip_id(dataset, index))
         path = args.out if one_file else args.out / f'{stem}.{args.format}'
         save(figure, path, theme_of(args.theme))
         print(f'wrote {path}')
@@ -331,7 +338,7 @@ def main() -> None:
         write(args, out, [clip for index in chosen for clip in drawn(index)], layout)
         return
     for index in chosen:
-        stem = file_stem(dataset.get_data_info(index)['frame_dir'])
+        stem = file_stem(clip_id(dataset, index))
         write(args, out / f'{stem}.{args.format}', drawn(index), layout)
 
 

@@ -70,10 +70,9 @@ class ClipView:
 
     def __init__(self, dataset: Dataset) -> None:
         self.dataset = dataset
-        pipelines = {}
-        for index in range(len(dataset)):
-            part, _ = locate_clip(dataset, index)
-            pipelines.setdefault(repr(part.pipeline), part.pipeline)
+        places = (locate_clip(dataset, index) for index in range(len(dataset)))
+        parts = {id(part): part for part, _ in places}
+        pipelines = {repr(part.pipeline): part.pipeline for part in parts.values()}
         if len(pipelines) != 1:
             raise ValueError(
                 f'the test data has {len(pipelines)} different pipelines: give all parts of a '

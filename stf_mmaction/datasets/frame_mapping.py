@@ -9,6 +9,8 @@ from torch import Tensor
 
 from stf_mmaction.focus import frame_weights
 
+from .clip_view import unpacking_steps
+
 
 class TracedInputs(NamedTuple):
     """What a pipeline makes of a clip, and where it comes from.
@@ -133,16 +135,20 @@ class TracingPipeline:
     """
 
     def __init__(self, pipeline: Compose, first: int = 0) -> None:
-        self.pipeline = pipeline
+        self.transforms = pipeline.transforms
+        self._unpack = unpacking_steps(pipeline)
+        self._prepare = Compose(pipeline.transforms[len(self._unpack) :])
         self.first = first
 
     def __call__(self, clip: Dict) -> Dict:
         """Run the pipeline on one clip."""
         index = self.first + clip.get('sample_idx', 0)
         name = str(clip.get('frame_dir', index))
+        for step in self._unpack:
+            clip = step(clip)
         persons, frames = clip['keypoint'].shape[:2]
         # To put the random state back takes as long as the rest of the export.
-        traced = _trace(self.pipeline, clip)
+        traced = _trace(self._prepare, clip)
         source = Source(index, name, persons, frames, traced.persons, traced.frames)
         traced.data_samples.set_field(source, 'source')
         return dict(inputs=traced.inputs, data_samples=traced.data_samples)

@@ -2,9 +2,11 @@
 
 from typing import Dict, List
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stf_mmaction.datasets.frame_mapping import Source
 from stf_mmaction.models.layers import BottleneckSTF, InferredGraph
 from stf_mmaction.models.layers.stf_module import NUM_SCALES
 from stf_mmaction.visualization.adjacency import ModuleAdjacency
@@ -26,7 +28,7 @@ def adjacency_of_clip(model: nn.Module, dataset, index: int) -> List[ModuleAdjac
     Raises:
         ValueError: If the backbone has no STF modules that are on.
     """
-    inputs, _ = prepare(model, dataset.pipeline, dataset.get_data_info(index))
+    inputs, source = prepare(model, dataset.pipeline, dataset.get_data_info(index))
     backbone = model.lead.backbone
     owners: Dict[nn.Module, nn.Module] = {}
     for module in backbone.modules():
@@ -39,7 +41,8 @@ def adjacency_of_clip(model: nn.Module, dataset, index: int) -> List[ModuleAdjac
     def keep(graph: InferredGraph, _, output) -> None:
         fixed, mask = _fixed_and_mask(owners[graph])
         name = f'module {len(found) + 1}'
-        found.append(ModuleAdjacency(name, fixed, mask, output[0].float().cpu().numpy()))
+        inferred = _of_persons(output[0].float().cpu().numpy(), source)
+        found.append(ModuleAdjacency(name, fixed, mask, inferred))
 
     handles = [graph.register_forward_hook(keep) for graph in owners]
     try:
@@ -53,6 +56,16 @@ def adjacency_of_clip(model: nn.Module, dataset, index: int) -> List[ModuleAdjac
             'STFSTGCN, STFAAGCN or STFCTRGCN with stf_stages'
         )
     return found
+
+
+def _of_persons(inferred: np.ndarray, source: Source) -> np.ndarray:
+    """Return the matrices (M, ...) of a clip's persons from those (M', ...) of the inputs."""
+    out = np.zeros((source.num_persons, *inferred.shape[1:]), inferred.dtype)
+    for person in range(source.num_persons):
+        frames = (source.persons == person).sum(1)
+        if frames.any():
+            out[person] = inferred[frames.argmax()]
+    return out
 
 
 def _fixed_and_mask(conv: nn.Module) -> List:

@@ -1,25 +1,20 @@
 """Write the focus of every test clip while testing."""
 
 from pathlib import Path
-from typing import Iterator, List, Sequence, Tuple, Union
+from typing import Sequence, Union
 
-import torch
 from mmaction.registry import HOOKS
-from mmaction.utils import SampleList
 from mmengine.dist import barrier, get_dist_info
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from torch import Tensor
-
-from stf_mmaction.datasets.frame_mapping import TracingPipeline
 
 from .focus_file import FocusFile, FocusRow, FocusWriter
+from .focus_rows_hook import FocusRowsHook
 from .inference import check_knows_focus, class_names_of
 from .sanity_hooks import unwrapped
 
 
 @HOOKS.register_module()
-class FocusExportHook(Hook):
+class FocusExportHook(FocusRowsHook):
     """Write the focus of the two likeliest classes of every test clip.
 
     The network runs once: the focus comes from the features of the test. Each
@@ -43,46 +38,28 @@ class FocusExportHook(Hook):
         if self.out.suffix != '.npz':
             raise ValueError(f'out={str(out)!r} must end in .npz')
         self.class_names = class_names
-        self._wrapped: List[Tuple] = []
 
     def before_test(self, runner: Runner) -> None:
-        """Open the file and let data and model say what it holds.
+        """Open the file.
 
         Raises:
-            ValueError: If the model cannot compute the focus.
+            ValueError: If the model cannot compute the focus, or the names are
+                not those of its classes.
         """
         model = unwrapped(runner)
         check_knows_focus(model)
-        dataset = runner.test_dataloader.dataset
-        self._names = class_names_of(model, dataset, self.class_names)
+        self._names = class_names_of(model, runner.test_dataloader.dataset, self.class_names)
         rank, _ = get_dist_info()
         self._writer = FocusWriter(self.out if rank == 0 else self._part(rank))
-        first = 0
-        for part in _parts(dataset):
-            self._wrapped.append((part, part.pipeline))
-            part.pipeline = TracingPipeline(part.pipeline, first)
-            first += len(part)
-        model.focus_sink = self._add
+        super().before_test(runner)
 
-    def _part(self, rank: int) -> Path:
-        return self.out.with_name(f'{self.out.stem}.rank{rank}.npz')
-
-    def _add(self, samples: SampleList, classes: Tensor, focus: Tensor) -> None:
-        """Write a batch; focus is (N, num_clips, S, M, T, V)."""
-        scores = torch.stack([s.pred_score.reshape(-1, s.pred_score.shape[-1]) for s in samples])
-        scores = scores.float().mean(1).cpu().numpy()
-        focus, classes = focus.float().cpu().numpy(), classes.cpu().numpy()
-        for sample, maps, *row in zip(samples, focus, scores, classes):
-            source, label = sample.pop('source'), sample.get('gt_label')
-            label = int(label) if label is not None and label.numel() == 1 else -1
-            self._writer.add(FocusRow(source.index, source.name, label, *row, source.lay(maps)))
+    def add_row(self, row: FocusRow) -> None:
+        """Write what the test found of one clip."""
+        self._writer.add(row)
 
     def after_test(self, runner: Runner) -> None:
         """Complete the file and leave data and model as they were."""
-        unwrapped(runner).focus_sink = None
-        while self._wrapped:
-            part, pipeline = self._wrapped.pop()
-            part.pipeline = pipeline
+        super().after_test(runner)
         rank, processes = get_dist_info()
         if rank > 0:
             self._writer.close(self._names)
@@ -95,13 +72,5 @@ class FocusExportHook(Hook):
             self._writer.close(self._names)
             runner.logger.info(f'Wrote the focus of {len(self._writer)} clips to {self.out}')
 
-
-def _parts(dataset) -> Iterator:
-    """Return data sets with a pipeline, within RepeatDataset, ConcatDataset and so on."""
-    if hasattr(dataset, 'datasets'):
-        for part in dataset.datasets:
-            yield from _parts(part)
-    elif hasattr(dataset, 'dataset'):
-        yield from _parts(dataset.dataset)
-    else:
-        yield dataset
+    def _part(self, rank: int) -> Path:
+        return self.out.with_name(f'{self.out.stem}.rank{rank}.npz')

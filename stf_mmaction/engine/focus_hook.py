@@ -1,23 +1,23 @@
 """Pictures of the focus while testing."""
 
 from pathlib import Path
-from typing import Dict, Optional, Sequence
+from typing import Optional
 
 from mmaction.registry import HOOKS
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.visualization import draw_focus, file_stem, save
 from stf_mmaction.visualization.style import theme_of
 
-from .inference import focus_of_clip
+from .focus_file import FocusRow
+from .focus_rows_hook import FocusRowsHook
+from .inference import class_names_of, clip_to_draw, with_verdict
 from .sanity_hooks import unwrapped
 
 
 @HOOKS.register_module()
-class FocusVisualizationHook(Hook):
-    """Draw the focus of every n-th test clip, one PNG each.
+class FocusVisualizationHook(FocusRowsHook):
+    """Draw the focus of every n-th test clip, one PNG each, from the features of the test.
 
     Args:
         out_dir (str, optional): Folder for the pictures. Defaults to None.
@@ -25,6 +25,9 @@ class FocusVisualizationHook(Hook):
         interval (int): n. Defaults to 1.
         wait_time (float): Seconds for which a picture is shown.
             Defaults to 2.
+
+    Raises:
+        ValueError: If ``interval`` is below 1.
     """
 
     def __init__(
@@ -34,47 +37,37 @@ class FocusVisualizationHook(Hook):
         interval: int = 1,
         wait_time: float = 2.0,
     ) -> None:
+        if interval < 1:
+            raise ValueError(f'interval={interval} of FocusVisualizationHook must be at least 1')
         self.out_dir = None if out_dir is None else Path(out_dir)
         self.show = show
         self.interval = interval
         self.wait_time = wait_time
-        self._index: Dict[str, int] = {}
 
     def before_test(self, runner: Runner) -> None:
-        """Find each clip by its id."""
-        dataset = self._clips = view_clips(runner.test_dataloader.dataset)
-        self._index = {
-            str(dataset.get_data_info(i).get('frame_dir', i)): i for i in range(len(dataset))
-        }
+        """Ask the model for the focus, and for the skeleton that is drawn.
 
-    def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Optional[dict] = None,
-        outputs: Optional[Sequence] = None,
-    ) -> None:
-        """Draw clips of a batch."""
-        dataset = self._clips
-        for sample in outputs:
-            name = sample.metainfo.get('frame_dir')
-            if name is None:
-                raise ValueError(
-                    'test samples carry no frame_dir to find their clip by: '
-                    "write dict(type='PackActionInputs', "
-                    "meta_keys=('frame_dir', ))"
-                )
-            index = self._index[str(name)]
-            if index % self.interval:
-                continue
-            model = unwrapped(runner)
-            clip = focus_of_clip(model, dataset, index)
-            layout = model.lead.layout
-            figure = draw_focus([clip], layout)
-            if self.out_dir is not None:
-                save(figure, self.out_dir / f'{file_stem(name)}.png', theme_of('light'))
-            if self.show:
-                self._show(figure)
+        Raises:
+            ValueError: If it does not know them.
+        """
+        super().before_test(runner)
+        model = unwrapped(runner)
+        self._layout = model.lead.layout
+        self._names = class_names_of(model, runner.test_dataloader.dataset)
+
+    def wants(self, index: int) -> bool:
+        """Return whether a clip is drawn."""
+        return index % self.interval == 0
+
+    def add_row(self, row: FocusRow) -> None:
+        """Draw one clip."""
+        clip = clip_to_draw(self.clip_info(row.index))._replace(focus=row.focus[0])
+        clip = with_verdict(clip, row.label, int(row.classes[0]), row.scores, self._names)
+        figure = draw_focus([clip], self._layout)
+        if self.out_dir is not None:
+            save(figure, self.out_dir / f'{file_stem(row.clip)}.png', theme_of('light'))
+        if self.show:
+            self._show(figure)
 
     def _show(self, figure) -> None:
         import matplotlib.pyplot as plt

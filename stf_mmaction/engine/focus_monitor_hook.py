@@ -1,7 +1,8 @@
 """Watch the focus while a network learns."""
 
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
+import numpy as np
 import torch
 from mmaction.registry import DATASETS, HOOKS
 from mmengine.dist import master_only
@@ -9,13 +10,21 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.focus import coverage, distance, entropy, overlap
 from stf_mmaction.models.recognizers.results import ModuleFocus
 from stf_mmaction.upstream import dataset_of_loader
-from stf_mmaction.visualization import draw_focus
+from stf_mmaction.visualization.still import FocusFigure
 
 from .comparisons import own_inputs
-from .inference import check_knows_focus, class_names_of, focus_of_clip, prepare
+from .inference import (
+    check_knows_focus,
+    class_names_of,
+    clip_to_draw,
+    focus_of_inputs,
+    prepare,
+    with_verdict,
+)
 from .sanity_hooks import unwrapped
 
 
@@ -49,7 +58,7 @@ class FocusMonitorHook(Hook):
         self.interval = interval
         self.num_clips = num_clips
         self.pictures = pictures
-        self._dataset = None
+        self._watched: Optional[WatchedClips] = None
 
     def before_train(self, runner: Runner) -> None:
         """Check that there is something to watch.
@@ -69,50 +78,92 @@ class FocusMonitorHook(Hook):
         """Log what the fixed clips show."""
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        model, dataset = unwrapped(runner), self._clips(runner)
-        count = min(self.num_clips, len(dataset))
-        indices = [i * len(dataset) // count for i in range(count)]
+        model = unwrapped(runner)
         training, epoch = model.training, runner.epoch + 1
         # The network must not notice: no statistics, gradients or random numbers.
         with torch.random.fork_rng(enabled=True):
             model.eval()
             try:
-                scalars = focus_scalars(model, dataset, indices)
-                image = self._draw(model, dataset, indices) if self.pictures else None
+                if self._watched is None:
+                    self._watched = WatchedClips(model, self._dataset(runner), self.num_clips)
+                scalars = focus_scalars(model, self._watched.inputs)
+                image = self._watched.draw(model) if self.pictures else None
             finally:
                 model.train(training)
         runner.visualizer.add_scalars(scalars, step=epoch)
         if image is not None:
             runner.visualizer.add_image('focus', image, step=epoch)
 
-    def _clips(self, runner: Runner):
-        if self._dataset is None:
-            source = dataset_of_loader(runner, 'val')
-            self._dataset = DATASETS.build(source) if isinstance(source, dict) else source
-        return self._dataset
-
     @staticmethod
-    def _draw(model: nn.Module, dataset, indices: List[int]):
+    def _dataset(runner: Runner):
+        source = dataset_of_loader(runner, 'val')
+        return view_clips(DATASETS.build(source) if isinstance(source, dict) else source)
+
+
+class WatchedClips:
+    """A few clips, prepared and laid out once.
+
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
+        dataset (SkeletonDataset): They are spread evenly over it.
+        count (int): How many, at most.
+
+    Attributes:
+        inputs (list[torch.Tensor]): Of each, shape (num_clips, M, T, V, C).
+    """
+
+    def __init__(self, model: nn.Module, dataset, count: int) -> None:
+        self._names = class_names_of(model, dataset)
+        count = min(count, len(dataset))
+        infos = [dataset.get_data_info(i * len(dataset) // count) for i in range(count)]
+        self._labels = [int(info['label']) for info in infos]
+        self._drawn = [clip_to_draw(info) for info in infos]  # the pipeline changes what it gets
+        prepared = [prepare(model, dataset.pipeline, info) for info in infos]
+        self.inputs = [inputs for inputs, _ in prepared]
+        self._sources = [source for _, source in prepared]
+        self._figure: Optional[FocusFigure] = None
+
+    def draw(self, model: nn.Module) -> np.ndarray:
+        """Draw the focus for the class that a model predicts of each.
+
+        Args:
+            model (nn.Module): In evaluation mode.
+
+        Returns:
+            numpy.ndarray: RGB, uint8, shape (height, width, 3).
+        """
         from stf_mmaction.visualization.animation import pixels
 
-        names = class_names_of(model, dataset)
-        clips = [focus_of_clip(model, dataset, index, names) for index in indices]
-        return pixels(draw_focus(clips, model.lead.layout))
+        clips = []
+        for drawn, label, inputs, source in zip(
+            self._drawn, self._labels, self.inputs, self._sources
+        ):
+            found = focus_of_inputs(model, inputs, source)
+            clip = drawn._replace(focus=found.focus[0].numpy())
+            predicted = int(found.classes[0])
+            clips.append(with_verdict(clip, label, predicted, found.scores.numpy(), self._names))
+        if self._figure is None:
+            self._figure = FocusFigure(clips, model.lead.layout)
+            self._figure.figure.draw_without_rendering()  # lays it out, once
+            self._figure.figure.set_layout_engine('none')
+        else:
+            self._figure.update(clips)
+        return pixels(self._figure.figure)
 
 
-def focus_scalars(model: nn.Module, dataset, indices: List[int]) -> Dict[str, float]:
+def focus_scalars(model: nn.Module, clips: Sequence[Tensor]) -> Dict[str, float]:
     """Compute what :class:`FocusMonitorHook` logs.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``, in evaluation
             mode.
-        dataset (SkeletonDataset): Clips.
-        indices (list[int]): Which ones.
+        clips (Sequence[torch.Tensor]): Inputs, shape (num_clips, M, T, V, C).
 
     Returns:
         dict[str, float]: Means over the clips.
     """
-    clips = [prepare(model, dataset.pipeline, dataset.get_data_info(i))[0] for i in indices]
+    alike = all(inputs.shape[1:] == clips[0].shape[1:] for inputs in clips)
+    batches = [torch.cat(list(clips))] if alike else clips
     members: Dict[Optional[str], nn.Module] = {None: model}
     if hasattr(model, 'members'):
         members = model.leads if model.baseline else dict(model.members.items())
@@ -120,7 +171,7 @@ def focus_scalars(model: nn.Module, dataset, indices: List[int]) -> Dict[str, fl
     for name, member in members.items():
         prefix = f'focus/{name}' if name else 'focus'
         found: Dict[str, List[Tensor]] = {}
-        for inputs in clips:
+        for inputs in batches:
             inputs = own_inputs(model, inputs) if name is None else model.stream_of(name, inputs)
             for key, values in _measures(member.module_focus(inputs)).items():
                 found.setdefault(key, []).append(values)

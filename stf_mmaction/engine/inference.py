@@ -202,11 +202,28 @@ def focus_of_classes(
     check_knows_focus(model)
     present = clip['keypoint'].any((1, 2, 3))  # the pipeline may change it
     inputs, source = prepare(model, pipeline, clip)
+    found = focus_of_inputs(model, inputs, source, classes)
+    return found._replace(left_out=dropped_persons(source.persons, present))
+
+
+def focus_of_inputs(
+    model: nn.Module, inputs: Tensor, source: Source, classes: Optional[Sequence[int]] = None
+) -> ClassFocus:
+    """Compute the focus as :func:`focus_of_classes`, of a clip that is prepared.
+
+    Args:
+        model, classes: As in :func:`focus_of_classes`.
+        inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
+        source (Source): Where they come from.
+
+    Returns:
+        ClassFocus: ``left_out`` is empty, as the clip itself is not known.
+    """
     result = model.focus(inputs)
     scores = result['scores'].mean(0)
     if not scores.isfinite().all():
         raise ValueError(
-            f"the scores of clip {clip.get('frame_dir', '(no id)')} are not finite: its keypoints "
+            f'the scores of clip {source.name or "(no id)"} are not finite: its keypoints '
             'are far from those that the network was trained on, or the network is damaged'
         )
     if classes is None:
@@ -216,8 +233,7 @@ def focus_of_classes(
     if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
         result = model.focus(inputs, wanted.expand(len(inputs), -1))
     focus = torch.from_numpy(source.lay(result['focus'].float().cpu().numpy()))
-    left_out = dropped_persons(source.persons, present)
-    return ClassFocus(scores.float().cpu(), wanted.cpu(), focus, left_out)
+    return ClassFocus(scores.float().cpu(), wanted.cpu(), focus, [])
 
 
 def prepare(model: nn.Module, pipeline: Compose, clip: Dict) -> Tuple[Tensor, Source]:
@@ -291,9 +307,26 @@ def focus_of_clip(
     drawn = clip_to_draw(info)
     predicted, scores, focus, _ = predict(model, dataset.pipeline, info)
     names = class_names or class_names_of(model, dataset)
+    return with_verdict(
+        drawn._replace(focus=focus.numpy()), label, predicted, scores.numpy(), names
+    )
+
+
+def with_verdict(
+    clip: FocusedClip, label: int, predicted: int, scores: np.ndarray, names: Sequence[str]
+) -> FocusedClip:
+    """Add to the title of a clip what a network says of it.
+
+    Args:
+        clip (FocusedClip): Titled by its id.
+        label (int): Its class, -1 if unknown.
+        predicted (int): The predicted class.
+        scores (numpy.ndarray): Probabilities of the classes, shape (K,).
+        names (Sequence[str]): K names.
+    """
     verdict = 'correct' if label == predicted else f'predicted {names[predicted]}'
-    title = f'{drawn.title}: {names[label]} ({verdict}, p = {scores[predicted]:.2f})'
-    return drawn._replace(focus=focus.numpy(), title=title)
+    true = 'unlabelled' if label < 0 else names[label]
+    return clip._replace(title=f'{clip.title}: {true} ({verdict}, p = {scores[predicted]:.2f})')
 
 
 def clip_to_draw(info: Dict) -> FocusedClip:

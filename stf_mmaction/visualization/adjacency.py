@@ -13,9 +13,10 @@ from .style import Theme, shown, styled, theme_of
 from .views import limits_of, project, show_limits
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-EDGES = 20  # the strongest inferred edges, drawn on the body
+EDGES = 20  # drawn on the body
 
 
 class ModuleAdjacency(NamedTuple):
@@ -25,7 +26,8 @@ class ModuleAdjacency(NamedTuple):
         name (str): Name of the module.
         fixed (numpy.ndarray): A_k, [scale, to, from], shape (K, V, V).
         mask (numpy.ndarray): Learned, the same for all clips, (K, V, V).
-        inferred (numpy.ndarray): G_k of the clip, shape (M, K, V, V).
+        inferred (numpy.ndarray): G_k of each person of the clip, zero for who
+            is left out, shape (M, K, V, V).
     """
 
     name: str
@@ -64,9 +66,13 @@ def draw_adjacency(
 ) -> 'Figure':
     """Draw A_k, the mask and G_k of each module, and G_k on the body.
 
+    On the body, joints show how much each gathers from all joints alike, and
+    edges the pairs whose G_k differs most from that.
+
     Args:
         modules (Sequence[ModuleAdjacency]): A row each.
-        clip (FocusedClip): The clip that G_k is of; its first person is drawn.
+        clip (FocusedClip): The clip that G_k is of; the person who is seen
+            most is drawn.
         layout (Layout): The skeleton; joints are in the order of its limbs.
         view, theme: As in :func:`draw_focus`.
     """
@@ -77,47 +83,56 @@ def draw_adjacency(
     colors, order = theme_of(theme), row_order(layout)
     projected = project(clip, layout, view)
     person = int(np.isfinite(projected.points).all(-1).sum((1, 2)).argmax())
-    limits = [max(np.abs(getattr(m, kind)).max() for m in modules) or 1 for kind in _KINDS]
+    rows = [(m.name, m.fixed, m.mask, m.inferred[person]) for m in modules]
     with styled(colors, [clip.title]):
-        figure = Figure(figsize=(11, 0.7 + 1.35 * len(modules)), layout='constrained')
+        figure = Figure(figsize=(11, 0.9 + 1.42 * len(rows)), layout='constrained')
         figure.suptitle(shown(clip.title, 110), x=0.01, ha='left', fontsize=9)
-        grid = figure.add_gridspec(len(modules), 4, width_ratios=(3, 3, 3, 1.2))
-        columns: list = [[], [], []]
-        for row, module in enumerate(modules):
-            inferred = module.inferred[min(person, len(module.inferred) - 1)]
-            matrices = (module.fixed, module.mask, inferred)
-            for column, (values, limit) in enumerate(zip(matrices, limits)):
+        grid = figure.add_gridspec(len(rows), 4, width_ratios=(3, 3, 3, 1.2))
+        images = [[], [], []]
+        for row, (name, *matrices) in enumerate(rows):
+            for column, values in enumerate(matrices):
+                most = max(np.abs(own[column + 1]).max() for own in rows)
                 axes = figure.add_subplot(grid[row, column])
-                sorted_values = values[:, order][:, :, order]
-                image = axes.imshow(
-                    np.concatenate(sorted_values, 1),
-                    cmap=colors.colors if column == 0 else colors.diverging,
-                    vmin=0 if column == 0 else -limit,
-                    vmax=limit,
-                    interpolation='nearest',
-                )
-                _frame_matrices(axes, len(values), len(order), colors)
+                image = _draw_matrices(axes, values[:, order][:, :, order], most, column, colors)
+                images[column].append(image)
                 if row == 0:
-                    axes.set_title(_TITLES[column])
+                    axes.set_title(_TITLES[column], loc='left')
                 if column == 0:
-                    axes.set_ylabel(module.name)
-                columns[column].append((axes, image))
+                    axes.set_ylabel(f'{name}\nto', linespacing=1.6)
+                if row == len(rows) - 1:
+                    axes.set_xlabel('from')
             body = figure.add_subplot(grid[row, 3])
-            _draw_body(body, projected, person, inferred, layout, colors)
+            _draw_body(body, projected, person, matrices[2], layout, colors)
             if row == 0:
-                body.set_title(f'strongest {EDGES} of G')
-        for drawn in columns:
-            axes = [a for a, _ in drawn]
-            bar = figure.colorbar(
-                drawn[0][1], ax=axes, location='bottom', shrink=0.5, aspect=30, pad=0.01
-            )
+                body.set_title('G on the body')
+        for column, drawn in enumerate(images):
+            axes = [image.axes for image in drawn]
+            place = dict(location='bottom', shrink=0.5, aspect=30, pad=0.01)
+            bar = figure.colorbar(drawn[0], ax=axes, **place)
             bar.outline.set_visible(False)
-            bar.ax.xaxis.set_major_locator(MaxNLocator(3))
+            bar.ax.xaxis.set_major_locator(MaxNLocator(4))
+            bar.set_label('' if column == 0 else 'relative to the value above each', fontsize=7)
     return figure
 
 
-_KINDS = ('fixed', 'mask', 'inferred')
 _TITLES = ('A, fixed, scales 1 to 3', 'mask, learned', 'G, inferred from this clip')
+LEAST = 0.05  # of the largest value of a kind, at which colours of a module are full
+
+
+def _draw_matrices(axes: 'Axes', values: np.ndarray, most: float, column: int, theme: Theme):
+    """Draw the matrices of a module side by side; those that are learned have a scale each."""
+    scale = 1.0 if column == 0 else max(np.abs(values).max(), LEAST * most) or 1.0
+    image = axes.imshow(
+        np.concatenate(values, 1) / scale,
+        cmap=theme.colors if column == 0 else theme.signed_colors,
+        vmin=0 if column == 0 else -1,
+        vmax=most or 1 if column == 0 else 1,
+        interpolation='nearest',
+    )
+    if column:
+        axes.text(1, 1.03, f'±{scale:.2g}', transform=axes.transAxes, ha='right', fontsize=7)
+    _frame_matrices(axes, len(values), values.shape[1], theme)
+    return image
 
 
 def _frame_matrices(axes, scales: int, joints: int, theme: Theme) -> None:
@@ -128,13 +143,16 @@ def _frame_matrices(axes, scales: int, joints: int, theme: Theme) -> None:
 
 
 def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layout, theme) -> None:
+    """Draw what a joint gathers from all alike as joints, and what differs from that as edges."""
     from matplotlib.collections import LineCollection
 
     points = projected.points[person]
     frame = int(np.isfinite(points).all(-1).sum(1).argmax())
-    pose = PoseArtists(axes, layout, theme, size=0.5)
-    pose.show(points[None, frame], np.zeros((1, layout.num_node)))
-    edges = strongest_edges(inferred)
+    alike = inferred.mean(2, keepdims=True)  # over the joints that it gathers from
+    gathered = np.abs(alike[..., 0]).sum(0)
+    pose = PoseArtists(axes, layout, theme, size=0.8)
+    pose.show(points[None, frame], gathered[None] / (gathered.max() or 1))
+    edges = strongest_edges(inferred - alike)
     if len(edges):
         share = edges[:, 2] / edges[:, 2].max()
         lines = points[frame][edges[:, :2].astype(int)]
@@ -142,9 +160,9 @@ def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layou
         axes.add_collection(
             LineCollection(
                 lines[whole],
-                colors=theme.colors(0.35 + 0.65 * share[whole]),
-                linewidths=1.4 * share[whole],
-                zorder=3,
+                colors=theme.colors(0.3 + 0.5 * share[whole]),
+                linewidths=1.2 * share[whole],
+                zorder=1.5,  # above bones, below joints
             )
         )
     show_limits(axes, limits_of(points[frame]), shape=0.8)

@@ -10,7 +10,7 @@ from stf_mmaction.files import replacing
 
 from .clip import FocusedClip
 from .heatmap import draw_heatmap
-from .skeleton import PoseArtists
+from .skeleton import PersonNumbers, PoseArtists
 from .still import add_bar, add_outline, joint_size
 from .style import Theme, check_ending, shown, styled, theme_of
 from .views import Projected, project, show_limits
@@ -24,6 +24,7 @@ DPI = 100
 PANEL = 3.1  # inches wide
 BODY = (1.8, 3.3)  # inches high, at least and at most
 HEAT = 0.95  # of the heat map of a person
+HEAT_LABELS = 9  # rows of text that fit beside it
 COLUMNS = 4
 GIF_FRAMES = 120  # a longer clip skips some, so that files stay small
 GIF_COLORS = 64
@@ -97,13 +98,20 @@ class _Panel:
     """A clip in an animation, and the cursor in its heat map."""
 
     def __init__(
-        self, clip: FocusedClip, projected: Projected, pose: PoseArtists, cursor: 'Line2D'
+        self,
+        clip: FocusedClip,
+        projected: Projected,
+        pose: PoseArtists,
+        numbers: PersonNumbers,
+        cursor: 'Line2D',
     ) -> None:
-        self.clip, self.projected, self.pose, self.cursor = clip, projected, pose, cursor
+        self.clip, self.projected = clip, projected
+        self.pose, self.numbers, self.cursor = pose, numbers, cursor
 
     def show(self, frame: int) -> None:
         frame = min(frame, self.clip.keypoint.shape[1] - 1)
         self.pose.show(self.projected.points[:, frame], self.clip.focus[:, frame])
+        self.numbers.show(self.projected.points[:, frame])
         self.cursor.set_xdata([frame, frame])
 
 
@@ -134,9 +142,10 @@ def _panels(
         scale = min(PANEL / (right - left), high / (top - bottom))
         pose = PoseArtists(body, layout, theme, size=1.35 * joint_size(projected, scale))
         heat = figure.add_subplot(grid[2 * row + 1, column])
-        image = draw_heatmap(heat, clip.focus, layout, theme, labels=6)
+        image = draw_heatmap(heat, clip.focus, layout, theme, labels=HEAT_LABELS)
         cursor = heat.axvline(0, color=theme.text, linewidth=1)
-        panels.append(_Panel(clip, projected, pose, cursor))
+        numbers = PersonNumbers(body, len(clip.keypoint))
+        panels.append(_Panel(clip, projected, pose, numbers, cursor))
     add_bar(figure, image)
     for panel in panels:
         panel.show(0)
@@ -166,14 +175,26 @@ def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
         from PIL import Image
     except ImportError:
         raise ImportError('a GIF needs Pillow: run "pip install pillow" (extra "visual")') from None
-    first = Image.fromarray(next(images)).quantize(GIF_COLORS)
-    # One palette and no dither, so that only what moves differs.
-    rest = (Image.fromarray(i).quantize(palette=first, dither=Image.Dither.NONE) for i in images)
-    first.save(
+    drawn = next(images)
+    colors = Image.fromarray(drawn).quantize(GIF_COLORS)
+    # The background is exactly that of the theme, as the page around it may be.
+    palette, background = colors.getpalette(), colors.getpixel((0, 0))
+    palette[3 * background : 3 * background + 3] = drawn[0, 0].tolist()
+
+    def indexed(image: np.ndarray) -> Image.Image:
+        # One palette and no dither, so that only what moves differs.
+        found = Image.fromarray(image).quantize(palette=colors, dither=Image.Dither.NONE)
+        places = np.array(found)
+        places[(image == drawn[0, 0]).all(-1)] = background
+        found = Image.frombytes('P', found.size, places.tobytes())
+        found.putpalette(palette)
+        return found
+
+    indexed(drawn).save(
         path,
         format='GIF',
         save_all=True,
-        append_images=rest,
+        append_images=map(indexed, images),
         duration=max(20, round(100 / fps) * 10),
         loop=0,
         optimize=True,

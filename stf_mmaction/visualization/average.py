@@ -1,6 +1,7 @@
 """Classes on average: which joints, and when."""
 
-from typing import TYPE_CHECKING, NamedTuple, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from stf_mmaction.datasets.layouts import Layout
 
 from .clip import FocusedClip
 from .skeleton import PoseArtists
-from .still import add_bar
+from .still import add_bar, joint_size
 from .style import shown, styled, theme_of
 from .views import limits_of, project, show_limits
 
@@ -38,10 +39,56 @@ class ClassFocus(NamedTuple):
     count: int
 
 
-def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
-    """Average the focus of clips of one class, over the persons present.
+class FocusAverage:
+    """Averages the focus of one class, clip by clip, over the persons present.
 
-    Every clip counts the same, whatever its length.
+    Every clip counts the same, whatever its length. No clip is kept, so that
+    any number of them fits into memory.
+
+    Args:
+        name (str): Of the class.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._keys: List[Any] = []
+        self._joints: List[np.ndarray] = []
+        self._moments = np.zeros(MOMENTS)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, key: Any, clip: FocusedClip) -> None:
+        """Add a clip.
+
+        Args:
+            key: What :attr:`typical` calls it.
+            clip (FocusedClip): With its focus.
+        """
+        focus = clip.present().focus
+        place = np.linspace(0, 1, focus.shape[1])
+        self._keys.append(key)
+        self._joints.append(focus.mean((0, 1)))
+        self._moments += np.interp(np.linspace(0, 1, MOMENTS), place, focus.mean((0, 2)))
+
+    @property
+    def typical(self) -> Any:
+        """Return the key of the clip whose focus is closest to the mean."""
+        joints = np.stack(self._joints)
+        return self._keys[int(((joints - joints.mean(0)) ** 2).sum(1).argmin())]
+
+    def finish(self, clip: FocusedClip) -> ClassFocus:
+        """Return the means.
+
+        Args:
+            clip (FocusedClip): The typical one.
+        """
+        joints, moments = np.mean(self._joints, 0), self._moments / len(self)
+        return ClassFocus(shown(self.name), joints, moments, clip.present(), len(self))
+
+
+def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
+    """Average the focus of clips of one class that are in memory.
 
     Args:
         name (str): Name of the class.
@@ -52,16 +99,10 @@ def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
     """
     if not clips:
         raise ValueError(f'there is no clip of class {name!r} to average: choose another class')
-    clips = [clip.present() for clip in clips]
-    joints = np.stack([clip.focus.mean((0, 1)) for clip in clips])
-    mean = joints.mean(0)
-    grid = np.linspace(0, 1, MOMENTS)
-    moments = [
-        np.interp(grid, np.linspace(0, 1, clip.focus.shape[1]), clip.focus.mean((0, 2)))
-        for clip in clips
-    ]
-    typical = int(((joints - mean) ** 2).sum(1).argmin())
-    return ClassFocus(shown(name), mean, np.mean(moments, 0), clips[typical], len(clips))
+    average = FocusAverage(name)
+    for index, clip in enumerate(clips):
+        average.add(index, clip)
+    return average.finish(clips[average.typical])
 
 
 def draw_classes(
@@ -99,11 +140,14 @@ def draw_classes(
             projected = project(one.clip, layout, view)
             frame = int(one.clip.focus.mean((0, 2)).argmax())
             points = projected.points[:, frame]
-            pose = PoseArtists(body, layout, colors, size=1.2)
+            left, right, bottom, top = limits_of(points)
+            scale = min(2.3 / (right - left), 2.3 / (top - bottom))
+            size = 1.2 * joint_size(projected._replace(points=points[:, None]), scale)
+            pose = PoseArtists(body, layout, colors, size)
             pose.show(points, np.repeat(one.joints[None] / largest, len(points), 0))
             show_limits(body, limits_of(points), shape=1.0)
             clips = f'{one.count} clip{"" if one.count == 1 else "s"}'
-            body.set_title(f'{shown(one.name, 28)}\n{clips}', fontsize=8)
+            body.set_title(f'{fill(shown(one.name, 54), 28)}\n{clips}', fontsize=8)
             curve = figure.add_subplot(grid[2 * row + 1, column])
             place = np.linspace(0, 100, MOMENTS)
             curve.fill_between(place, one.moments / highest, color=colors.colors(0.55), linewidth=0)

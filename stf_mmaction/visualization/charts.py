@@ -2,16 +2,15 @@
 
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, ContextManager, Dict, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
 from stf_mmaction.files import replacing
 
-from .style import NAME_LENGTH, check_size, shown
+from .style import check_size, shown, styled, theme_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart with any colour vision; in black and white by the dashes.
@@ -20,6 +19,30 @@ DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)
 GAIN, LOSS = COLORS[0], COLORS[1]
 SUFFIXES = ('.png', '.svg', '.pdf')
 NAMED_CELLS = 30  # classes up to which a confusion matrix shows its numbers
+
+
+class LineChart(NamedTuple):
+    """Named lines.
+
+    Attributes:
+        values (dict[str, Sequence]): Of each line.
+        places (dict[str, Sequence]): Their places on the horizontal axis.
+        labels (tuple[str, str]): Of the two axes.
+        title (str): Above them. Defaults to none.
+        limits (tuple[float, float], optional): Of the vertical axis.
+            Defaults to None, those of the values.
+    """
+
+    values: Dict[str, Sequence]
+    places: Dict[str, Sequence]
+    labels: Sequence[str]
+    title: str = ''
+    limits: Optional[Sequence[float]] = None
+
+
+def chart_style(texts: Sequence[str] = ()) -> ContextManager[None]:
+    """Return the style of all pictures, on white, with fonts that have some texts."""
+    return styled(theme_of('light'), texts)
 
 
 def write_table(path: Union[str, Path], header: Sequence[str], rows: Sequence[Sequence]) -> Path:
@@ -64,8 +87,8 @@ def save(
     path = check_path(path)
     check_size(figure, 150)
     # Without a date, the same numbers give the same bytes.
-    date = {'.svg': 'Date', '.pdf': 'CreationDate'}.get(path.suffix)
-    with replacing(path) as partial:
+    date = {'.svg': 'Date', '.pdf': 'CreationDate'}.get(path.suffix.lower())
+    with chart_style(), replacing(path) as partial:
         figure.savefig(partial, dpi=150, metadata={date: None} if date else None)
     return write_table(path.with_suffix('.csv'), header, rows)
 
@@ -78,27 +101,33 @@ def check_path(path: Union[str, Path]) -> Path:
     return path
 
 
-def line_chart(
-    series: Dict[str, Sequence],
-    places: Dict[str, Sequence],
-    axes: 'Axes',
-    labels: Sequence[str],
-) -> None:
-    """Draw named lines into axes.
+def line_charts(charts: Sequence[LineChart]) -> 'Figure':
+    """Draw charts of lines side by side, with one legend where a line needs a name.
 
     Args:
-        series (dict[str, Sequence]): Values of each line.
-        places (dict[str, Sequence]): Their places on the horizontal axis.
-        axes (Axes): Where to draw.
-        labels (Sequence[str]): Of the two axes.
+        charts (Sequence[LineChart]): Lines of one name look the same in all.
     """
-    for index, (name, values) in enumerate(series.items()):
-        style = dict(color=COLORS[index % len(COLORS)], linestyle=DASHES[index % len(DASHES)])
-        axes.plot(places[name], values, label=plain(name), linewidth=1.8, **style)
-    axes.set_xlabel(plain(labels[0]))
-    axes.set_ylabel(plain(labels[1]))
-    axes.grid(alpha=0.3)
-    axes.spines[['top', 'right']].set_visible(False)
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(name for chart in charts for name in chart.values))
+    with chart_style([*names, *(text for c in charts for text in (*c.labels, c.title))]):
+        legend, lines = len(names) > 1, {}
+        figure = Figure(figsize=(4.6 * len(charts) + 1.4 * legend, 3.6), layout='constrained')
+        for column, chart in enumerate(charts, 1):
+            axes = figure.add_subplot(1, len(charts), column)
+            for name, values in chart.values.items():
+                look = names.index(name) % len(COLORS)
+                style = dict(color=COLORS[look], linestyle=DASHES[look], linewidth=1.6)
+                (lines[name],) = axes.plot(chart.places[name], values, **style)
+            axes.set(xlabel=chart.labels[0], ylabel=chart.labels[1], title=chart.title)
+            if chart.limits is not None:
+                axes.set_ylim(*chart.limits)
+            axes.grid(alpha=0.3)
+            axes.spines[['top', 'right']].set_visible(False)
+        if legend:
+            place = dict(loc='outside right center', frameon=False)
+            figure.legend(list(lines.values()), [shown(name, 30) for name in lines], **place)
+    return figure
 
 
 def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Figure':
@@ -111,20 +140,23 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Fig
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.5, 1 + 0.24 * len(names)), layout='constrained')
-    axes = figure.add_subplot()
-    values = np.asarray(values, dtype=float)
-    bars = axes.barh(np.arange(len(names)), values, color=np.where(values < 0, LOSS, GAIN))
-    for bar, value in zip(bars, values):
-        bar.set_hatch('///' if value < 0 else '')
-        bar.set_edgecolor('white')
-    axes.bar_label(bars, fmt='%+.1f', padding=3, fontsize=7)
-    axes.set_yticks(np.arange(len(names)), [plain(name) for name in names], fontsize=8)
-    axes.invert_yaxis()
-    axes.margins(x=0.12, y=0.01)
-    axes.axvline(0, color='0.3', linewidth=0.8)
-    axes.set_xlabel(label)
-    axes.spines[['top', 'right']].set_visible(False)
+    with chart_style(names):
+        figure = Figure(figsize=(6.5, 0.8 + 0.2 * len(names)), layout='constrained')
+        axes = figure.add_subplot()
+        values = np.asarray(values, dtype=float)
+        bars = axes.barh(np.arange(len(names)), values, color=np.where(values < 0, LOSS, GAIN))
+        for bar, value in zip(bars, values):
+            bar.set_hatch('///' if value < 0 else '')
+            bar.set_edgecolor('white')
+        # A sign where there may be both.
+        text = '%+.1f' if (values < 0).any() else '%.1f'
+        axes.bar_label(bars, fmt=text, padding=3, fontsize=7)
+        axes.set_yticks(np.arange(len(names)), [shown(name, 40) for name in names], fontsize=8)
+        axes.invert_yaxis()
+        axes.margins(x=0.12, y=0.01)
+        axes.axvline(0, color='0.3', linewidth=0.8)
+        axes.set_xlabel(label)
+        axes.spines[['top', 'right']].set_visible(False)
     return figure
 
 
@@ -135,27 +167,29 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
         matrix (numpy.ndarray): Counts, rows are the true classes, (K, K).
         names (Sequence[str]): Of the classes.
     """
+    from matplotlib.figure import Figure
+
     count = len(names)
     shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = 3.5 + 0.3 * min(count, 60)
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(side + 1, side), layout='constrained')
-    axes = figure.add_subplot()
-    image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
-    size = 8 if count <= NAMED_CELLS else 8 * NAMED_CELLS / count + 1
-    labels = [plain(name) for name in names]
-    axes.set_xticks(range(count), labels, rotation=90, fontsize=size)
-    axes.set_yticks(range(count), labels, fontsize=size)
-    axes.set_xlabel('predicted')
-    axes.set_ylabel('true')
-    if count <= NAMED_CELLS:
-        for row, column in zip(*np.nonzero(matrix)):
-            share = shares[row, column]
-            color = 'white' if share > 55 else 'black'
-            place = dict(ha='center', va='center', fontsize=7)
-            axes.text(column, row, f'{share:.0f}', color=color, **place)
-    figure.colorbar(image, ax=axes, shrink=0.6, label='% of the clips of the class')
+    with chart_style(names):
+        figure = Figure(figsize=(side + 1, side), layout='constrained')
+        axes = figure.add_subplot()
+        image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
+        size = 8 if count <= NAMED_CELLS else 8 * NAMED_CELLS / count + 1
+        labels = [shown(name, 40) for name in names]
+        axes.set_xticks(range(count), labels, rotation=90, fontsize=size)
+        axes.set_yticks(range(count), labels, fontsize=size)
+        axes.set_xlabel('predicted')
+        axes.set_ylabel('true')
+        if count <= NAMED_CELLS:
+            for row, column in zip(*np.nonzero(matrix)):
+                share = shares[row, column]
+                color = 'white' if share > 55 else 'black'
+                place = dict(ha='center', va='center', fontsize=7)
+                axes.text(column, row, f'{share:.0f}', color=color, **place)
+        bar = figure.colorbar(image, ax=axes, shrink=0.6, label='% of the clips of the class')
+        bar.outline.set_visible(False)
     return figure
 
 
@@ -172,26 +206,22 @@ def embedding_chart(
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 8), layout='constrained')
-    axes = figure.add_subplot()
-    kinds = np.unique(labels)
-    for index, kind in enumerate(kinds):
-        own = points[labels == kind]
-        marker = 'os^Dv<>P'[index // len(COLORS) % 8]
-        color = COLORS[index % len(COLORS)]
-        axes.scatter(*own.T, s=16, color=color, marker=marker, alpha=0.75, linewidths=0)
-    for kind in kinds:
-        text = plain(names[kind]) if names and kind >= 0 else f'class {kind}'
-        box = dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75)
-        middle = np.median(points[labels == kind], axis=0)
-        axes.text(*middle, text, fontsize=7, ha='center', va='center', bbox=box)
-    axes.set_aspect('equal', adjustable='datalim')
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.spines[:].set_color('0.8')
+    with chart_style(names or ()):
+        figure = Figure(figsize=(8, 7), layout='constrained')
+        axes = figure.add_subplot()
+        kinds = np.unique(labels)
+        for index, kind in enumerate(kinds):
+            own = points[labels == kind]
+            marker = 'os^Dv<>P'[index // len(COLORS) % 8]
+            color = COLORS[index % len(COLORS)]
+            axes.scatter(*own.T, s=16, color=color, marker=marker, alpha=0.75, linewidths=0)
+        for kind in kinds:
+            text = shown(names[kind], 30) if names and kind >= 0 else f'class {kind}'
+            box = dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75)
+            middle = np.median(points[labels == kind], axis=0)
+            axes.text(*middle, text, fontsize=7, ha='center', va='center', bbox=box)
+        axes.set_aspect('equal', adjustable='datalim')
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_color('0.8')
     return figure
-
-
-def plain(text: str, length: int = NAME_LENGTH) -> str:
-    """Return text on one line, not too long, that Matplotlib does not take for a formula."""
-    return shown(str(text), length).replace('$', r'\$')

@@ -6,7 +6,7 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
-from .limbs import limbs
+from .limbs import limbs, row_order
 from .style import Theme, shown
 
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ def draw_heatmap(
     groups = limbs(layout)
     order = [joint for limb in groups for joint in limb.joints]
     persons, length, joints = focus.shape
-    rows = focus[:, :, order].transpose(0, 2, 1).reshape(-1, length)
     image = axes.imshow(
-        rows, aspect='auto', cmap=theme.colors, vmin=0, vmax=1, interpolation='nearest'
+        heat_rows(focus, layout),
+        aspect='auto',
+        cmap=theme.colors,
+        vmin=0,
+        vmax=1,
+        interpolation='nearest',
     )
     starts = np.cumsum([0] + [len(limb.joints) for limb in groups[:-1]])
     for person in range(persons):
@@ -73,6 +77,47 @@ def draw_heatmap(
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.set_xlabel('frame')
     return image
+
+
+def heat_rows(focus: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return a row per person and joint, limb by limb.
+
+    Args:
+        focus (numpy.ndarray): Shape (M, T, V).
+        layout (Layout): The skeleton.
+
+    Returns:
+        numpy.ndarray: Shape (M V, T).
+    """
+    return focus[:, :, row_order(layout)].transpose(0, 2, 1).reshape(-1, focus.shape[1])
+
+
+def spread(places: Sequence[float], least: float) -> np.ndarray:
+    """Move labels apart that would overlap, as little as needed on either side.
+
+    Args:
+        places (Sequence[float]): Where labels belong, ascending.
+        least (float): Distance that neighbours need.
+
+    Returns:
+        numpy.ndarray: Where they are put, ascending.
+    """
+    # Labels that touch form a block about the mean of where they belong.
+    blocks: List[List[float]] = []
+    for place in places:
+        blocks.append([place, 1])
+        while len(blocks) > 1:
+            (above, many), (below, few) = blocks[-2:]
+            if below - above >= least * (many + few) / 2:
+                break
+            blocks[-2:] = [[(above * many + below * few) / (many + few), many + few]]
+    return np.array(
+        [
+            middle + least * (i - (count - 1) / 2)
+            for middle, count in blocks
+            for i in range(int(count))
+        ]
+    )
 
 
 def _name_rows(
@@ -105,7 +150,8 @@ def _name_rows(
                 (row, shown(names[order[row % joints]], 18))
                 for row in range(0, persons * joints, step)
             ]
-    axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
+    places = spread([place for place, _ in ticks], persons * joints / max(labels, 12))
+    axes.set_yticks(places, [name for _, name in ticks])
     if persons > 1:
         for person in range(persons):
             axes.text(

@@ -18,7 +18,8 @@ import numpy as np
 from stf_mmaction.datasets.layouts import Layout
 from stf_mmaction.files import replacing
 
-from .limbs import joint_order
+from .limbs import limbs
+from .views import upright
 
 PARTS = Path(__file__).with_name('page')
 SCRIPTS = ('data', 'palette', 'stage', 'heatmap', 'app', 'controls')
@@ -92,28 +93,20 @@ def write_page(
     for clip in clips:
         _check(clip, layout, networks, class_names)
     names = layout.names or [f'joint {joint}' for joint in range(layout.num_node)]
-    order = joint_order(layout)
-    starts = _limb_starts(order, layout)
+    groups = [limb.joints for limb in limbs(layout)]
+    order = [joint for limb in groups for joint in limb]
+    starts = [limb[0] for limb in groups[1:]]
     data = dict(
         layout=dict(names=list(names), bones=layout.inward, order=order, starts=starts),
         networks=list(networks),
         classes=list(class_names or []),
         fps=fps,
-        clips=[_record(clip) for clip in clips],
+        clips=[_record(clip, layout) for clip in clips],
     )
     with replacing(path) as partial:
         # A network may be named after a file whose name is no text.
         with partial.open('w', encoding='utf-8', errors='backslashreplace', newline='\n') as file:
             file.write(_assemble(title, data))
-
-
-def _limb_starts(order: List[int], layout: Layout) -> List[int]:
-    """Return the joints that do not continue the limb of the joint above them."""
-    parents, root = layout.parents, layout.root
-    forks = {p for p in parents if p != root and list(parents).count(p) > 1}
-    return [
-        joint for above, joint in zip(order, order[1:]) if parents[joint] != above or above in forks
-    ]
 
 
 def _check(
@@ -144,12 +137,14 @@ def _check(
             )
 
 
-def _record(clip: PageClip) -> Dict:
-    """Return a clip as the page reads it, without the persons who are never seen."""
-    seen = (clip.keypoint != 0).any(-1)
+def _record(clip: PageClip, layout: Layout) -> Dict:
+    """Return a clip as the page reads it, upright, without the persons who are never seen."""
+    seen = (clip.keypoint != 0).any(-1) & np.isfinite(clip.keypoint).all(-1)
     present = seen.any((1, 2))
     present[0] |= not present.any()
     keypoint, seen = clip.keypoint[present], seen[present]
+    if keypoint.shape[-1] == 3:
+        keypoint = upright(np.where(seen[..., None], keypoint, np.nan), layout)
     points, middle, step = _quantised(keypoint, seen)
     return dict(
         id=str(clip.clip_id),
@@ -181,8 +176,9 @@ def _quantised(keypoint: np.ndarray, seen: np.ndarray) -> Tuple[np.ndarray, List
     low, high = places.min(0), places.max(0)
     middle = (low + high) / 2
     step = float((high - low).max()) / (2 * LARGEST) or 1.0
-    whole = np.rint((keypoint - middle) / step).clip(-LARGEST, LARGEST)
-    return np.where(seen[..., None], whole, UNSEEN), middle.tolist(), step
+    whole = np.full(keypoint.shape, UNSEEN)
+    whole[seen] = np.rint((places - middle) / step).clip(-LARGEST, LARGEST)
+    return whole, middle.tolist(), step
 
 
 def _base64(array: np.ndarray) -> str:

@@ -45,6 +45,7 @@ class PoseArtists:
             edgecolors=theme.text,
             linewidths=0.3,
             zorder=2,
+            clip_on=False,  # a joint at the edge is round
         )
 
     def show(self, points: np.ndarray, values: np.ndarray) -> None:
@@ -63,8 +64,46 @@ class PoseArtists:
             if there[a] and there[b]
         ]
         self.bones.set_segments(lines)
+        self._points = points
+        self.recolour(values)
+
+    def recolour(self, values: np.ndarray) -> None:
+        """Show other values at the same pose.
+
+        Args:
+            values (numpy.ndarray): In [0, 1], shape (M, V).
+        """
+        seen = np.isfinite(self._points).all(-1)
         # The most focused joints lie on top.
         order = np.argsort(values[seen], kind='stable')
-        self.joints.set_offsets(points[seen][order])
+        self.joints.set_offsets(self._points[seen][order])
         self.joints.set_array(values[seen][order])
         self.joints.set_sizes(self.area * (0.08 + 0.92 * values[seen][order]))
+
+
+class PersonNumbers:
+    """The numbers of several persons above them, as beside the heat map; they can move.
+
+    Args:
+        axes (matplotlib.axes.Axes): Where they are drawn.
+        persons (int): M; a single one needs no number.
+    """
+
+    def __init__(self, axes: 'Axes', persons: int) -> None:
+        place = dict(textcoords='offset points', ha='center', va='bottom', fontsize=7)
+        self.texts = [
+            axes.annotate(str(person + 1), (0, 0), xytext=(0, 5), visible=False, **place)
+            for person in range(persons if persons > 1 else 0)
+        ]
+
+    def show(self, points: np.ndarray) -> None:
+        """Move to a pose.
+
+        Args:
+            points (numpy.ndarray): As in :meth:`PoseArtists.show`.
+        """
+        for text, person in zip(self.texts, points):
+            seen = person[np.isfinite(person).all(-1)]
+            text.set_visible(bool(len(seen)))
+            if len(seen):
+                text.xy = (seen[:, 0].mean(), seen[:, 1].max())

@@ -1,26 +1,29 @@
 """Clips on one page: poses over time, beside joints over frames."""
 
-from typing import TYPE_CHECKING, Sequence, Tuple
+from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
 import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
 from .clip import FocusedClip
-from .heatmap import LABELS, draw_heatmap
-from .skeleton import PoseArtists
+from .heatmap import LABELS, draw_heatmap, heat_rows
+from .skeleton import PersonNumbers, PoseArtists
 from .style import shown, styled, theme_of
 from .views import Projected, centred, project
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.text import Text
 
 WIDTH = 11.0  # inches
 POSES_WIDTH = 6.2
 POSES = (3, 9)  # frames of each row, at least and at most
 GAP = 1.06  # between poses, in widths of one
 ROW = 1.1  # inches of each of two rows, at least
+TITLE = 110  # characters
 LINE = 1.16  # between rows of poses, in heights of one
 
 
@@ -42,37 +45,83 @@ def draw_focus(
     Raises:
         ValueError: If there is no clip, or one is not of the skeleton.
     """
-    from matplotlib.figure import Figure
+    return FocusFigure(clips, layout, view, theme).figure
 
-    if not clips:
-        raise ValueError('there is no clip to draw: choose at least one')
-    for clip in clips:
-        clip.check(layout.num_node)
-    clips = [clip.present() for clip in clips]
-    colors = theme_of(theme)
-    titles = [shown(clip.title, 110) for clip in clips]
-    with styled(colors, [*titles, *(layout.names or ())]):
-        heights = [_height(clip) for clip in clips]
-        figure = Figure(figsize=(WIDTH, 0.35 + sum(heights)), layout='constrained')
-        figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
-        grid = figure.add_gridspec(
-            len(clips),
-            2,
-            width_ratios=(POSES_WIDTH, WIDTH - POSES_WIDTH),
-            height_ratios=heights,
-        )
-        for row, (clip, title) in enumerate(zip(clips, titles)):
-            poses = figure.add_subplot(grid[row, 0])
-            projected = centred(project(clip, layout, view))
-            room = (POSES_WIDTH, heights[row] - 0.5)
-            columns, lines = _arrange(projected, room)
-            frames = _choose_frames(clip.keypoint.shape[1], columns * lines)
-            draw_poses(poses, clip, projected, frames, layout, colors, columns, room)
-            poses.set_title(title, loc='left')
-            heat = figure.add_subplot(grid[row, 1])
-            image = draw_heatmap(heat, clip.focus, layout, colors, frames)
-        add_bar(figure, image)
-    return figure
+
+class _Row(NamedTuple):
+    """A clip in a figure."""
+
+    title: 'Text'
+    pose: PoseArtists
+    frames: np.ndarray
+    image: 'AxesImage'
+
+
+class FocusFigure:
+    """A picture of clips that can show another focus of the same clips.
+
+    Args:
+        clips, layout, view, theme: As in :func:`draw_focus`.
+
+    Attributes:
+        figure (matplotlib.figure.Figure): The picture.
+
+    Raises:
+        ValueError: If there is no clip, or one is not of the skeleton.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[FocusedClip],
+        layout: Layout,
+        view: str = 'auto',
+        theme: str = 'light',
+    ) -> None:
+        from matplotlib.figure import Figure
+
+        if not clips:
+            raise ValueError('there is no clip to draw: choose at least one')
+        for clip in clips:
+            clip.check(layout.num_node)
+        clips = [clip.present() for clip in clips]
+        self._layout = layout
+        self._rows: List[_Row] = []
+        colors = theme_of(theme)
+        with styled(colors, [*(clip.title for clip in clips), *(layout.names or ())]):
+            heights = [_height(clip) for clip in clips]
+            figure = Figure(figsize=(WIDTH, 0.35 + sum(heights)), layout='constrained')
+            figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
+            grid = figure.add_gridspec(
+                len(clips),
+                2,
+                width_ratios=(POSES_WIDTH, WIDTH - POSES_WIDTH),
+                height_ratios=heights,
+            )
+            for row, clip in enumerate(clips):
+                axes = figure.add_subplot(grid[row, 0])
+                projected = centred(project(clip, layout, view))
+                room = (POSES_WIDTH, heights[row] - 0.5)
+                columns, lines = _arrange(projected, room)
+                frames = _choose_frames(clip.keypoint.shape[1], columns * lines)
+                pose = draw_poses(axes, clip, projected, frames, layout, colors, columns, room)
+                title = axes.set_title(shown(clip.title, TITLE), loc='left')
+                heat = figure.add_subplot(grid[row, 1])
+                image = draw_heatmap(heat, clip.focus, layout, colors, frames)
+                self._rows.append(_Row(title, pose, frames, image))
+            add_bar(figure, image)
+        self.figure = figure
+
+    def update(self, clips: Sequence[FocusedClip]) -> None:
+        """Show another focus and other titles.
+
+        Args:
+            clips (Sequence[FocusedClip]): The same ones.
+        """
+        for row, clip in zip(self._rows, clips):
+            focus = clip.present().focus
+            row.pose.recolour(focus[:, row.frames].reshape(-1, focus.shape[2]))
+            row.image.set_data(heat_rows(focus, self._layout))
+            row.title.set_text(shown(clip.title, TITLE))
 
 
 def add_bar(figure: 'Figure', image, label: str = 'focus') -> None:
@@ -136,6 +185,8 @@ def draw_poses(
     pose = PoseArtists(axes, layout, theme, size=joint_size(projected, scale))
     joints = points.shape[2]
     pose.show(points.reshape(-1, joints, 2), clip.focus[:, frames].reshape(-1, joints))
+    for column in range(columns):  # of the first row, below which is no room for them
+        PersonNumbers(axes, len(points)).show(points[:, column])
     for (x, y), frame in zip(places + (left, bottom), frames):
         _add_label(axes, (x + (right - left) / 2, y), f'frame {frame}')
         if projected.view == 'image' and clip.img_shape is not None:

@@ -35,7 +35,8 @@ class Theme(NamedTuple):
         frame (str): Thin lines around parts.
         cmap (str): Colour map of matplotlib.
         part (tuple[float, float]): What of it is used.
-        diverging (str): Colour map of values of both signs.
+        diverging (tuple[str]): Colours from the lowest to the highest of values
+            of both signs; zero looks like the background.
     """
 
     background: str
@@ -44,7 +45,7 @@ class Theme(NamedTuple):
     frame: str
     cmap: str
     part: Tuple[float, float]
-    diverging: str
+    diverging: Tuple[str, ...]
 
     @property
     def colors(self) -> 'Colormap':
@@ -55,10 +56,21 @@ class Theme(NamedTuple):
 
         return ListedColormap(colormaps[self.cmap](np.linspace(*self.part, 256)), 'focus')
 
+    @property
+    def signed_colors(self) -> 'Colormap':
+        """Return colormap: From the lowest over zero to the highest."""
+        from matplotlib.colors import LinearSegmentedColormap
+
+        return LinearSegmentedColormap.from_list('signed', self.diverging)
+
+
+# Orange and violet are told apart with any colour vision.
+_ON_WHITE = ('#7f3b08', '#e08214', '#fdd9ae', 'white', '#d8d4ea', '#8073ac', '#2d004b')
+_ON_BLACK = ('#ffe3b8', '#f1a340', '#7a4a14', '#15171c', '#453d75', '#998ec3', '#e4e0ff')
 
 THEMES: Dict[str, Theme] = dict(
-    light=Theme('white', '#222222', '#b0b0b0', '#d0d0d0', 'magma_r', (0.0, 0.92), 'PuOr'),
-    dark=Theme('#15171c', '#e6e6e6', '#5c6370', '#3a3f4b', 'magma', (0.12, 1.0), 'PuOr'),
+    light=Theme('white', '#222222', '#b0b0b0', '#d0d0d0', 'magma_r', (0.0, 0.92), _ON_WHITE),
+    dark=Theme('#15171c', '#e6e6e6', '#5c6370', '#3a3f4b', 'magma', (0.12, 1.0), _ON_BLACK),
 )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VIEWS = ('front', 'side', 'top')
+LEAST_PART = 0.4  # of the width of a video that is shown
 BETTER = 1.2  # how much more another view must show than the front
 
 
@@ -53,14 +54,28 @@ def project(clip: FocusedClip, layout: Layout, view: str = 'auto') -> Projected:
         points = points * (1, -1)
         if clip.img_shape is not None:
             height, width = map(float, clip.img_shape)
-            return Projected(points, 'image', (0.0, width, -height, 0.0))
+            return Projected(points, 'image', _part_of_video(points, width, height))
         return Projected(points, 'image', limits_of(points))
-    points = _upright(points, layout)
+    points = upright(points, layout)
     if view == 'auto':
         view = _best_view(points)
     axes = dict(front=(0, 1), side=(2, 1), top=(0, 2))[view]
     points = points[..., axes]
     return Projected(points, view, limits_of(points))
+
+
+def _part_of_video(
+    points: np.ndarray, width: float, height: float
+) -> Tuple[float, float, float, float]:
+    """Return the frame of a video, or a part of its shape around persons who are small in it."""
+    left, right, bottom, top = limits_of(points)
+    share = max((right - left) / width, (top - bottom) / height) * 1.1
+    if share >= 1 or not np.isfinite(points).any():
+        return 0.0, width, -height, 0.0
+    wide, high = (max(share, LEAST_PART) * side / 2 for side in (width, height))
+    x = float(np.clip((left + right) / 2, wide, width - wide))
+    y = float(np.clip((bottom + top) / 2, high - height, -high))
+    return x - wide, x + wide, y - high, y + high
 
 
 def centred(projected: Projected) -> Projected:
@@ -86,14 +101,27 @@ def centred(projected: Projected) -> Projected:
     return projected._replace(points=points, limits=limits_of(points))
 
 
-def _upright(points: np.ndarray, layout: Layout) -> np.ndarray:
-    """Turn so that the head is above the feet, along y; hands stay."""
-    if layout.height is None or 'head' not in ''.join(layout.names or ()):
+# Joints that only a whole person has; what is a body is turned upright, a hand is not.
+_OF_BODIES = ('head', 'nose', 'hip', 'knee', 'ankle', 'foot')
+
+
+def upright(points: np.ndarray, layout: Layout) -> np.ndarray:
+    """Turn a clip so that heads are above feet, along y; hands stay.
+
+    Args:
+        points (numpy.ndarray): NaN where a joint was not seen, shape
+            (M, T, V, 3).
+        layout (Layout): The skeleton.
+    """
+    names = ' '.join(layout.names or ())
+    if layout.height is None or not any(word in names for word in _OF_BODIES):
         return points
     top, bottom = layout.height
-    with np.errstate(all='ignore'):
-        way = np.nan_to_num((points[..., top, :] - points[..., bottom, :]).reshape(-1, 3))
-    way = np.median(way, 0)
+    ways = (points[..., top, :] - points[..., bottom, :]).reshape(-1, 3)
+    ways = ways[np.isfinite(ways).all(1)]
+    if not len(ways):  # never seen together, as in clips of the upper body
+        return points
+    way = np.median(ways, 0)
     axis = int(np.abs(way).argmax())
     # Somebody who lies is left as recorded.
     if axis != 1 and abs(way[axis]) < 2 * abs(way[1]):

@@ -7,7 +7,8 @@ from helpers.networks import STAR, recognizer_cfg, wake
 from mmaction.registry import MODELS
 
 from stf_mmaction.datasets import get_layout
-from stf_mmaction.engine.adjacency_of_clip import adjacency_of_clip
+from stf_mmaction.datasets.frame_mapping import Source
+from stf_mmaction.engine.adjacency_of_clip import _of_persons, adjacency_of_clip
 from stf_mmaction.engine.inference import clip_to_draw
 from stf_mmaction.visualization.adjacency import draw_adjacency, strongest_edges
 
@@ -41,6 +42,14 @@ def test_matrices_are_those_of_the_network(kind):
     figure = draw_adjacency(modules, clip, get_layout(STAR))
     figure.draw_without_rendering()
     assert figure.axes[2].images[0].get_array().shape == (5, 15)
+
+
+def test_persons_keep_their_graphs():
+    """The pipeline puts the second person first, and leaves the third out."""
+    graphs = np.arange(2.0).reshape(2, 1, 1, 1)
+    persons = np.array([[1, 1, 1, -1], [0, 0, -1, 1]])
+    source = Source(0, 'a', 3, 4, persons, np.arange(4)[None])
+    assert _of_persons(graphs, source).ravel().tolist() == [1, 0, 0]
 
 
 def test_strongest_edges_by_hand():

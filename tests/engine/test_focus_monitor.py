@@ -63,7 +63,7 @@ def test_numbers_are_the_losses_per_place(ann_file, tmp_path):
     wake(model)
     model.eval()
     dataset = build_test_dataset(cfg)
-    found = focus_scalars(model, dataset, [1])  # two persons
+    found = focus_scalars(model, [dataset[1]['inputs']])  # two persons
     maps = model.module_focus(dataset[1]['inputs'])
     places = np.sqrt(maps.last.numel())
     assert found['focus/coherence'] == pytest.approx(

@@ -62,6 +62,8 @@ def test_confused_pairs_are_named(call, tmp_path):
     assert rows == [['wave', '跳', '2', '66.6667'], ['sit, down', 'wave', '1', '33.3333']]
     first = (tmp_path / 'new/matrix.svg').read_bytes()
     assert b'<svg' in first
+    call('confusion_matrix', scores, '--out', 'again.svg')
+    assert (tmp_path / 'again.svg').read_bytes() == first
 
 
 def test_report_of_each_class(call, tmp_path):

@@ -35,6 +35,9 @@ def test_a_gif_loops_and_long_clips_skip_frames(tmp_path, monkeypatch):
     with Image.open(tmp_path / 'a.gif') as gif:
         assert gif.n_frames == 3 and gif.info['loop'] == 0
         assert gif.info['duration'] == 200  # every second frame, as long as two
+        for frame in range(3):
+            gif.seek(frame)
+            assert gif.convert('RGB').getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_an_mp4_is_written(tmp_path):

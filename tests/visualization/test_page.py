@@ -13,6 +13,7 @@ import pytest
 from helpers.networks import STAR
 
 from stf_mmaction.datasets import get_layout
+from stf_mmaction.visualization.limbs import limbs
 from stf_mmaction.visualization.page import NetworkView, PageClip, write_page
 
 LAYOUT = get_layout(dict(STAR, names=['hip', 'spine', 'head', 'l_foot', 'r_foot']))
@@ -108,6 +109,27 @@ def test_short_clips_and_nobody(tmp_path, frames):
     np.testing.assert_allclose(values, still.keypoint)
     values, _ = decoded(data['clips'][1])
     assert values.shape == nobody.keypoint.shape and np.isnan(values).all()
+
+
+def test_the_rows_are_grouped_by_limb_and_the_body_is_upright(tmp_path):
+    layout = get_layout('nturgb+d')
+    rng = np.random.default_rng(0)
+    points = 0.1 * rng.normal(size=(1, 3, 25, 3))
+    points[:, :, 3, 2] += 2  # the head: z points up
+    points[0, 1, 7] = np.nan  # not seen
+    seen = NetworkView(np.array([0.7, 0.3]), (0,), rng.random((1, 1, 3, 25)))
+    write_page(tmp_path / 'page.html', [PageClip('a', 0, points, [seen])], layout)
+    _, data = read(tmp_path / 'page.html')
+    order, starts = data['layout']['order'], data['layout']['starts']
+    assert order == [joint for limb in limbs(layout) for joint in limb.joints]
+    names = [layout.names[joint] for joint in order]
+    first = names.index('l_elbow')
+    arm = names[first : first + 5]  # the tips of a hand are no limbs of their own
+    assert arm[:3] == ['l_elbow', 'l_wrist', 'l_hand'] and set(arm[3:]) == {'l_hand_tip', 'l_thumb'}
+    assert not set(order[first + 1 : first + 5]) & set(starts) and order[first] in starts
+    values, _ = decoded(data['clips'][0])
+    assert np.isnan(values[0, 1, 7]).all()
+    np.testing.assert_allclose(values[0, 0, 3], points[0, 0, 3, [0, 2, 1]], atol=1e-3)
 
 
 def test_text_stays_text(tmp_path):

@@ -12,7 +12,10 @@ from helpers.pictures import NAMED, clip
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.datasets.layouts import LAYOUTS
 from stf_mmaction.visualization import draw_focus, file_stem, save, style
+from stf_mmaction.visualization.animation import pixels
+from stf_mmaction.visualization.heatmap import spread
 from stf_mmaction.visualization.limbs import joint_order, limbs
+from stf_mmaction.visualization.still import FocusFigure
 from stf_mmaction.visualization.style import THEMES, shown, styled, theme_of
 from stf_mmaction.visualization.views import centred, project
 
@@ -56,6 +59,10 @@ def test_all_persons_are_drawn_and_absent_ones_are_not():
     hip = rows.index('hip')
     np.testing.assert_array_equal(image[5 + hip], two.focus[2, :, 0])
     assert [t.get_text() for t in heat.texts] == ['person 1', 'person 2']
+    numbers = [text for text in poses.texts if text.get_text() in '12' and text.get_visible()]
+    first = project(two.present(), get_layout(NAMED)).points[:, 0, :, 1].max(1)
+    assert [text.get_text() for text in numbers[:2]] == ['1', '2']
+    np.testing.assert_allclose(np.diff([text.xy[1] for text in numbers[:2]]), np.diff(first))
     _, joints = artists(poses)
     frames = len(joints.get_offsets()) // 10
     assert len(joints.get_offsets()) == 10 * frames
@@ -79,6 +86,17 @@ def test_joints_and_bones_are_where_the_clip_has_them():
     assert poses.get_aspect() == 1
 
 
+def test_a_figure_can_show_another_focus_of_its_clips():
+    clips = [clip(persons=2), clip(seed=1)]
+    clips[0].keypoint[1] = 0  # absent
+    others = [one._replace(focus=1 - one.focus, title=f'other {i}') for i, one in enumerate(clips)]
+    changed, wanted = (FocusFigure(which, get_layout(NAMED)) for which in (clips, others))
+    changed.update(others)
+    np.testing.assert_array_equal(pixels(changed.figure), pixels(wanted.figure))
+    changed.update(clips)
+    assert (pixels(changed.figure) != pixels(wanted.figure)).any()
+
+
 def test_pixels_point_down_and_lie_in_the_frame_of_the_video():
     one = clip(channels=2, frames=4, img_shape=(100, 200))
     one.keypoint[..., 0] = np.linspace(10, 190, 5)
@@ -91,6 +109,31 @@ def test_pixels_point_down_and_lie_in_the_frame_of_the_video():
     assert centred(found) is found
     (poses,), _ = drawn([one], STAR)
     assert len(poses.patches) == 3  # a frame around each pose
+
+
+def test_persons_who_are_small_in_a_video_are_drawn_large():
+    one = clip(channels=2, img_shape=(300, 400))
+    for low, high, part in (
+        ((380, 10), (400, 40), (240, 400, -120, 0)),  # at a corner: 0.4 of either side
+        ((100, 100), (300, 200), None),  # half of the width, with a margin
+        ((10, 10), (399, 290), (0, 400, -300, 0)),  # all of it
+    ):
+        one.keypoint[..., 0] = np.linspace(low[0], high[0], 5)
+        one.keypoint[..., 1] = np.linspace(low[1], high[1], 5)
+        left, right, bottom, top = found = project(one, get_layout(STAR)).limits
+        assert (right - left) / (top - bottom) == pytest.approx(4 / 3)
+        if part is not None:
+            np.testing.assert_allclose(found, part)
+        else:
+            assert 200 < right - left < 300 and left < 100 and right > 300
+            np.testing.assert_allclose([(left + right) / 2, (bottom + top) / 2], [200, -150])
+
+
+def test_labels_move_apart_and_no_farther():
+    np.testing.assert_allclose(spread([0, 1, 5], 2), [-0.5, 1.5, 5])
+    np.testing.assert_allclose(spread([0, 0, 0, 1.5], 1), [-1.125, -0.125, 0.875, 1.875])
+    np.testing.assert_allclose(spread([0, 2, 4], 2), [0, 2, 4])
+    assert len(spread([], 1)) == 0
 
 
 @pytest.mark.parametrize('still, view', [(2, 'front'), (0, 'side'), (1, 'top')])
@@ -112,6 +155,21 @@ def test_heads_are_above_feet_whatever_axis_points_up(axis, sign):
     for view in ('front', 'side'):
         points = project(one, layout, view).points
         assert (points[:, :, 3, 1] > points[:, :, 15, 1]).all()
+
+
+def test_skeletons_without_a_head_are_upright_and_unseen_ones_stay():
+    layout = LAYOUTS['mediapipe_pose']  # y points down
+    one = clip(joints=33, frames=5)
+    one.keypoint[:] *= 0.1
+    one.keypoint[..., [23, 24, 27, 28], 1] += 2  # hips and ankles
+    points = project(one, layout, 'front').points
+    assert (points[:, :, 11, 1] > points[:, :, 23, 1]).all()
+    one.keypoint[:, 1:, 23] = 0  # seen in one frame of five
+    points = project(one, layout, 'front').points
+    assert (points[:, :, 11, 1] > points[:, :, 24, 1]).all()
+    one.keypoint[:, 0, 23] = 0  # what says where up is was never seen
+    points = np.where(one.seen[..., None], one.keypoint[..., :2], np.nan)
+    np.testing.assert_array_equal(project(one, layout, 'front').points, points)
 
 
 def test_poses_do_not_walk_out_of_their_place():

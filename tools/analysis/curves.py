@@ -7,11 +7,9 @@ import argparse
 import json
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from stf_mmaction.engine.cli import run
 from stf_mmaction.files import read_text
-from stf_mmaction.visualization.charts import check_path, line_chart, save
+from stf_mmaction.visualization.charts import LineChart, check_path, line_charts, save
 
 
 def parse_args() -> argparse.Namespace:
@@ -88,9 +86,8 @@ def main() -> None:
     for path in args.logs:
         name = path.name if path.is_dir() else path.parent.name
         logs[name if name not in logs else str(path)] = read(find_log(path))
-    figure = Figure(figsize=(5.5 * len(args.keys), 4), layout='constrained')
-    rows = []
-    for column, key in enumerate(args.keys):
+    charts, rows = [], []
+    for key in args.keys:
         places, values = {}, {}
         for name, log in logs.items():
             xs, ys = series(log, key)
@@ -100,11 +97,8 @@ def main() -> None:
         if not values:
             known = sorted({k for log in logs.values() for _, line in log for k in line})
             raise ValueError(f'--keys {key} is in no log: use some of {known}')
-        axes = figure.add_subplot(1, len(args.keys), column + 1)
-        line_chart(values, places, axes, ('epoch', key))
-    if len(logs) > 1:
-        axes.legend(fontsize=8, frameon=False)
-    table = save(figure, out, ['run', 'key', 'epoch', 'value'], rows)
+        charts.append(LineChart(values, places, ('epoch', key)))
+    table = save(line_charts(charts), out, ['run', 'key', 'epoch', 'value'], rows)
     print(f'wrote {out} and {table}')
 
 

@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 
 from stf_mmaction.engine.arguments import (
     add_device_argument,
@@ -30,7 +29,13 @@ from stf_mmaction.focus.faithfulness import (
     pointing_hits,
     rank_correlation,
 )
-from stf_mmaction.visualization.charts import check_path, line_chart, save, write_table
+from stf_mmaction.visualization.charts import (
+    LineChart,
+    check_path,
+    line_charts,
+    save,
+    write_table,
+)
 
 BATCH = 16
 WIDTH = 14  # of a column
@@ -200,16 +205,14 @@ class Study:
 
 def draw(curves, steps):
     """Return mean curves of deletion and insertion, side by side."""
-    figure = Figure(figsize=(10, 4.2), layout='constrained')
     shares = {name: np.linspace(0, 100, steps + 1) for name in curves}
+    charts = []
     for column, what in enumerate(('deleted', 'inserted')):
-        axes = figure.add_subplot(1, 2, column + 1)
         values = {name: pair[column] for name, pair in curves.items()}
-        line_chart(values, shares, axes, (f'% of the cells {what}', 'probability of the class'))
-        axes.set_ylim(0, 1)
-        axes.set_title(('lower is better', 'higher is better')[column], fontsize=10)
-    axes.legend(fontsize=8, frameon=False)
-    return figure
+        labels = f'% of the cells {what}', 'probability of the class'
+        title = ('lower is better', 'higher is better')[column]
+        charts.append(LineChart(values, shares, labels, title, (0, 1)))
+    return line_charts(charts)
 
 
 def main() -> None:

@@ -12,6 +12,11 @@ function element(tag, {text, ...attributes} = {}, children = []) {
   return made;
 }
 
+// A name of any script, which leaves the order of the text around it alone.
+function isolated(text) {
+  return element('bdi', {text});
+}
+
 class App {
   constructor() {
     this.page = new Page($('data'));
@@ -57,10 +62,10 @@ class App {
       }),
     );
     const line = element('span', {class: 'class'}, [
-      element('span', {text: clip.className}),
+      element('span', {}, [isolated(clip.className)]),
       element('span', {class: 'mark'}, clip.label === null ? [] : marks),
     ]);
-    const button = element('button', {type: 'button'}, [line, element('span', {class: 'id', text: clip.id})]);
+    const button = element('button', {type: 'button'}, [line, element('span', {class: 'id'}, [isolated(clip.id)])]);
     button.addEventListener('click', () => this.show(clip));
     return button;
   }
@@ -88,9 +93,10 @@ class App {
     });
     if (!other || other.channels !== clip.channels) this.camera.reset(clip.channels === 2);
     $('turns').hidden = this.camera.flat;
-    $('name').textContent = clip.className;
+    $('name').replaceChildren(isolated(clip.className));
     const persons = clip.persons === 1 ? '1 person' : `${clip.persons} persons`;
-    $('meta').textContent = `${clip.id} · ${clip.frames} frames · ${persons}`;
+    const frames = clip.frames === 1 ? '1 frame' : `${clip.frames} frames`;
+    $('meta').replaceChildren(isolated(clip.id), ` · ${frames} · ${persons}`);
     $('frame').max = clip.frames - 1;
     this.cards.forEach((card, network) => this.showScores(card, clip, network));
     this.chooseRanks();
@@ -100,8 +106,9 @@ class App {
   showScores(card, clip, network) {
     const {classes, scores} = clip.views[network];
     const wrong = clip.isWrong(network);
-    const answer = `${this.page.className(classes[0])} ${(100 * scores[classes[0]]).toFixed(0)} %`;
-    card.verdict.textContent = (clip.label === null ? '' : wrong ? '✗ ' : '✓ ') + answer;
+    const mark = clip.label === null ? '' : wrong ? '✗ ' : '✓ ';
+    const share = ` ${(100 * scores[classes[0]]).toFixed(0)} %`;
+    card.verdict.replaceChildren(mark, isolated(this.page.className(classes[0])), share);
     card.verdict.className = `verdict ${clip.label === null ? '' : wrong ? 'wrong' : 'right'}`;
     const shown = [...scores.keys()].sort((a, b) => scores[b] - scores[a]).slice(0, 5);
     if (clip.label !== null && !shown.includes(clip.label)) shown.push(clip.label);
@@ -109,7 +116,7 @@ class App {
       const fill = element('span', {class: 'fill'});
       fill.style.width = `${100 * scores[index]}%`;
       const value = element('span', {class: 'value', text: `${(100 * scores[index]).toFixed(1)} %`});
-      const row = element('li', {}, [fill, element('span', {class: 'label', text: this.page.className(index)}), value]);
+      const row = element('li', {}, [fill, element('span', {class: 'label'}, [isolated(this.page.className(index))]), value]);
       row.classList.toggle('true', index === clip.label);
       return row;
     }));
