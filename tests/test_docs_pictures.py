@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import Document
+from helpers.documents import Document
 from test_faq import FEW, folder, in_process, shortened  # noqa: F401  (a fixture)
 
 from stf_mmaction.engine import FocusFile

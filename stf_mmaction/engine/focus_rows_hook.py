@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.datasets.frame_mapping import TracingPipeline
-from stf_mmaction.models.recognizers.stf_recognizer import FocusSink
+from stf_mmaction.models.recognizers.results import FocusSink
 
 from .focus_file import FocusRow
 from .inference import check_knows_focus

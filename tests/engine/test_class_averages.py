@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
 from mmaction.registry import DATASETS, MODELS
 
 from stf_mmaction.engine.class_averages import average_classes, ids_and_labels, most_confused

@@ -4,11 +4,11 @@ import pickle
 
 import numpy as np
 import pytest
-import tiny
 import torch
+from helpers import tiny
+from helpers.focus_clips import IDS, config
+from helpers.networks import ensemble_cfg, recognizer_cfg
 from mmengine.runner import Runner
-from networks import ensemble_cfg, recognizer_cfg
-from test_focus_export import IDS, ann_file, config  # noqa: F401
 
 from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.engine import FocusFile, focus_hook
@@ -38,7 +38,7 @@ def run_test(cfg, folder, monkeypatch, **hook):
     return runner, clips, FocusFile(out)
 
 
-def test_the_network_runs_once_for_both_hooks(ann_file, tmp_path, monkeypatch):  # noqa: F811
+def test_the_network_runs_once_for_both_hooks(ann_file, tmp_path, monkeypatch):
     torch.manual_seed(0)
     cfg = config(ann_file, ensemble_cfg(), [dict(type='PadTo', length=12)])
     runner, clips, file = run_test(cfg, tmp_path, monkeypatch, interval=3)
@@ -55,7 +55,7 @@ def test_the_network_runs_once_for_both_hooks(ann_file, tmp_path, monkeypatch): 
     assert type(dataset.pipeline).__name__ == 'Compose'
 
 
-def test_wrapped_data_sets(ann_file, tmp_path, monkeypatch):  # noqa: F811
+def test_wrapped_data_sets(ann_file, tmp_path, monkeypatch):
     cfg = config(ann_file, recognizer_cfg(), [dict(type='PadTo', length=12)])
     loader = cfg.test_dataloader
     part = dict(loader.dataset, indices=2)
