@@ -110,7 +110,7 @@ def run_row(folder):
 def test_commands_of_the_page(folder, run_row, monkeypatch, place):
     command = RUN[place]
     if 'dist_train' in command:
-        pytest.skip('run by tests/models/test_distributed.py')
+        pytest.skip('run by tests/models/test_distributed_training.py')
     if '--amp' in command and not torch.cuda.is_available():
         pytest.skip('MMEngine trains in mixed precision on a GPU only')
     if 'export_onnx' in command:

@@ -114,7 +114,7 @@ def require(cfg: Config, what: str, *keys: str) -> None:
 
 
 def check_sections(cfg: Config) -> None:
-    """Raise a ValueError where a config describes a training or a test by halves.
+    """Raise a ValueError where a config describes half of a training, or a wrapper that fails.
 
     Args:
         cfg (mmengine.Config): The config.
@@ -126,4 +126,11 @@ def check_sections(cfg: Config) -> None:
             raise ValueError(
                 f'the config has {" and ".join(there)} but lacks {lacking}: add what is missing, '
                 'or set all three to None'
+            )
+    for wrapper in (cfg.get('model_wrapper_cfg'), (cfg.get('strategy') or {}).get('model_wrapper')):
+        if (wrapper or {}).get('auto_wrap_policy') is not None:
+            raise ValueError(
+                'auto_wrap_policy lets FSDP shard parts of the network by themselves, but the '
+                'operators read the weights of several parts at once: take it out, and FSDP '
+                'shards the network as a whole, or use DDP'
             )

@@ -139,6 +139,10 @@ def test_half_of_a_training_is_named(tmp_path):
     with pytest.raises(ValueError, match='has val_cfg but lacks val_dataloader and val_evaluator'):
         check_sections(Config(dict(model=1, val_cfg=dict(type='ValLoop'))))
     check_sections(Config(dict(model=1, val_cfg=None)))
+    wrapper = dict(type='MMFullyShardedDataParallel', auto_wrap_policy='size')
+    for cfg in (dict(model_wrapper_cfg=wrapper), dict(strategy=dict(model_wrapper=wrapper))):
+        with pytest.raises(ValueError, match='shards the network as a whole, or use DDP'):
+            check_sections(Config(cfg))
     path = tmp_path / 'c.py'
     path.write_text('a = [dict(b=1)]')
     cfg = read_config(path)
