@@ -11,7 +11,7 @@ from stf_mmaction.files import replacing
 from .clip import FocusedClip
 from .heatmap import draw_heatmap
 from .skeleton import PersonNumbers, PoseArtists
-from .still import add_bar, add_outline, joint_size
+from .still import NUMBERS, add_bar, add_outline, joint_size
 from .style import Theme, check_ending, shown, styled, theme_of
 from .views import Projected, project, show_limits
 
@@ -135,7 +135,8 @@ def _panels(
         row, column = divmod(number, columns)
         body = figure.add_subplot(grid[2 * row, column])
         left, right, bottom, top = projected.limits
-        show_limits(body, projected.limits, high / PANEL)
+        numbers = NUMBERS * (top - bottom) * (len(clip.keypoint) > 1)
+        show_limits(body, (left, right, bottom, top + numbers), high / PANEL)
         if projected.view == 'image' and clip.img_shape is not None:
             add_outline(body, (left, bottom), right - left, top - bottom, theme)
         body.set_title(_wrapped(clip.title), fontsize=8.5)
@@ -144,8 +145,8 @@ def _panels(
         heat = figure.add_subplot(grid[2 * row + 1, column])
         image = draw_heatmap(heat, clip.focus, layout, theme, labels=HEAT_LABELS)
         cursor = heat.axvline(0, color=theme.text, linewidth=1)
-        numbers = PersonNumbers(body, len(clip.keypoint))
-        panels.append(_Panel(clip, projected, pose, numbers, cursor))
+        persons = PersonNumbers(body, len(clip.keypoint))
+        panels.append(_Panel(clip, projected, pose, persons, cursor))
     add_bar(figure, image)
     for panel in panels:
         panel.show(0)

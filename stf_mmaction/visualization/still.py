@@ -24,6 +24,7 @@ POSES = (3, 9)  # frames of each row, at least and at most
 GAP = 1.06  # between poses, in widths of one
 ROW = 1.1  # inches of each of two rows, at least
 TITLE = 110  # characters
+NUMBERS = 0.1  # room for those of persons, in heights of a pose
 LINE = 1.16  # between rows of poses, in heights of one
 
 
@@ -193,7 +194,8 @@ def draw_poses(
             add_outline(axes, (x, y), right - left, top - bottom, theme)
     margin = 0.01 * (right - left)  # for the outline
     axes.set_xlim(left - margin, right + step * (columns - 1) + margin)
-    axes.set_ylim(bottom - depth - margin, top + margin)
+    numbers = NUMBERS * (top - bottom) * (len(points) > 1)
+    axes.set_ylim(bottom - depth - margin, top + margin + numbers)
     axes.set_aspect('equal')
     axes.set_anchor('NW')  # below its title, level with the heat map
     axes.set_axis_off()
