@@ -1,133 +1,44 @@
-"""A trained model and its test data, without a Runner."""
+"""What a trained model says of one clip, and where it looks, without a Runner."""
 
 import traceback
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-from mmaction.registry import DATASETS, MODELS
-from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.logging import print_log
-from mmengine.registry import init_default_scope
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 import stf_mmaction
-from stf_mmaction.datasets.class_names import (
-    as_class_names,
-    check_class_names,
-    find_class_names,
-    read_class_names,
-)
-from stf_mmaction.datasets.clip_view import view_clips
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.datasets.persons import dropped_persons
 from stf_mmaction.visualization import FocusedClip
 
-from .config_file import merge_options, read_config, require
-from .provenance import check_provenance
-from .sanity_hooks import dataset_meta
-from .weights import fit_weights
+from .loading import (
+    build_test_dataset,
+    check_device,
+    class_names_of,
+    load_model,
+    num_classes_of,
+)
 
-
-def check_device(device: Union[str, torch.device]) -> None:
-    """Raise a ValueError unless PyTorch can compute on a device.
-
-    Args:
-        device (str or torch.device): As PyTorch names it.
-    """
-    try:
-        torch.zeros(1, device=device).item()  # 'meta' holds no numbers
-    except (RuntimeError, AssertionError, ImportError) as error:
-        why = str(error).partition('\n')[0].rstrip('.')
-        raise ValueError(f"device {str(device)!r} cannot be used ({why}): use 'cpu'") from None
-
-
-def load_model(
-    config: Union[str, Config],
-    checkpoint: Optional[str],
-    device: str = 'cpu',
-    cfg_options: Optional[Dict] = None,
-) -> Tuple[Config, nn.Module]:
-    """Build the model of a config and load its weights.
-
-    Args:
-        config (str or Config): Config file, or what it holds.
-        checkpoint (str, optional): Checkpoint file or URL. None leaves the
-            weights random.
-        device (str): Defaults to ``'cpu'``.
-        cfg_options (dict, optional): Overrides in the config.
-            Defaults to None.
-
-    Returns:
-        tuple: The config and the model, in evaluation mode. Its
-        ``dataset_meta`` is that of the checkpoint, as in MMEngine's APIs.
-
-    Raises:
-        ValueError: If the weights do not fit the model, or were trained on
-            another stream, layout or preparation.
-    """
-    check_device(device)
-    cfg = config if isinstance(config, Config) else read_config(config)
-    merge_options(cfg, cfg_options)
-    require(cfg, 'a network', 'model')
-    init_default_scope(cfg.get('default_scope', 'mmaction'))
-    model = MODELS.build(cfg.model)
-    if checkpoint is not None:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, 'cpu', logger=None)
-        state, said = fit_weights(model, loaded, checkpoint)
-        for sentence in said + check_provenance(loaded, cfg, checkpoint):
-            print_log(sentence, logger='current')
-        model.load_state_dict(state, strict=False)
-        model.dataset_meta = dataset_meta(loaded)
-    return cfg, model.to(device).eval()
-
-
-def num_classes_of(model: nn.Module) -> int:
-    """Return K of a recognizer or an ensemble."""
-    return getattr(model, 'lead', model).cls_head.num_classes
-
-
-def class_names_of(
-    model: nn.Module, dataset=None, names: Union[str, Path, Sequence[str], None] = None
-) -> List[str]:
-    """Return the names of the classes of a model.
-
-    Args:
-        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``; its
-            ``dataset_meta`` may have ``classes``.
-        dataset (BaseDataset, optional): Its ``metainfo`` may have
-            ``classes``, which come first.
-        names (str, Path or Sequence[str], optional): Names, or a text file
-            with one per line. Defaults to None, those that are known, or
-            ``class 0`` and so on.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If ``names`` does not hold one name per class.
-    """
-    number = num_classes_of(model)
-    if names is not None:
-        source = str(names) if isinstance(names, (str, Path)) else 'class_names'
-        read = read_class_names(names) if source != 'class_names' else names
-        read = as_class_names(list(read), source)
-        check_class_names(read, number, source)
-        return list(read)
-    metas = (getattr(dataset, 'metainfo', None), getattr(model, 'dataset_meta', None))
-    known = find_class_names(number, *metas)
-    return list(known or (f'class {label}' for label in range(number)))
-
-
-def build_test_dataset(cfg: Config):
-    """Build the test data set of a config.
-
-    Args:
-        cfg (mmengine.Config): The config.
-    """
-    require(cfg, 'this tool', 'test_dataloader')
-    return view_clips(DATASETS.build(cfg.test_dataloader.dataset))
+__all__ = [
+    'ClassFocus',
+    'Prediction',
+    'build_test_dataset',
+    'check_device',
+    'check_knows_focus',
+    'class_names_of',
+    'clip_to_draw',
+    'focus_of_classes',
+    'focus_of_clip',
+    'focus_of_inputs',
+    'load_model',
+    'num_classes_of',
+    'predict',
+    'prepare',
+    'with_verdict',
+]
 
 
 def check_knows_focus(model: nn.Module) -> None:

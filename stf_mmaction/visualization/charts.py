@@ -101,18 +101,23 @@ def check_path(path: Union[str, Path]) -> Path:
     return path
 
 
+def _figure(width: float, height: float) -> 'Figure':
+    """Return an empty figure of a size in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout='constrained')
+
+
 def line_charts(charts: Sequence[LineChart]) -> 'Figure':
     """Draw charts of lines side by side, with one legend where a line needs a name.
 
     Args:
         charts (Sequence[LineChart]): Lines of one name look the same in all.
     """
-    from matplotlib.figure import Figure
-
     names = list(dict.fromkeys(name for chart in charts for name in chart.values))
     with chart_style([*names, *(text for c in charts for text in (*c.labels, c.title))]):
         legend, lines = len(names) > 1, {}
-        figure = Figure(figsize=(4.6 * len(charts) + 1.4 * legend, 3.6), layout='constrained')
+        figure = _figure(4.6 * len(charts) + 1.4 * legend, 3.6)
         for column, chart in enumerate(charts, 1):
             axes = figure.add_subplot(1, len(charts), column)
             for name, values in chart.values.items():
@@ -138,10 +143,8 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Fig
         values (Sequence[float]): Their lengths.
         label (str): Of the horizontal axis.
     """
-    from matplotlib.figure import Figure
-
     with chart_style(names):
-        figure = Figure(figsize=(6.5, 0.8 + 0.2 * len(names)), layout='constrained')
+        figure = _figure(6.5, 0.8 + 0.2 * len(names))
         axes = figure.add_subplot()
         values = np.asarray(values, dtype=float)
         bars = axes.barh(np.arange(len(names)), values, color=np.where(values < 0, LOSS, GAIN))
@@ -167,13 +170,11 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
         matrix (numpy.ndarray): Counts, rows are the true classes, (K, K).
         names (Sequence[str]): Of the classes.
     """
-    from matplotlib.figure import Figure
-
     count = len(names)
     shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     side = 3.5 + 0.3 * min(count, 60)
     with chart_style(names):
-        figure = Figure(figsize=(side + 1, side), layout='constrained')
+        figure = _figure(side + 1, side)
         axes = figure.add_subplot()
         image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
         size = 8 if count <= NAMED_CELLS else 8 * NAMED_CELLS / count + 1
@@ -204,10 +205,8 @@ def embedding_chart(
         names (Sequence[str], optional): Of the classes. Defaults to None,
             their numbers.
     """
-    from matplotlib.figure import Figure
-
     with chart_style(names or ()):
-        figure = Figure(figsize=(8, 7), layout='constrained')
+        figure = _figure(8, 7)
         axes = figure.add_subplot()
         kinds = np.unique(labels)
         for index, kind in enumerate(kinds):
