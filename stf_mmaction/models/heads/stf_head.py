@@ -83,12 +83,14 @@ class STFHead(GCNHead):
     ) -> None:
         super().__init__(num_classes, in_channels, **kwargs)
         self.second_order = second_order
-        for name, cfg in (
-            ('loss_exploration', loss_exploration),
-            ('loss_divergence', loss_divergence),
-            ('loss_coherence', loss_coherence),
-            ('loss_adjacency', loss_adjacency),
-        ):
+        losses = dict(
+            loss_exploration=loss_exploration,
+            loss_divergence=loss_divergence,
+            loss_coherence=loss_coherence,
+            loss_adjacency=loss_adjacency,
+        )
+        self.stf_losses = tuple(losses)
+        for name, cfg in losses.items():
             setattr(self, name, None if cfg is None else MODELS.build(cfg))
         if self.uses_focus and (num_classes < 2 or self.multi_class):
             raise ValueError(
@@ -100,15 +102,7 @@ class STFHead(GCNHead):
     @property
     def uses_focus(self) -> bool:
         """bool: Whether any STF loss is on."""
-        return any(
-            loss is not None
-            for loss in (
-                self.loss_exploration,
-                self.loss_divergence,
-                self.loss_coherence,
-                self.loss_adjacency,
-            )
-        )
+        return any(getattr(self, name) is not None for name in self.stf_losses)
 
     def focus(
         self, features: Tensor, present: Optional[Tensor] = None, classes: Optional[Tensor] = None
