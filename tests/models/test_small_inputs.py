@@ -46,7 +46,7 @@ def test_one_class_has_no_focus(head):
     cfg = recognizer_cfg(classes=1)
     cfg['cls_head']['type'] = head
     ensemble = dict(type='STFEnsemble', members=[cfg])
-    message = 'one class' if head == 'STFHead' else 'GCNHead does not know'
+    message = 'one class' if head == 'STFHead' else 'GCNHead cannot compute the focus'
     for model in (MODELS.build(cfg), MODELS.build(ensemble)):
         with pytest.raises(ValueError, match=message):
             model.focus(x)
