@@ -16,7 +16,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from stf_mmaction.engine import FocusExportHook, FocusMonitorHook
-from stf_mmaction.engine.cli import build_runner, existing, positive, run
+from stf_mmaction.engine.arguments import existing, positive
+from stf_mmaction.engine.cli import build_runner, run
 
 
 def parse_args() -> argparse.Namespace:

@@ -123,10 +123,13 @@ def test_the_rows_are_grouped_by_limb_and_the_body_is_upright(tmp_path):
     order, starts = data['layout']['order'], data['layout']['starts']
     assert order == [joint for limb in limbs(layout) for joint in limb.joints]
     names = [layout.names[joint] for joint in order]
-    first = names.index('l_elbow')
-    arm = names[first : first + 5]  # the tips of a hand are no limbs of their own
-    assert arm[:3] == ['l_elbow', 'l_wrist', 'l_hand'] and set(arm[3:]) == {'l_hand_tip', 'l_thumb'}
-    assert not set(order[first + 1 : first + 5]) & set(starts) and order[first] in starts
+    first = names.index('l_shoulder')
+    arm = names[first : first + 6]  # the tips of a hand are no limbs of their own
+    assert arm[1:4] == ['l_elbow', 'l_wrist', 'l_hand'] and set(arm[4:]) == {
+        'l_hand_tip',
+        'l_thumb',
+    }
+    assert order[first] in starts and not set(order[first + 1 : first + 6]) & set(starts)
     values, _ = decoded(data['clips'][0])
     assert np.isnan(values[0, 1, 7]).all()
     np.testing.assert_allclose(values[0, 0, 3], points[0, 0, 3, [0, 2, 1]], atol=1e-3)
