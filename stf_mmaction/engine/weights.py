@@ -116,7 +116,9 @@ def _hint(own: State, state: State, name: str = '') -> str:
             'there is one for each person, joint and channel; set num_person, layout and '
             'in_channels of the backbone as in the config it was trained with'
         )
-    return f'{HINT}, or convert_msg3d_state_dict for published weights'
+    if sum(name in state for name in own) < len(own) / 2:
+        return f'it is of another network; {HINT}'
+    return HINT
 
 
 def _is_published(state: State) -> bool:

@@ -150,3 +150,36 @@ def test_the_zoo_of_mmaction2(kind):
         for name, value in stock.state_dict().items():
             if 'cls_head' not in name:
                 assert kept[name].equal(value)
+
+
+def small(kind, classes=3, persons=1):
+    width = 32 if 'CTR' in kind else 16
+    net = dict(type=kind, graph_cfg=dict(layout=STAR, mode='spatial'), num_person=persons)
+    net.update(in_channels=4, base_channels=8)
+    if 'CTR' not in kind:
+        net.update(num_stages=3, inflate_stages=[2], down_stages=[3])
+    head = dict(type='STFHead', num_classes=classes, in_channels=width)
+    return MODELS.build(dict(type='STFRecognizer', backbone=net, cls_head=head))
+
+
+def test_ctrgcn_gets_stf_modules_and_loses_them():
+    stock = small('CTRGCNBackbone', 60).state_dict()
+    kept, said = fit_weights(small('STFCTRGCN'), stock, 'zoo.pth', True)
+    assert '60 classes, the network 3 classes: 2 weights are new' in said[0]
+    assert all(kept[name].equal(value) for name, value in stock.items() if 'cls_head' not in name)
+    _, said = fit_weights(small('CTRGCNBackbone'), small('STFCTRGCN').state_dict(), 'b.pth', True)
+    assert 'weights that the network lacks are left out' in said[-1]
+
+
+@pytest.mark.parametrize('training', [False, True])
+def test_weights_of_another_network_or_number_of_persons(training):
+    with pytest.raises(ValueError, match='x.pth lacks .* it is of another network; use the config'):
+        fit_weights(small('AAGCN'), small('STGCN').state_dict(), 'x.pth', training)
+    one, two = (network_of_persons(count) for count in (1, 2))
+    match = 'data_bn.weight of shape .* one for each person, joint and channel; set num_person'
+    with pytest.raises(ValueError, match=match):
+        fit_weights(one, two.state_dict(), 'x.pth', training)
+
+
+def network_of_persons(count):
+    return MODELS.build(tiny.model_cfg('baseline', persons=count))
