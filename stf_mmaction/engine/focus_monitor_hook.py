@@ -132,8 +132,6 @@ class WatchedClips:
         Returns:
             numpy.ndarray: RGB, uint8, shape (height, width, 3).
         """
-        from stf_mmaction.visualization.animation import pixels
-
         clips = []
         for drawn, label, inputs, source in zip(
             self._drawn, self._labels, self.inputs, self._sources
@@ -144,11 +142,9 @@ class WatchedClips:
             clips.append(with_verdict(clip, label, predicted, found.scores.numpy(), self._names))
         if self._figure is None:
             self._figure = FocusFigure(clips, model.lead.layout)
-            self._figure.figure.draw_without_rendering()  # lays it out, once
-            self._figure.figure.set_layout_engine('none')
         else:
             self._figure.update(clips)
-        return pixels(self._figure.figure)
+        return self._figure.pixels()
 
 
 def focus_scalars(model: nn.Module, clips: Sequence[Tensor]) -> Dict[str, float]:

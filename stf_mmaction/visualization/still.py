@@ -13,6 +13,7 @@ from .style import shown, styled, theme_of
 from .views import Projected, centred, project
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
@@ -57,6 +58,12 @@ class _Row(NamedTuple):
     frames: np.ndarray
     image: 'AxesImage'
 
+    @property
+    def changing(self) -> List['Artist']:
+        """Return what a focus changes and what lies above it, the lowest first."""
+        heat = self.image.axes
+        return [self.image, *heat.lines, *heat.spines.values(), self.pose.joints, self.title]
+
 
 class FocusFigure:
     """A picture of clips that can show another focus of the same clips.
@@ -87,6 +94,7 @@ class FocusFigure:
         clips = [clip.present() for clip in clips]
         self._layout = layout
         self._rows: List[_Row] = []
+        self._fixed = None  # the pixels of all that no focus changes
         colors = theme_of(theme)
         with styled(colors, [*(clip.title for clip in clips), *(layout.names or ())]):
             heights = [_height(clip) for clip in clips]
@@ -123,6 +131,28 @@ class FocusFigure:
             row.pose.recolour(focus[:, row.frames].reshape(-1, focus.shape[2]))
             row.image.set_data(heat_rows(focus, self._layout))
             row.title.set_text(shown(clip.title, TITLE))
+
+    def pixels(self) -> np.ndarray:
+        """Draw only what :meth:`update` changes, after the first time.
+
+        Returns:
+            numpy.ndarray: RGB, uint8, shape (height, width, 3).
+        """
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+        changing = [artist for row in self._rows for artist in row.changing]
+        if self._fixed is None:
+            self._canvas = FigureCanvasAgg(self.figure)
+            self.figure.draw_without_rendering()  # lays it out
+            self.figure.set_layout_engine('none')
+            for artist in changing:
+                artist.set_animated(True)  # not drawn with the others
+            self._canvas.draw()
+            self._fixed = self._canvas.copy_from_bbox(self.figure.bbox)
+        self._canvas.restore_region(self._fixed)
+        for artist in changing:
+            artist.axes.draw_artist(artist)
+        return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
 
 def add_bar(figure: 'Figure', image, label: str = 'focus') -> None:
