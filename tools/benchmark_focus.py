@@ -11,35 +11,37 @@ import tempfile
 import time
 from typing import Callable, List
 
-from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from stf_mmaction.engine import FocusExportHook, FocusMonitorHook
-from stf_mmaction.engine.arguments import existing, positive
+from stf_mmaction.engine.arguments import add_cfg_options, existing, positive
 from stf_mmaction.engine.cli import build_runner, run
+from stf_mmaction.engine.config_file import merge_options, read_config
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=existing, help='config file')
-    parser.add_argument('--clips', type=positive, default=200, help='at most; defaults to 200')
-    parser.add_argument('--rounds', type=positive, default=7, help='defaults to 7')
-    parser.add_argument('--monitor', action='store_true', help='measure FocusMonitorHook instead')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='settings to override in the config'
+        '--num-clips', type=positive, default=200, help='test clips at most; defaults to 200'
     )
+    parser.add_argument(
+        '--rounds', type=positive, default=5, help='measurements of each; defaults to 5'
+    )
+    parser.add_argument('--monitor', action='store_true', help='measure FocusMonitorHook instead')
+    add_cfg_options(parser)
     return parser.parse_args()
 
 
 def build(args: argparse.Namespace, folder: str) -> Runner:
     """Return a runner of the first clips, which prepares them in this process."""
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = read_config(args.config)
+    merge_options(cfg, args.cfg_options)
     cfg.update(work_dir=folder, launcher='none', load_from=None)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
-        loader.dataset.indices = args.clips
+        loader.dataset.indices = args.num_clips
     if args.monitor:
         cfg.train_cfg.update(max_epochs=args.rounds, val_interval=args.rounds + 1)
         cfg.default_hooks.checkpoint.interval = args.rounds + 1
