@@ -54,6 +54,7 @@ def follow_the_docs(folder, data, layout, persons, channels, classes):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', SETS)
 def test_a_set_trains_tests_draws_and_exports(name, tmp_path, monkeypatch, capsys):
     source = DATA / f'{name}.pkl'
