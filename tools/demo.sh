@@ -40,10 +40,10 @@ logged "$out/test_stf.log" tools/test.py "$config" "$last" \
 
 echo '[demo 3/3] drawing where it looks'
 logged "$out/focus.log" tools/visualize_focus.py "$config" "$last" \
-    --out "$out/focus.png" --class-names tools/demo_data/classes.txt
+    --out "$out/focus.png"
 logged "$out/page.log" tools/visualize_focus.py "$config" "$last" \
     --versus "$config" "$out/epoch_$warmup.pth" \
-    --html "$out/focus.html" --class-names tools/demo_data/classes.txt
+    --html "$out/focus.html"
 
 top1() {
     sed -n "s/.*Epoch(test).*acc\/$2: \([0-9.]*\).*/\1/p" "$out/$1" |
