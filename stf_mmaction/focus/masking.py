@@ -1,5 +1,7 @@
 """Hiding what a network looks at, and asking it again."""
 
+from typing import Any, List
+
 from torch import Tensor, nn
 
 from .matrices import interpolation, on_device_of
@@ -88,7 +90,8 @@ class frozen_running_stats:
         self.module = module
 
     def __enter__(self) -> None:
-        self.norms = [m for m in self.module.modules() if getattr(m, 'track_running_stats', False)]
+        modules: List[Any] = list(self.module.modules())
+        self.norms = [m for m in modules if getattr(m, 'track_running_stats', False)]
         for norm in self.norms:
             norm.track_running_stats = False
 
