@@ -9,6 +9,20 @@ env_cfg = dict(cudnn_benchmark=True)
 
 # --- Data -----------------------------------------------------------------------------------------
 ann_file = 'tools/demo_data/ui_prmd_tiny.pkl'  # bundled; yours from tools/data/custom.py
+metainfo = dict(  # names for pictures and tables; leave it out if your pickle has `classes`
+    classes=(
+        'deep squat',
+        'hurdle step',
+        'inline lunge',
+        'side lunge',
+        'sit to stand',
+        'standing active straight leg raise',
+        'standing shoulder abduction',
+        'standing shoulder extension',
+        'standing shoulder internal-external rotation',
+        'standing shoulder scaption',
+    )
+)
 layout = 'kinect20'  # a built-in layout, a dict, or a JSON file: docs/custom_skeleton.md
 num_person = 1  # per clip; those who are present longest and move most are kept
 pipeline = [
@@ -26,7 +40,13 @@ train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(type='SkeletonDataset', ann_file=ann_file, split='train', pipeline=pipeline),
+    dataset=dict(
+        type='SkeletonDataset',
+        ann_file=ann_file,
+        split='train',
+        pipeline=pipeline,
+        metainfo=metainfo,
+    ),
 )
 val_dataloader = test_dataloader = dict(
     batch_size=16,
@@ -39,6 +59,7 @@ val_dataloader = test_dataloader = dict(
         split='val',
         pipeline=test_pipeline,
         test_mode=True,
+        metainfo=metainfo,
     ),
 )
 
