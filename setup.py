@@ -43,7 +43,7 @@ setup(
         'test': [
             'hypothesis',
             'pytest',
-            'pytest-xdist',
+            'pytest-xdist>=3.8',
             'onnx',
             'onnxruntime',
             'playwright',

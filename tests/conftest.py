@@ -32,6 +32,14 @@ def raw(tmp_path, monkeypatch):
     return write_raw(tmp_path)
 
 
+# Minutes each; begun last, one of them would keep a single process busy at the end.
+LONGEST = ('test_readme.py', 'test_reproduce.py', 'test_tools.py', 'test_distributed_training.py')
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def settings_of_torch():
     """Undo what a tool that ran in this process has set; operators depend on it."""
