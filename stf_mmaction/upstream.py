@@ -229,6 +229,24 @@ def replace_dataset(loader, dataset) -> None:
     loader.__dict__['dataset'] = dataset
 
 
+def check_sliced(loader, name: str) -> None:
+    """Raise a ValueError where ``num_batch_per_epoch`` is for more clips than there are.
+
+    MMEngine ends in an IndexError within the epoch.
+
+    Args:
+        loader (torch.utils.data.DataLoader): The loader.
+        name (str): Named in the error.
+    """
+    parts = vars(loader.dataset)
+    inner = vars(parts.get('dataset', loader.dataset)).get('_dataset')  # within SeededDataset
+    if inner is not None and len(loader.dataset) > len(inner):
+        raise ValueError(
+            f'num_batch_per_epoch of {name} needs {len(loader.dataset)} clips, the data set has '
+            f'{len(inner)}: use a smaller one, or a RepeatDataset'
+        )
+
+
 def inner_index(dataset, index: int):
     """Return where MMEngine's wrappers of data sets find a clip.
 

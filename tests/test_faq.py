@@ -86,8 +86,9 @@ def makers(command):
             trains = f'work_dirs/{Path(words[2]).stem}/' in command
             if trains or ('--resume' in command and words[2] == config):
                 yield other
-        elif '--dump' in words and '--dump' not in command and words[-1] in command.split():
-            yield other
+        elif words[-2] in ('--dump', '--features') and words[-1] in command.split():
+            if other != command:
+                yield other
 
 
 @pytest.fixture(scope='module')
@@ -120,7 +121,7 @@ def test_commands_of_the_page(folder, run_row, monkeypatch, place):
     monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     run_row(command)
     written = command.split()[-1]
-    if written.endswith(('.png', '.pkl', '.csv', '.onnx')):
+    if written.endswith(('.png', '.pkl', '.npz', '.csv', '.onnx')):
         assert Path(written).stat().st_size
     if 'publish' in command:
         assert list(Path().glob('stf_demo-*.pth'))

@@ -24,6 +24,9 @@ FAMILIES = {
     'msg3d_ntu60_xsub_jm': (25, 3, 2),
     'stf_msg3d_k400_bm': (18, 2, 2),
     'stf_stgcnpp_ntu60_xsub_j': (25, 3, 2),
+    'complete/hand': (22, 3, 1),
+    'small_data/msg3d_penn_action_j_strong': (13, 2, 1),
+    'small_data/msg3d_sbu_j_strong': (15, 3, 2),
 }
 
 
@@ -67,6 +70,25 @@ def test_inference_recognizer_says_what_the_inferencer_says(name):
     theirs = inference_recognizer(model, made).pred_score.numpy()
     np.testing.assert_allclose(ours['pred_scores'], theirs, atol=1e-5)
     assert ours['pred_label'] == theirs.argmax()
+
+
+def test_a_config_whose_test_data_alone_was_changed():
+    """Another stream and length than ``test_pipeline`` has: both APIs do what the test does."""
+    torch.manual_seed(0)
+    cfg = shrunk('msg3d_demo_j')
+    pipeline = [
+        dict(step, length=64) if step.type == 'PadTo' else step
+        for step in cfg.test_dataloader.dataset.pipeline
+    ]
+    cfg.test_dataloader.dataset.update(stream='bm', pipeline=pipeline)
+    inferencer = STFInferencer(cfg)
+    torch.manual_seed(0)
+    model = init_recognizer(cfg, None, 'cpu')
+    model.load_state_dict(inferencer.model.state_dict())
+    made = clip(20, 3, 1)
+    ours = inferencer(made['keypoint'].copy())['pred_scores']
+    theirs = inference_recognizer(model, made).pred_score.numpy()
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_inference_skeleton_takes_what_mmpose_gives():

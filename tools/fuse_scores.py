@@ -14,7 +14,7 @@ from mmaction.evaluation import confusion_matrix
 from stf_mmaction.datasets.class_names import check_class_names
 from stf_mmaction.engine.arguments import existing
 from stf_mmaction.engine.cli import run
-from stf_mmaction.engine.dumps import check, read, read_names
+from stf_mmaction.engine.dumps import check, names_of, read
 from stf_mmaction.engine.fusion import accuracies, fuse
 from stf_mmaction.files import replacing
 
@@ -98,7 +98,7 @@ def main() -> None:
     for name, scores, labels in rows:
         print(f'{name:{width}s} {{:7.2f}} {{:7.2f}} {{:7.2f}}'.format(*accuracies(scores, labels)))
     if args.per_class:
-        write_classes(args.per_class, *rows[-1][1:], read_names(args.dumps))
+        write_classes(args.per_class, *rows[-1][1:], names_of(dumps))
 
 
 if __name__ == '__main__':

@@ -22,6 +22,9 @@ from .augment_base import (
 )
 from .layouts import Layout, get_layout
 
+# No clip of pixels has all its joints in the first two columns.
+NORMALISED = 2
+
 
 @TRANSFORMS.register_module()
 class RandomSkeletonRotation(SkeletonMotion):
@@ -115,8 +118,9 @@ class RandomSkeletonMirror(SkeletonAugmentation):
 
     So a raised left arm becomes a raised right arm of a body whose left is
     still at its left, in 3D too. Raw 2D pixels with an ``img_shape`` (height,
-    width) go to width - x, others are mirrored about the pivot of
-    :class:`SkeletonMotion`. Leave it out where a class says left or right.
+    width) go to width - x; others, and 2D that has been normalised, are
+    mirrored about the pivot of :class:`SkeletonMotion`. Leave it out where a
+    class says left or right.
 
     Args:
         layout (str or dict): With ``pairs``, see :func:`get_layout`.
@@ -161,9 +165,11 @@ class RandomSkeletonMirror(SkeletonAugmentation):
         if 'visibility' in results:
             return 0.0
         shape: Optional[Sequence[int]] = results.get('img_shape')
-        if points.shape[-1] == 2 and shape is not None:
+        x = points[..., 0][seen]
+        # Coordinates from -1 or 0 to 1 may keep the img_shape of their pixels.
+        if points.shape[-1] == 2 and shape is not None and abs(x).max() > NORMALISED:
             return shape[1] / 2
-        return points[..., 0][seen].mean()
+        return x.mean()
 
 
 @TRANSFORMS.register_module()

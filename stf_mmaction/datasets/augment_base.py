@@ -1,6 +1,6 @@
 """Base classes of augmentations, and checks of their settings."""
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Dict, Sequence, Tuple
 
 import numpy as np
@@ -110,7 +110,8 @@ def check_range(name: str, value: float, low: float, high: float, open_end: bool
     Raises:
         ValueError: If it is anything else.
     """
-    fits = isinstance(value, Real) and low <= value <= high and not (open_end and value == high)
+    fits = isinstance(value, Real) and np.isfinite(value) and low <= value <= high
+    fits = fits and not (open_end and value == high)
     if not fits:
         end = f'below {high:.4g}' if open_end else f'up to {high:.4g}'
         end = '' if high == np.inf else f', {end}'
@@ -138,3 +139,14 @@ def check_interval(
             'first'
         )
     return tuple(value)
+
+
+def check_length(name: str, value: int) -> int:
+    """Return a number of frames.
+
+    Raises:
+        ValueError: If it is not a whole number from 1 on.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f'{name}={value!r} is not possible: use a whole number from 1 on')
+    return value

@@ -10,7 +10,13 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 from mmaction.registry import TRANSFORMS
 
-from .augment_base import WEIGHTS, SkeletonAugmentation, check_interval, check_range
+from .augment_base import (
+    WEIGHTS,
+    SkeletonAugmentation,
+    check_interval,
+    check_length,
+    check_range,
+)
 
 KNOTS = 4  # of the speed of a time warp
 
@@ -110,6 +116,8 @@ class RandomSpeed(TimeAugmentation):
     ) -> None:
         super().__init__(p)
         self.factor = check_range('factor', factor, 1, 100)
+        if max_frames is not None:
+            check_length('max_frames', max_frames)
         self.max_frames = max_frames
 
     def moments(self, seen: np.ndarray) -> np.ndarray:
@@ -161,9 +169,7 @@ class ResampleFrames(TimeAugmentation):
 
     def __init__(self, length: int) -> None:
         super().__init__(p=1)
-        if not isinstance(length, int) or length < 1:
-            raise ValueError(f'length={length!r} is not possible: use a whole number from 1 on')
-        self.length = length
+        self.length = check_length('length', length)
 
     def transform(self, results: Dict) -> Dict:
         """Resample one clip; NumPy's generator is not used."""

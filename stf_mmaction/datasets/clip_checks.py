@@ -73,6 +73,29 @@ ARRAYS = Check(
     _is_no_array,
 )
 
+# Of pipelines with MMAction2's Flip.
+FLIP_MEND = (
+    "MMAction2's Flip moves x to width - x, in the pixels of a picture: use "
+    "dict(type='RandomSkeletonMirror', layout=...) in its place"
+)
+FLIP = Check(
+    'three coordinates or no img_shape',
+    FLIP_MEND,
+    lambda clip: clip['keypoint'].shape[3] != 2 or clip.get('img_shape') is None,
+)
+
+
+def refuse_flip(steps: Sequence[str]) -> None:
+    """Raise a ValueError where MMAction2's ``Flip`` comes after the pixels are gone.
+
+    Args:
+        steps (Sequence[str]): Types of the transforms, in order.
+    """
+    before = list(steps).index('Flip') if 'Flip' in steps else 0
+    for step in list(steps)[:before]:
+        if step in ('PrepareSkeleton', 'PreNormalize2D', 'PreNormalize3D'):
+            raise ValueError(f'Flip after {step} in the pipeline: {FLIP_MEND}')
+
 
 def keypoint_checks(num_joints: int, joints_of: str, max_frames: float) -> List[Check]:
     """Return what is checked of keypoints (M, T, V, C), after :data:`ARRAYS`.

@@ -13,7 +13,15 @@ from stf_mmaction.files import safe_load
 
 from .annotations import as_label, as_labels, choose_split, clip_id, read_annotations
 from .class_names import as_class_names, read_class_names
-from .clip_checks import ARRAYS, Check, has_bad_score, keypoint_checks, refuse
+from .clip_checks import (
+    ARRAYS,
+    FLIP,
+    Check,
+    has_bad_score,
+    keypoint_checks,
+    refuse,
+    refuse_flip,
+)
 from .layouts import get_layout
 from .numbers import anyone_seen, usable
 from .persons import dropped_persons, select_persons
@@ -74,6 +82,9 @@ class SkeletonDataset(PoseDataset):
             raise ValueError(
                 f'fraction={fraction} of the clips is not possible: use a number above 0, up to 1'
             )
+        indices = kwargs.get('indices')
+        if indices is not None and (indices == 0 or isinstance(indices, list) and not indices):
+            raise ValueError(f'indices={indices} chooses no clip: leave it out, or name some')
         self.fraction = fraction
         steps = {_kind(step): step for step in pipeline if isinstance(step, dict)}
         self.stream = _agreed_stream(stream, steps.get('SkeletonStream', {}).get('stream'))
@@ -82,6 +93,8 @@ class SkeletonDataset(PoseDataset):
         self._num_person = steps.get('FormatGCNInput', {}).get('num_person')
         self._selects = 'SelectPersons' in steps
         self._compressed = 'DecompressPose' in steps
+        self._flips = 'Flip' in steps
+        refuse_flip(list(steps))
         self._max_frames = steps.get('PadTo', {}).get('length', np.inf)
         super().__init__(ann_file, pipeline, split=split, metainfo=_read_names(metainfo), **kwargs)
 
@@ -202,6 +215,8 @@ class SkeletonDataset(PoseDataset):
     def _check_keypoints(self, clips: List[Dict], path: Optional[Path] = None) -> None:
         source, joints_of = path or self.ann_file, 'layout'
         refuse(clips, source, ARRAYS)
+        if self._flips:
+            refuse(clips, source, FLIP)
         if self.num_joints is None:
             joints_of = 'first clip'
             self.num_joints = clips[0]['keypoint'].shape[2]

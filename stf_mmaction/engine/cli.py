@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 import stf_mmaction
 from stf_mmaction.files import lock_folder, os_error_sentence
+from stf_mmaction.models.recognizers.inference_config import set_test_pipeline
 from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
 from .config_file import check_sections, merge_options, read_config, require
@@ -62,6 +63,9 @@ def load_config(args: argparse.Namespace) -> Config:
             # PyTorch refuses these without workers.
             cfg[loader].persistent_workers = False
             cfg[loader].pop('prefetch_factor', None)
+    said = set_test_pipeline(cfg)
+    if said and is_first(cfg):
+        print(f'warning: {said}', file=sys.stderr)
     cfg.custom_hooks = [dict(type=kind) for kind in CHECKS] + list(cfg.get('custom_hooks') or [])
     return cfg
 

@@ -4,10 +4,23 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from stf_mmaction.datasets.class_names import as_class_names, check_class_names, read_class_names
+from stf_mmaction.datasets.class_names import (
+    as_class_names,
+    check_class_names,
+    plain_name,
+    read_class_names,
+)
 from stf_mmaction.files import safe_load
 
-Scores = Dict[str, Tuple[np.ndarray, int]]  # probabilities (K,) and label, by clip
+
+class Scores(Dict[str, Tuple[np.ndarray, int]]):
+    """Probabilities (K,) and label of each clip, by its id.
+
+    Attributes:
+        names (tuple[str], optional): Of the K classes, where the dump has them.
+    """
+
+    names: Optional[Tuple[str, ...]] = None
 
 
 def read(path: str) -> Scores:
@@ -36,7 +49,7 @@ def read(path: str) -> Scores:
             "('frame_dir', ) in PackActionInputs of the test pipeline, and "
             'test again'
         )
-    scores: Scores = {}
+    scores = Scores()
     for sample in samples:
         clip = sample['frame_dir']
         if not isinstance(clip, str):
@@ -71,6 +84,8 @@ def read(path: str) -> Scores:
                 f'{path}: the label {label:g} of clip {clip} is not one of the {count} classes'
             )
         scores[clip] = values, int(label)
+    if samples[0].get('classes') is not None:
+        scores.names = as_class_names(samples[0]['classes'], str(path))
     return scores
 
 
@@ -82,13 +97,9 @@ def _numbers(value: Any) -> np.ndarray:
         return np.empty(0)
 
 
-def read_names(paths: Sequence[str]) -> Optional[List[str]]:
+def names_of(dumps: Sequence[Scores]) -> Optional[Tuple[str, ...]]:
     """Return the names of the classes from the first dump that has them."""
-    for path in paths:
-        names = safe_load(path)[0].get('classes')
-        if names is not None:
-            return list(as_class_names(names, path))
-    return None
+    return next((dump.names for dump in dumps if dump.names is not None), None)
 
 
 def check(first: Scores, other: Scores, path: str) -> None:
@@ -112,21 +123,28 @@ def check(first: Scores, other: Scores, path: str) -> None:
                 f'{path} labels clip {clip} as {own_label}, the first dump as '
                 f'{label}: fuse tests with the same labels'
             )
+    for label, (own_name, name) in enumerate(zip(other.names or (), first.names or ())):
+        if plain_name(own_name) != plain_name(name):
+            raise ValueError(
+                f'{path} names class {label} {own_name!r}, the first dump {name!r}: fuse tests '
+                'with the same classes'
+            )
 
 
-def class_names(path: str, count: int, names: Optional[str] = None) -> List[str]:
+def class_names(scores: Scores, path: str, names: Optional[str] = None) -> List[str]:
     """Return the names of the classes of a dump.
 
     Args:
-        path (str): The dump.
-        count (int): Number of classes.
+        scores (Scores): What :func:`read` returns of it.
+        path (str): The dump, named in the error.
         names (str, optional): Text file with one per line. Defaults to None,
             the names in the dump, or ``class 0`` and so on.
 
     Raises:
         ValueError: If the number of names is another one.
     """
-    found = read_class_names(names) if names else read_names([path])
+    count = len(next(iter(scores.values()))[0])
+    found = read_class_names(names) if names else scores.names
     if found is None:
         return [f'class {index}' for index in range(count)]
     check_class_names(found, count, names or path)

@@ -21,7 +21,7 @@ from stf_mmaction.datasets.clip_view import view_clips
 
 from .config_file import merge_options, read_config, require
 from .provenance import check_provenance
-from .sanity_hooks import dataset_meta
+from .sanity_hooks import dataset_meta, num_classes_of
 from .weights import fit_weights
 
 
@@ -76,11 +76,6 @@ def load_model(
         model.load_state_dict(state, strict=False)
         model.dataset_meta = dataset_meta(loaded)
     return cfg, model.to(device).eval()
-
-
-def num_classes_of(model: nn.Module) -> int:
-    """Return K of a recognizer or an ensemble."""
-    return getattr(model, 'lead', model).cls_head.num_classes
 
 
 def class_names_of(

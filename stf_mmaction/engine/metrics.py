@@ -8,6 +8,7 @@ from mmaction.evaluation import AccMetric
 from mmaction.registry import METRICS
 from mmengine.evaluator import DumpResults
 
+from stf_mmaction.datasets.class_names import find_class_names
 from stf_mmaction.files import check_writable, replacing
 
 
@@ -76,7 +77,7 @@ class DumpScores(WholeDumpResults):
     """``DumpResults`` that adds the names of the classes.
 
     Every sample gets ``classes``, an array of text, shape (K,), where the
-    data or the checkpoint names them. It is in the file once.
+    data or the checkpoint names all of them. It is in the file once.
     """
 
     def compute_metrics(self, results: List[Dict]) -> Dict:
@@ -85,7 +86,7 @@ class DumpScores(WholeDumpResults):
         Args:
             results (list[dict]): Samples of all processes.
         """
-        names = (self.dataset_meta or {}).get('classes')
+        names = find_class_names(len(results[0]['pred_score']), self.dataset_meta)
         if names:
             shared = np.array(names)
             results = [dict(result, classes=shared) for result in results]

@@ -2,15 +2,18 @@
 
 from typing import Dict, List
 
+import torch
 from mmaction.registry import HOOKS
 from mmengine.dataset import InfiniteSampler
+from mmengine.dist import all_gather
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from stf_mmaction.upstream import built_loop, is_resumed, loaded_path
+from stf_mmaction.datasets.class_names import find_class_names
+from stf_mmaction.upstream import built_loop, check_sliced, is_resumed, loaded_path
 
 from .checkpoint_paths import confine_paths
 from .provenance import check_classes, check_provenance
@@ -21,6 +24,11 @@ def unwrapped(runner: Runner) -> nn.Module:
     """Return the model of a runner without its DDP wrapper."""
     model = runner.model
     return model.module if is_model_wrapper(model) else model
+
+
+def num_classes_of(model: nn.Module) -> int:
+    """Return K of a recognizer or an ensemble."""
+    return getattr(model, 'lead', model).cls_head.num_classes
 
 
 def dataset_meta(checkpoint: Dict) -> Dict:
@@ -68,7 +76,7 @@ class SkeletonCheckHook(Hook):
 
     def _check(self, runner: Runner, dataloader: DataLoader, name: str) -> None:
         model = unwrapped(runner)
-        classes = getattr(model, 'lead', model).cls_head.num_classes
+        classes = num_classes_of(model)
         for dataset in leaf_datasets(dataloader.dataset):
             self._check_labels(dataset, classes)
             names = (getattr(dataset, 'metainfo', None) or {}).get('classes')
@@ -79,7 +87,7 @@ class SkeletonCheckHook(Hook):
                 )
             if hasattr(model, 'check_input') and len(dataset):
                 model.check_input(dataset[0]['inputs'].shape)
-        self._check_length(dataloader, name)
+        self._check_length(runner, dataloader, name)
 
     @staticmethod
     def _check_labels(dataset: Dataset, classes: int) -> None:
@@ -95,17 +103,36 @@ class SkeletonCheckHook(Hook):
         )
 
     @staticmethod
-    def _check_length(dataloader: DataLoader, name: str) -> None:
-        """Refuse a loader that yields no batch: its epochs do nothing."""
-        # An InfiniteSampler goes through the data again until a batch is full.
-        if len(dataloader) or isinstance(dataloader.sampler, InfiniteSampler):
+    def _check_length(runner: Runner, dataloader: DataLoader, name: str) -> None:
+        """Refuse a loader whose epochs do nothing, do not end, or end apart."""
+        training = name == 'train_dataloader'
+        by_epoch = isinstance(built_loop(runner, 'train'), EpochBasedTrainLoop)
+        sampler = getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler)
+        if isinstance(sampler, InfiniteSampler):
+            # It goes through the data again until a batch is full.
+            if by_epoch or not training:
+                raise ValueError(
+                    f'{name} never ends with an InfiniteSampler: use a DefaultSampler'
+                    f'{", or an IterBasedTrainLoop" * training}'
+                )
             return
-        clips, batch = len(dataloader.sampler), dataloader.batch_sampler.batch_size
-        raise ValueError(
-            f'{name} yields no batch: {clips} clips for each process are fewer than '
-            f'batch_size={batch}, and drop_last=True drops them; use a smaller batch_size, '
-            'or drop_last=False'
-        )
+        # All processes have to take part, also those that have batches.
+        check_sliced(dataloader, name)
+        counts = [int(count) for count in all_gather(torch.tensor(len(dataloader)))]
+        if not min(counts):
+            clips, batch = len(sampler), dataloader.batch_sampler.batch_size
+            if not clips:
+                raise ValueError(f'{name} yields no batch: its data set has no clip')
+            raise ValueError(
+                f'{name} yields no batch: {clips} clips for each process are fewer than '
+                f'batch_size={batch}, and drop_last=True drops them; use a smaller batch_size, '
+                'or drop_last=False'
+            )
+        if training and by_epoch and len(set(counts)) > 1:
+            raise ValueError(
+                f'{name} yields {counts} batches in the processes, which would wait for each '
+                'other for ever: use round_up=True of the sampler'
+            )
 
     @staticmethod
     def _check_names(runner: Runner) -> None:
@@ -165,7 +192,9 @@ class CheckpointCheckHook(Hook):
             known = getattr(loop.dataloader.dataset, 'metainfo', None) or {}
             said += check_classes(meta, known, path, strict=not starts)
             if not training:
-                loop.evaluator.dataset_meta = {**meta, **known}
+                names = find_class_names(num_classes_of(model), known, meta)
+                named = dict(classes=names) if names else {}
+                loop.evaluator.dataset_meta = {**meta, **known, **named}
         for sentence in said:
             runner.logger.info(sentence)
         checkpoint['state_dict'] = state

@@ -209,6 +209,16 @@ def test_a_mirrored_or_moved_joint_never_falls_on_missing():
     np.testing.assert_allclose(out[[0, 4]], [[0, 0], [54, 20]], atol=1e-5)
 
 
+@pytest.mark.parametrize('low,high', [(0.2, 0.6), (-0.5, 0.2)])
+def test_a_mirrored_clip_of_normalised_2d_stays_where_it_is(low, high):
+    """The clip still has the ``img_shape`` of its pixels, as after ``PreNormalize2D``."""
+    keypoint = np.random.default_rng(0).uniform(low, high, (1, 4, 5, 2)).astype(np.float32)
+    clip = dict(keypoint=keypoint, img_shape=(480, 640))
+    out = RandomSkeletonMirror(LAYOUT, p=1).transform(dict(clip))['keypoint']
+    expected = 2 * keypoint[..., 0].mean() - keypoint[:, :, [0, 2, 1, 4, 3], 0]
+    np.testing.assert_allclose(out[..., 0], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize('raw,channels,scored', STATES)
 def test_erasing_counts_joints_and_frames(raw, channels, scored):
     clip = make_clip(raw, channels, scored, frames=20)
@@ -277,6 +287,7 @@ def test_halves_and_whole_numbers_become_floats():
         (RandomSkeletonRotation, dict(tilt=30), 'tilt=30 .* up to 3.142'),
         (RandomSkeletonRotation, dict(vertical='up'), "vertical='up'"),
         (RandomSkeletonJitter, dict(std=-0.1), 'std=-0.1'),
+        (RandomSkeletonJitter, dict(std=float('inf')), 'std=inf'),
         (RandomJointErasing, dict(frames=0.5), 'frames=0.5 .* two numbers'),
         (RandomJointErasing, dict(frames=(0.9, 0.5)), 'the smaller first'),
         (RandomSkeletonMirror, dict(layout=STAR), "add 'pairs'"),

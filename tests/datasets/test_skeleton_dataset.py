@@ -66,6 +66,22 @@ def test_clips_of_a_split(data, tmp_path):
         assert (old['keypoint'] == new['keypoint']).all()
 
 
+FLIP = dict(type='Flip', flip_ratio=1, left_kp=[3], right_kp=[4])
+
+
+def test_mmaction2s_flip_where_there_are_no_pixels(data, tmp_path):
+    mend = 'moves x to width - x.*RandomSkeletonMirror'
+    with pytest.raises(ValueError, match=f'Flip after PrepareSkeleton in the pipeline: .*{mend}'):
+        build(data, tmp_path, pipeline=[*PIPELINE, FLIP])
+    with pytest.raises(ValueError, match=f'4 of 4 clips have three coordinates or no .*{mend}'):
+        build(data, tmp_path, pipeline=[FLIP, *PIPELINE])
+    for clip in data['annotations']:
+        clip.update(keypoint=clip['keypoint'][..., :2] + 40, img_shape=(48, 64), modality='Pose')
+    raw = data['annotations'][1]['keypoint'][..., [0, 1, 2, 4, 3], 0]
+    flipped = build(data, tmp_path, pipeline=[FLIP])[1]['keypoint'][..., 0]
+    np.testing.assert_allclose(flipped, 64 - raw, rtol=1e-2)
+
+
 def spoil(key, value):
 
     def change(data):

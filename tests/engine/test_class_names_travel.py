@@ -5,12 +5,14 @@ import runpy
 import shutil
 import sys
 
+import numpy as np
 import pytest
 from helpers import ROOT, tiny
 from mmaction.registry import DATASETS
 
 from stf_mmaction import STFInferencer
 from stf_mmaction.datasets import safe_load
+from stf_mmaction.engine.dumps import Scores, check, names_of
 from stf_mmaction.engine.inference import class_names_of, focus_of_clip, load_model
 from stf_mmaction.files import read_checkpoint
 
@@ -60,6 +62,8 @@ def test_titles_of_pictures(trained):
 def test_tables(trained, tmp_path, monkeypatch):
     cfg, checkpoint = trained
     cfg = tiny.Config(cfg.to_dict())
+    # Data that names a class too many does not hide those of the checkpoint.
+    cfg.test_dataloader.dataset.metainfo = dict(classes=[*tiny.NAMES, 'none'])
     dump = tmp_path / 'scores.pkl'
     cfg.test_evaluator.append(dict(type='DumpScores', out_file_path=str(dump)))
     tiny.evaluate(cfg, checkpoint)
@@ -73,6 +77,18 @@ def test_tables(trained, tmp_path, monkeypatch):
     for row in rows:
         assert row[4] == tiny.NAMES[int(row[0])]
         assert row[5] == (tiny.NAMES[int(row[3])] if row[3] else '')
+
+
+def test_dumps_of_other_classes():
+    scores = Scores(clip=(np.array([0.4, 0.6]), 1))
+    other = Scores(scores)
+    check(scores, other, 'b.pkl')
+    scores.names, other.names = ('sit down', 'wave'), ('Sit_Down', 'wave')
+    check(scores, other, 'b.pkl')
+    assert names_of([Scores(), other, scores]) == other.names
+    other.names = ('wave', 'sit down')
+    with pytest.raises(ValueError, match="b.pkl names class 0 'wave', the first dump 'sit down'"):
+        check(scores, other, 'b.pkl')
 
 
 def test_names_in_the_config(trained, tmp_path):

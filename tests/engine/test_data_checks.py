@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import tiny
 from mmaction.registry import DATASETS, MODELS
-from mmengine.runner import Runner
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from stf_mmaction.engine.sanity_hooks import SkeletonCheckHook, leaf_datasets
 
@@ -112,6 +112,48 @@ def test_an_infinite_sampler_fills_its_batches(tmp_path):
     sampler = dict(type='InfiniteSampler', shuffle=True)
     data = loader(path, batch_size=5, sampler=sampler, drop_last=True)
     assert check(data) == [] and len(next(iter(data))['inputs']) == 5
+
+
+def check_length(path, name='train_dataloader', **options):
+    """Check a loader in a loop of epochs."""
+    data = loader(path, **options)
+    runner = FakeRunner(data)
+    runner._train_loop = object.__new__(EpochBasedTrainLoop)
+    SkeletonCheckHook._check_length(runner, data, name)
+
+
+@pytest.mark.parametrize('name', ['train_dataloader', 'val_dataloader'])
+def test_an_infinite_sampler_in_a_loop_of_epochs(tmp_path, name):
+    path = tiny.write(tmp_path / 'clips.pkl', tiny.clips())
+    with pytest.raises(ValueError, match=f'{name} never ends with an InfiniteSampler'):
+        check_length(path, name, sampler=dict(type='InfiniteSampler'))
+
+
+@pytest.mark.parametrize(
+    'options,match',
+    [
+        (dict(num_batch_per_epoch=5), 'num_batch_per_epoch of .* needs 20 clips, .* has 4'),
+        (dict(num_batch_per_epoch=0), 'train_dataloader yields no batch: its data set has no clip'),
+        (dict(dataset=dict(indices=0)), 'indices=0 chooses no clip'),
+    ],
+)
+def test_epochs_of_more_clips_than_there_are_or_of_none(tmp_path, options, match):
+    path = tiny.write(tmp_path / 'clips.pkl', tiny.clips())
+    check_length(path, num_batch_per_epoch=1)
+    with pytest.raises(ValueError, match=match):
+        check_length(path, **options)
+
+
+@pytest.mark.parametrize(
+    'other,match', [(2, 'yields .1, 2. batches in the processes'), (0, 'yields no batch')]
+)
+def test_processes_that_would_wait_for_each_other(tmp_path, monkeypatch, other, match):
+    """One of two processes has a batch less, or none, as it tells the others."""
+    path = tiny.write(tmp_path / 'clips.pkl', tiny.clips())
+    name = 'stf_mmaction.engine.sanity_hooks.all_gather'
+    monkeypatch.setattr(name, lambda own: [own, torch.tensor(other)])
+    with pytest.raises(ValueError, match=f'train_dataloader {match}'):
+        check_length(path)
 
 
 def test_validation_data_is_checked_before_training(tmp_path):

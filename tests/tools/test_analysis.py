@@ -139,6 +139,46 @@ def test_curves_have_epochs_below_them(call, tmp_path):
     assert 'must end in one of .png' in call('curves', 'a', '--out', 'a.txt')
 
 
+def write_log(folder, lines, ending='\n'):
+    folder.mkdir(parents=True)
+    text = '\n'.join(map(json.dumps, lines)) + ending
+    (folder / 'scalars.json').write_text(text)
+
+
+def places(path, key):
+    return [row[2:] for row in table(path)[1:] if row[1] == key]
+
+
+def test_curves_of_a_training_that_was_resumed(call, tmp_path):
+    """Killed in iteration 9, resumed after 4; before them a training that began anew."""
+    trained = [dict(loss=9.0 - i, epoch=(i + 3) // 4, iter=i, step=i) for i in range(1, 13)]
+    write_log(tmp_path / 'a/20260101/vis_data', [dict(line, loss=99.0) for line in trained])
+    first = [*trained[:4], {'acc/top1': 0.5, 'step': 1}, *trained[4:8]]
+    write_log(tmp_path / 'a/20260102/vis_data', first, '\n{"loss": 4, "st')
+    write_log(tmp_path / 'a/20260103/vis_data', trained[4:])
+    call('curves', 'a')
+    losses = places('curves.csv', 'loss')
+    assert losses == [[f'{i / 4:.4f}', f'{9 - i:.4f}'] for i in range(1, 13)]
+    assert places('curves.csv', 'acc/top1') == [['1.0000', '0.5000']]
+
+
+def test_curves_by_iterations(call, tmp_path):
+    """MMEngine's loop of iterations counts validations by epochs, of which there is none."""
+    log = [
+        dict(loss=3.0, iter=2, step=2),
+        dict(loss=2.0, iter=4, step=4),
+        {'acc/top1': 0.25, 'step': 0},
+        {'acc/top1': 0.5, 'step': 6},
+    ]
+    write_log(tmp_path / 'i/20260101/vis_data', log)
+    call('curves', 'i')
+    assert table('curves.csv')[0] == ['run', 'key', 'iteration', 'value']
+    assert places('curves.csv', 'loss') == [['2.0000', '3.0000'], ['4.0000', '2.0000']]
+    assert places('curves.csv', 'acc/top1') == [['4.0000', '0.2500'], ['6.0000', '0.5000']]
+    write_log(tmp_path / 'e/20260101/vis_data', LOG)
+    assert 'no common axis, i counts iterations, e counts epochs' in call('curves', 'i', 'e')
+
+
 def test_embedding_of_features(call, tmp_path):
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1, 3], 5)

@@ -50,7 +50,7 @@ def main() -> None:
     out = check_path(args.out)
     scores = read(args.dump)
     matrix = confusion(scores)
-    names = class_names(args.dump, len(matrix), args.class_names)
+    names = class_names(scores, args.dump, args.class_names)
     pairs = confused(matrix, names)
     table = save(
         confusion_chart(matrix, names), out, ['true', 'predicted', 'clips', 'share_of_class'], pairs

@@ -1,10 +1,12 @@
 """Draw training curves of one run or of several, from MMEngine's logs.
 
-Takes work directories, or the ``scalars.json`` that MMEngine writes in them.
+Takes work directories, of which the latest training counts with what it resumed, or the
+``scalars.json`` that MMEngine writes in them.
 """
 
 import argparse
 import json
+from itertools import accumulate
 from pathlib import Path
 
 from stf_mmaction.engine.cli import run
@@ -25,27 +27,15 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def find_log(path):
-    """Return the ``scalars.json`` of the latest run of a work directory."""
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise ValueError(f'{path} does not exist: name a work directory or a scalars.json')
-    found = sorted(path.glob('**/vis_data/scalars.json'), key=lambda log: str(log.parent))
-    if not found:
-        raise ValueError(f'{path} holds no vis_data/scalars.json: name the work directory of a run')
-    return found[-1]
-
-
-def read(path):
-    """Return a log as (epoch, scalars); a validation belongs to the epoch before it."""
-    lines = []
-    epoch, last = 0.0, 0
-    per_epoch = {}
-    for number, text in enumerate(read_text(path).splitlines(), 1):
+def parse(path):
+    """Return the lines of a log; one that a killed run did not finish is left out."""
+    text, lines = read_text(path), []
+    for number, row in enumerate(rows := text.splitlines(), 1):
         try:
-            line = json.loads(text)
+            line = json.loads(row)
         except (ValueError, RecursionError):
+            if number == len(rows) > 1 and not text.endswith('\n'):
+                break
             raise ValueError(f'{path} is no log of MMEngine: line {number} is not JSON') from None
         if not isinstance(line, dict) or 'step' not in line:
             raise ValueError(f'{path} is no log of MMEngine: line {number} has no step')
@@ -55,18 +45,61 @@ def read(path):
                 f'{path} is no log of MMEngine: step, iter and epoch of line {number} are not '
                 f'whole numbers from 0 on, but {str(places)[:80]}'
             )
-        if 'iter' in line:
-            last = line.get('epoch', 0)
-            per_epoch[last] = max(per_epoch.get(last, 0), line['iter'])
-        lines.append((line, last))
+        lines.append(line)
+    return lines
+
+
+def find_lines(path):
+    """Return the lines of a log, or of the latest training of a work directory.
+
+    What a training resumed belongs to it: each log up to where the next one begins.
+    """
+    if not path.exists():
+        raise ValueError(f'{path} does not exist: name a work directory or a scalars.json')
+    found = [path] if path.is_file() else list(path.glob('**/vis_data/scalars.json'))
+    if not found:
+        raise ValueError(f'{path} holds no vis_data/scalars.json: name the work directory of a run')
+    lines = []
+    for log in sorted(found, key=lambda log: str(log.parent), reverse=True):
+        begin = min((line['iter'] for line in lines if 'iter' in line), default=2**53)
+        earlier = parse(log)
+        stop = [i for i, line in enumerate(earlier) if line.get('iter', 0) >= begin]
+        earlier = earlier[: stop[0]] if stop else earlier
+        if stop and not any('iter' in line for line in earlier):
+            break  # of another training, which began anew
+        lines = earlier + lines
     if not lines:
         raise ValueError(f'{path} is an empty log: nothing was trained yet')
+    return lines
+
+
+def unit_of(lines):
+    """Return what a training counts, ``'epoch'`` or ``'iteration'``."""
+    trained = [line for line in lines if 'iter' in line]
+    by_epoch = not trained or any('epoch' in line for line in trained)
+    return 'epoch' if by_epoch else 'iteration'
+
+
+def read(path):
+    """Return a log or the latest training of a work directory as (place, scalars).
+
+    Places are epochs or iterations; a validation belongs to the one before it.
+    """
+    lines = find_lines(path)
+    if unit_of(lines) == 'iteration':
+        # MMEngine may count validations by epochs, of which there is none.
+        lasts = accumulate((line.get('iter', 0) for line in lines), max)
+        return [(float(max(last, line['step'])), line) for last, line in zip(lasts, lines)]
+    per_epoch = {}
+    for line in lines:
+        epoch = line.get('epoch', 0)
+        per_epoch[epoch] = max(per_epoch.get(epoch, 0), line.get('iter', 0))
     length = max((total / epoch for epoch, total in per_epoch.items() if epoch), default=0) or 1
-    found = []
-    for line, last in lines:
-        epoch = line['iter'] / length if 'iter' in line and last else float(line['step'])
-        found.append((epoch, line))
-    return found
+    trained = [bool(line.get('epoch')) and 'iter' in line for line in lines]
+    return [
+        (line['iter'] / length if within else float(line['step']), line)
+        for line, within in zip(lines, trained)
+    ]
 
 
 def series(log, key):
@@ -82,10 +115,16 @@ def series(log, key):
 def main() -> None:
     args = parse_args()
     out = check_path(args.out)
-    logs = {}
+    logs, units = {}, {}
     for path in args.logs:
         name = path.name if path.is_dir() else path.parent.name
-        logs[name if name not in logs else str(path)] = read(find_log(path))
+        name = name if name not in logs else str(path)
+        logs[name] = read(path)
+        units[name] = unit_of([line for _, line in logs[name]])
+    unit, *others = dict.fromkeys(units.values())
+    if others:
+        counts = ', '.join(f'{name} counts {kind}s' for name, kind in units.items())
+        raise ValueError(f'the logs have no common axis, {counts}: draw them apart')
     charts, rows = [], []
     for key in args.keys:
         places, values = {}, {}
@@ -97,8 +136,8 @@ def main() -> None:
         if not values:
             known = sorted({k for log in logs.values() for _, line in log for k in line})
             raise ValueError(f'--keys {key} is in no log: use some of {known}')
-        charts.append(LineChart(values, places, ('epoch', key)))
-    table = save(line_charts(charts), out, ['run', 'key', 'epoch', 'value'], rows)
+        charts.append(LineChart(values, places, (unit, key)))
+    table = save(line_charts(charts), out, ['run', 'key', unit, 'value'], rows)
     print(f'wrote {out} and {table}')
 
 

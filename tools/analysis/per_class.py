@@ -66,7 +66,7 @@ def main() -> None:
     args = parse_args()
     out = check_path(args.out)
     scores = read(args.dump)
-    names = class_names(args.dump, len(next(iter(scores.values()))[0]), args.class_names)
+    names = class_names(scores, args.dump, args.class_names)
     header, rows = REPORT, report(scores, names)
     label = 'recall in %'
     if args.versus:

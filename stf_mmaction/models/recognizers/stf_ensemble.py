@@ -12,13 +12,14 @@ from stf_mmaction.focus import present_persons, resize_focus
 
 from .backward_now import LossScale, backward_now
 from .idle import with_idle
+from .inference_config import InferenceConfig
 from .members import build_members, spread_weights
 from .results import FocusSink, top_classes
 from .stf_recognizer import STFRecognizer, build_preprocessor
 
 
 @MODELS.register_module()
-class STFEnsemble(BaseModel):
+class STFEnsemble(InferenceConfig, BaseModel):
     """Networks trained side by side, whose probabilities are averaged.
 
     Exploration pulls the focus apart, the other STF losses pull it together,

@@ -16,6 +16,7 @@ from ..heads import FocusContext
 from .checks import check_head, check_labels, check_tells_focus
 from .focus_layers import choose_layers, watched_features
 from .idle import with_idle
+from .inference_config import InferenceConfig
 from .results import FocusSink, ModuleFocus, detached, top_classes
 from .upstream_backbones import check_stock_input, translate_layout
 
@@ -33,7 +34,7 @@ def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
 
 
 @MODELS.register_module()
-class STFRecognizer(RecognizerGCN):
+class STFRecognizer(InferenceConfig, RecognizerGCN):
     """``RecognizerGCN`` that serves the STF losses of an ``STFHead``.
 
     Works with any backbone from (N, M, T, V, C) to (N, M, C, T', V). With a
