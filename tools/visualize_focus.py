@@ -202,7 +202,9 @@ def network_names(args):
     sources = [(args.config, args.checkpoint)]
     sources += [args.versus] if args.versus else []
     names = [[Path(source).stem for source in column] for column in zip(*sources)]
-    return next((column for column in names if len(set(column)) == len(sources)), ['a', 'b'])
+    names = next((column for column in names if len(set(column)) == len(sources)), ['a', 'b'])
+    how = '' if args.explain == 'focus' else f' ({args.explain.replace("_", " ")})'
+    return [f'{name}{how}' for name in names]
 
 
 def load_versus(args, names):

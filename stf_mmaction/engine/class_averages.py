@@ -8,7 +8,7 @@ from torch import nn
 from stf_mmaction.visualization import FocusedClip
 from stf_mmaction.visualization.average import ClassFocus, FocusAverage
 
-from .inference import clip_to_draw, focus_of_classes
+from .inference import clip_to_draw, focus_of_classes, with_map
 
 
 def ids_and_labels(dataset) -> List[Tuple[str, int]]:
@@ -47,7 +47,7 @@ def average_classes(
         info = dataset.get_data_info(index)
         drawn = clip_to_draw(info)  # the pipeline changes what it gets
         result = focus_of_classes(model, dataset.pipeline, info, [int(info['label'])])
-        return drawn._replace(focus=result.focus[0].numpy()), int(result.scores.argmax())
+        return with_map(drawn, result.focus[0], model), int(result.scores.argmax())
 
     averages = {label: FocusAverage(names[label]) for label in labels or range(len(names))}
     taken_for = np.zeros((len(names), len(names)), int)

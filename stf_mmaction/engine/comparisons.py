@@ -6,8 +6,9 @@ from torch import Tensor, nn
 
 from stf_mmaction.focus import resize_focus
 from stf_mmaction.visualization import FocusedClip
+from stf_mmaction.visualization.style import shown
 
-from .inference import check_knows_focus, clip_to_draw, prepare
+from .inference import PART, check_knows_focus, clip_to_draw, prepare, with_remark
 
 COMPARISONS = ('classes', 'modules', 'members')
 
@@ -41,11 +42,13 @@ def compare_focus(
         model, inputs, class_names
     )
     return [
-        drawn._replace(
-            focus=source.lay(focus[:, None].float().cpu().numpy())[0],
-            title=f'{drawn.title} ({class_names[label]}): {title}',
+        with_remark(
+            drawn._replace(focus=source.lay(focus[:, None].float().cpu().numpy())[0]),
+            label,
+            remark,
+            class_names,
         )
-        for title, focus in maps
+        for remark, focus in maps
     ]
 
 
@@ -54,7 +57,7 @@ def _classes(model: nn.Module, inputs: Tensor, names: List[str]) -> List[Tuple[s
     top = scores.topk(2).indices
     focus = model.focus(inputs, top.expand(len(inputs), -1))['focus']
     return [
-        (f'focus for {names[label]}, p = {scores[label]:.2f}', focus[:, rank])
+        (f'focus for {shown(names[label], PART)}, p = {scores[label]:.2f}', focus[:, rank])
         for rank, label in enumerate(top.tolist())
     ]
 
@@ -67,7 +70,7 @@ def _modules(model: nn.Module, inputs: Tensor, names: List[str]) -> List[Tuple[s
             f'{type(lead.backbone).__name__} does not say which are its last two modules: '
             'set focus_layers=(lower, last) of the STFRecognizer'
         )
-    label = names[int(found.classes[0, 0])]
+    label = shown(names[int(found.classes[0, 0])], PART)
     maps = [resize_focus(focus, inputs.shape[2]) for focus in (found.lower, found.last)]
     titles = (f'module before the last, for {label}', f'last module, for {label}')
     return list(zip(titles, maps))
@@ -84,7 +87,7 @@ def _members(model: nn.Module, inputs: Tensor, names: List[str]) -> List[Tuple[s
     classes = label.expand(len(inputs), 1)
     return [
         (
-            f'member {name}, focus for {names[int(label)]}',
+            f'member {name}, focus for {shown(names[int(label)], PART)}',
             member.focus(model.stream_of(name, inputs), classes)['focus'][:, 0],
         )
         for name, member in members.items()

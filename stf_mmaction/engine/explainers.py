@@ -88,6 +88,7 @@ def explain_with(model: nn.Module, name: str) -> None:
         return dict(found, focus=torch.stack(maps).mean(0))
 
     model.focus = focus
+    model.map_name = name.replace('_', ' ')
 
 
 def _needed(module: str, package: str):

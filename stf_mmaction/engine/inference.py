@@ -13,6 +13,7 @@ import stf_mmaction
 from stf_mmaction.datasets.frame_mapping import Source, TracedInputs, trace
 from stf_mmaction.datasets.persons import dropped_persons
 from stf_mmaction.visualization import FocusedClip
+from stf_mmaction.visualization.style import shown
 
 from .loading import (
     build_test_dataset,
@@ -37,8 +38,12 @@ __all__ = [
     'num_classes_of',
     'predict',
     'prepare',
+    'with_map',
+    'with_remark',
     'with_verdict',
 ]
+
+PART = 45  # characters of a name in a title
 
 
 def check_knows_focus(model: nn.Module) -> None:
@@ -218,9 +223,19 @@ def focus_of_clip(
     drawn = clip_to_draw(info)
     predicted, scores, focus, _ = predict(model, dataset.pipeline, info)
     names = class_names or class_names_of(model, dataset)
-    return with_verdict(
-        drawn._replace(focus=focus.numpy()), label, predicted, scores.numpy(), names
-    )
+    drawn = with_map(drawn, focus, model)
+    return with_verdict(drawn, label, predicted, scores.numpy(), names)
+
+
+def with_map(clip: FocusedClip, focus: Tensor, model: nn.Module) -> FocusedClip:
+    """Return a clip with its map, called what ``explain_with`` may have made of the focus.
+
+    Args:
+        clip (FocusedClip): Without one.
+        focus (torch.Tensor): Shape (M, T, V).
+        model (nn.Module): That it is of.
+    """
+    return clip._replace(focus=focus.numpy(), what=getattr(model, 'map_name', 'focus'))
 
 
 def with_verdict(
@@ -235,9 +250,21 @@ def with_verdict(
         scores (numpy.ndarray): Probabilities of the classes, shape (K,).
         names (Sequence[str]): K names.
     """
-    verdict = 'correct' if label == predicted else f'predicted {names[predicted]}'
-    true = 'unlabelled' if label < 0 else names[label]
-    return clip._replace(title=f'{clip.title}: {true} ({verdict}, p = {scores[predicted]:.2f})')
+    verdict = 'correct' if label == predicted else f'predicted {shown(names[predicted], PART)}'
+    return with_remark(clip, label, f'{verdict}, p = {scores[predicted]:.2f}', names)
+
+
+def with_remark(clip: FocusedClip, label: int, remark: str, names: Sequence[str]) -> FocusedClip:
+    """Add the class and a remark to the title of a clip; long names are cut, the remark is not.
+
+    Args:
+        clip (FocusedClip): Titled by its id.
+        label (int): Its class, -1 if unknown.
+        remark (str): Follows in brackets.
+        names (Sequence[str]): Of all classes.
+    """
+    true = 'unlabelled' if label < 0 else shown(names[label], PART)
+    return clip._replace(title=f'{shown(clip.title, PART)}: {true} ({remark})')
 
 
 def clip_to_draw(info: Dict) -> FocusedClip:

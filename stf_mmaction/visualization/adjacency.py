@@ -9,7 +9,7 @@ from stf_mmaction.datasets.layouts import Layout
 from .clip import FocusedClip
 from .limbs import row_order
 from .skeleton import PoseArtists
-from .style import Theme, shown, styled, theme_of
+from .style import Theme, fitted, shown, styled, theme_of
 from .views import limits_of, project, show_limits
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EDGES = 20  # drawn on the body
+WIDTH = 11.0  # inches
 
 
 class ModuleAdjacency(NamedTuple):
@@ -81,13 +82,15 @@ def draw_adjacency(
 
     clip.check(layout.num_node)
     colors, order = theme_of(theme), row_order(layout)
-    projected = project(clip, layout, view)
-    person = int(np.isfinite(projected.points).all(-1).sum((1, 2)).argmax())
+    person = int(clip.seen.sum((1, 2)).argmax())
+    one = clip._replace(keypoint=clip.keypoint[[person]], focus=clip.focus[[person]])
+    points = project(one, layout, view).points[0]
     rows = [(m.name, m.fixed, m.mask, m.inferred[person]) for m in modules]
     with styled(colors, [clip.title]):
-        figure = Figure(figsize=(11, 0.9 + 1.42 * len(rows)), layout='constrained')
-        figure.suptitle(shown(clip.title, 110), x=0.01, ha='left', fontsize=9)
-        grid = figure.add_gridspec(len(rows), 4, width_ratios=(3, 3, 3, 1.2))
+        figure = Figure(figsize=(WIDTH, 0.9 + 1.42 * len(rows)), layout='constrained')
+        title = fitted(shown(clip.title, 160), WIDTH - 0.3, 9)
+        figure.suptitle(title, x=0.01, ha='left', fontsize=9)
+        grid = figure.add_gridspec(len(rows), 4, width_ratios=(3, 3, 3, 1.6))
         images = [[], [], []]
         for row, (name, *matrices) in enumerate(rows):
             for column, values in enumerate(matrices):
@@ -102,7 +105,7 @@ def draw_adjacency(
                 if row == len(rows) - 1:
                     axes.set_xlabel('from')
             body = figure.add_subplot(grid[row, 3])
-            _draw_body(body, projected, person, matrices[2], layout, colors)
+            _draw_body(body, points, matrices[2], layout, colors)
             if row == 0:
                 body.set_title('G on the body')
         for column, drawn in enumerate(images):
@@ -142,11 +145,10 @@ def _frame_matrices(axes, scales: int, joints: int, theme: Theme) -> None:
     axes.set_yticks([])
 
 
-def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layout, theme) -> None:
+def _draw_body(axes, points: np.ndarray, inferred: np.ndarray, layout: Layout, theme) -> None:
     """Draw what a joint gathers from all alike as joints, and what differs from that as edges."""
     from matplotlib.collections import LineCollection
 
-    points = projected.points[person]
     frame = int(np.isfinite(points).all(-1).sum(1).argmax())
     alike = inferred.mean(2, keepdims=True)  # over the joints that it gathers from
     gathered = np.abs(alike[..., 0]).sum(0)
@@ -165,4 +167,4 @@ def _draw_body(axes, projected, person: int, inferred: np.ndarray, layout: Layou
                 zorder=1.5,  # above bones, below joints
             )
         )
-    show_limits(axes, limits_of(points[frame]), shape=0.8)
+    show_limits(axes, limits_of(points[frame]), shape=0.85)

@@ -12,7 +12,7 @@ from .clip import FocusedClip
 from .heatmap import draw_heatmap
 from .skeleton import PersonNumbers, PoseArtists
 from .still import NUMBERS, add_bar, add_outline, joint_size
-from .style import Theme, check_ending, shown, styled, theme_of
+from .style import Theme, check_ending, fitted, shown, styled, theme_of
 from .views import Projected, project, show_limits
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ BODY = (1.8, 3.3)  # inches high, at least and at most
 HEAT = 0.95  # of the heat map of a person
 HEAT_LABELS = 9  # rows of text that fit beside it
 COLUMNS = 4
+TITLE_SIZE = 8.5  # points
 GIF_FRAMES = 120  # a longer clip skips some, so that files stay small
 GIF_COLORS = 64
 
@@ -63,7 +64,7 @@ def animate(
     images = render(clips, layout, range(0, length, step), view, theme)
     write = _write_gif if kind == '.gif' else _write_mp4
     with replacing(path) as partial:
-        write(partial, images, fps / step)
+        write(partial, images, fps / step, theme_of(theme))
 
 
 def render(
@@ -139,7 +140,7 @@ def _panels(
         show_limits(body, (left, right, bottom, top + numbers), high / PANEL)
         if projected.view == 'image' and clip.img_shape is not None:
             add_outline(body, (left, bottom), right - left, top - bottom, theme)
-        body.set_title(_wrapped(clip.title), fontsize=8.5)
+        body.set_title(_wrapped(clip.title), fontsize=TITLE_SIZE)
         scale = min(PANEL / (right - left), high / (top - bottom))
         pose = PoseArtists(body, layout, theme, size=1.35 * joint_size(projected, scale))
         heat = figure.add_subplot(grid[2 * row + 1, column])
@@ -147,7 +148,7 @@ def _panels(
         cursor = heat.axvline(0, color=theme.text, linewidth=1)
         persons = PersonNumbers(body, len(clip.keypoint))
         panels.append(_Panel(clip, projected, pose, persons, cursor))
-    add_bar(figure, image)
+    add_bar(figure, image, clips[0].what)
     for panel in panels:
         panel.show(0)
     figure.draw_without_rendering()  # lays it out
@@ -157,7 +158,9 @@ def _panels(
 
 def _wrapped(title: str) -> str:
     """Break a title at its colon; each line fits into a panel."""
-    lines = [shown(line, 48) for line in title.split(': ', 1)]
+    name, *verdict = title.split(': ', 1)
+    lines = [fitted(shown(name), PANEL, TITLE_SIZE)]
+    lines += [fitted(shown(line, 120), PANEL, TITLE_SIZE, 2) for line in verdict]
     return '\n'.join(lines)
 
 
@@ -171,13 +174,16 @@ def pixels(figure: 'Figure') -> np.ndarray:
     return image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2].copy()
 
 
-def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
+def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float, theme: Theme) -> None:
     try:
         from PIL import Image
     except ImportError:
         raise ImportError('a GIF needs Pillow: run "pip install pillow" (extra "visual")') from None
     drawn = next(images)
-    colors = Image.fromarray(drawn).quantize(GIF_COLORS)
+    # The colours of the focus are in the palette whether or not the first frame shows them.
+    every = np.rint(255 * theme.colors(np.linspace(0, 1, drawn.shape[1]))[:, :3]).astype(np.uint8)
+    colors = Image.fromarray(np.concatenate([drawn, np.repeat(every[None], 30, 0)]))
+    colors = colors.quantize(GIF_COLORS)
     # The background is exactly that of the theme, as the page around it may be.
     palette, background = colors.getpalette(), colors.getpixel((0, 0))
     palette[3 * background : 3 * background + 3] = drawn[0, 0].tolist()
@@ -202,7 +208,7 @@ def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
     )
 
 
-def _write_mp4(path: Path, images: Iterator[np.ndarray], fps: float) -> None:
+def _write_mp4(path: Path, images: Iterator[np.ndarray], fps: float, _: Theme) -> None:
     try:
         import imageio_ffmpeg
     except ImportError:

@@ -1,6 +1,5 @@
 """Classes on average: which joints, and when."""
 
-from textwrap import fill
 from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence
 
 import numpy as np
@@ -10,13 +9,14 @@ from stf_mmaction.datasets.layouts import Layout
 from .clip import FocusedClip
 from .skeleton import PoseArtists
 from .still import add_bar, joint_size
-from .style import shown, styled, theme_of
+from .style import fitted, shown, styled, theme_of
 from .views import limits_of, project, show_limits
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMNS = 5
+WIDTH = 2.3  # inches of a class
 MOMENTS = 50  # to which clips of any length are brought
 
 
@@ -131,7 +131,7 @@ def draw_classes(
     columns = min(len(classes), COLUMNS)
     rows = -(-len(classes) // columns)
     with styled(colors, [one.name for one in classes]):
-        figure = Figure(figsize=(2.3 * columns + 0.6, 3.3 * rows), layout='constrained')
+        figure = Figure(figsize=(WIDTH * columns + 0.6, 3.3 * rows), layout='constrained')
         grid = figure.add_gridspec(2 * rows, columns, height_ratios=(4, 1) * rows)
         for number, one in enumerate(classes):
             row, column = divmod(number, columns)
@@ -141,18 +141,20 @@ def draw_classes(
             frame = int(one.clip.focus.mean((0, 2)).argmax())
             points = projected.points[:, frame]
             left, right, bottom, top = limits_of(points)
-            scale = min(2.3 / (right - left), 2.3 / (top - bottom))
+            scale = min(WIDTH / (right - left), WIDTH / (top - bottom))
             size = 1.2 * joint_size(projected._replace(points=points[:, None]), scale)
             pose = PoseArtists(body, layout, colors, size)
             pose.show(points, np.repeat(one.joints[None] / largest, len(points), 0))
             show_limits(body, limits_of(points), shape=1.0)
             clips = f'{one.count} clip{"" if one.count == 1 else "s"}'
-            body.set_title(f'{fill(shown(one.name, 54), 28)}\n{clips}', fontsize=8)
+            body.set_title(f'{fitted(one.name, WIDTH - 0.2, 8, 2)}\n{clips}', fontsize=8)
             curve = figure.add_subplot(grid[2 * row + 1, column])
             place = np.linspace(0, 100, MOMENTS)
             curve.fill_between(place, one.moments / highest, color=colors.colors(0.55), linewidth=0)
             curve.set(xlim=(0, 100), ylim=(0, 1), yticks=[])
+            if column == 0:
+                curve.set_ylabel('mean over joints')
             if number + columns >= len(classes):  # the lowest of its column
                 curve.set_xlabel('% of the clip')
-        add_bar(figure, pose.joints, 'mean focus, relative to the largest')
+        add_bar(figure, pose.joints, f'mean {classes[0].clip.what}, relative to the largest')
     return figure

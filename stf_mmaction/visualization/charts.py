@@ -8,17 +8,24 @@ import numpy as np
 
 from stf_mmaction.files import replacing
 
-from .style import check_size, shown, styled, theme_of
+from .style import check_size, fitted, shown, styled, theme_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart with any colour vision; in black and white by the dashes.
+# Okabe and Ito's colours, told apart with any colour vision; in black and white by the markers.
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
-DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
+DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>')
+MARKED = 10  # places of a line that have a marker, at most
 GAIN, LOSS = COLORS[0], COLORS[1]
 SUFFIXES = ('.png', '.svg', '.pdf')
 NAMED_CELLS = 30  # classes up to which a confusion matrix shows its numbers
+CELL = (0.085, 0.3)  # inches of a cell of it, at least and at most
+MOST_CELLS = 500  # in a row of it of which each is named
+NAMED_GROUPS = 15  # classes up to which a map of clips has their names in it
+LEGEND, LEGEND_ROWS = 120, 40  # classes up to which it has a legend, and those of a column
+NAME_WIDTH = 2.6  # inches of a name of a class or a run
 
 
 class LineChart(NamedTuple):
@@ -121,8 +128,7 @@ def line_charts(charts: Sequence[LineChart]) -> 'Figure':
         for column, chart in enumerate(charts, 1):
             axes = figure.add_subplot(1, len(charts), column)
             for name, values in chart.values.items():
-                look = names.index(name) % len(COLORS)
-                style = dict(color=COLORS[look], linestyle=DASHES[look], linewidth=1.6)
+                style = _line_style(names.index(name), len(values))
                 (lines[name],) = axes.plot(chart.places[name], values, **style)
             axes.set(xlabel=chart.labels[0], ylabel=chart.labels[1], title=chart.title)
             if chart.limits is not None:
@@ -131,8 +137,25 @@ def line_charts(charts: Sequence[LineChart]) -> 'Figure':
             axes.spines[['top', 'right']].set_visible(False)
         if legend:
             place = dict(loc='outside right center', frameon=False)
-            figure.legend(list(lines.values()), [shown(name, 30) for name in lines], **place)
+            labels = [fitted(shown(name), NAME_WIDTH, 8) for name in lines]
+            figure.legend(list(lines.values()), labels, **place)
     return figure
+
+
+def _line_style(number: int, points: int) -> Dict[str, Any]:
+    """Return the look of a line; the first 126 differ from one another."""
+    every = -(-points // MARKED) or 1
+    return dict(
+        color=COLORS[number % len(COLORS)],
+        linestyle=DASHES[number % len(DASHES)],
+        linewidth=1.4,
+        marker=MARKERS[number % len(MARKERS)],
+        markersize=4,
+        markeredgecolor='white',
+        markeredgewidth=0.4,
+        # Markers of lines that lie on one another alternate.
+        markevery=(number % every, every),
+    )
 
 
 def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Figure':
@@ -154,7 +177,8 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Fig
         # A sign where there may be both.
         text = '%+.1f' if (values < 0).any() else '%.1f'
         axes.bar_label(bars, fmt=text, padding=3, fontsize=7)
-        axes.set_yticks(np.arange(len(names)), [shown(name, 40) for name in names], fontsize=8)
+        labels = [fitted(shown(name), NAME_WIDTH, 8) for name in names]
+        axes.set_yticks(np.arange(len(names)), labels, fontsize=8)
         axes.invert_yaxis()
         axes.margins(x=0.12, y=0.01)
         axes.axvline(0, color='0.3', linewidth=0.8)
@@ -172,24 +196,28 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
     """
     count = len(names)
     shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    side = 3.5 + 0.3 * min(count, 60)
+    cell = float(np.clip(12 / count, *CELL))
+    side = 4 + cell * min(count, MOST_CELLS)
+    size, large = min(8.0, 54 * cell), max(8.0, 0.9 * side)  # points
+    step = -(-count // MOST_CELLS)
     with chart_style(names):
         figure = _figure(side + 1, side)
         axes = figure.add_subplot()
         image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100)
-        size = 8 if count <= NAMED_CELLS else 8 * NAMED_CELLS / count + 1
-        labels = [shown(name, 40) for name in names]
-        axes.set_xticks(range(count), labels, rotation=90, fontsize=size)
-        axes.set_yticks(range(count), labels, fontsize=size)
-        axes.set_xlabel('predicted')
-        axes.set_ylabel('true')
+        labels = [fitted(shown(name), 0.85 * NAME_WIDTH, size) for name in names[::step]]
+        axes.set_xticks(range(0, count, step), labels, rotation=90, fontsize=size)
+        axes.set_yticks(range(0, count, step), labels, fontsize=size)
+        axes.set_xlabel('predicted', fontsize=large)
+        axes.set_ylabel('true', fontsize=large)
         if count <= NAMED_CELLS:
             for row, column in zip(*np.nonzero(matrix)):
                 share = shares[row, column]
                 color = 'white' if share > 55 else 'black'
                 place = dict(ha='center', va='center', fontsize=7)
                 axes.text(column, row, f'{share:.0f}', color=color, **place)
-        bar = figure.colorbar(image, ax=axes, shrink=0.6, label='% of the clips of the class')
+        bar = figure.colorbar(image, ax=axes, shrink=0.6, aspect=30)
+        bar.set_label('% of the clips of the class', fontsize=large)
+        bar.ax.tick_params(labelsize=0.9 * large)
         bar.outline.set_visible(False)
     return figure
 
@@ -199,26 +227,35 @@ def embedding_chart(
 ) -> 'Figure':
     """Draw a map of clips, their class as a colour and, at its middle, as text.
 
+    Many classes are numbered, and named in a legend.
+
     Args:
         points (numpy.ndarray): Places of the clips, shape (N, 2).
         labels (numpy.ndarray): Their classes, shape (N,).
         names (Sequence[str], optional): Of the classes. Defaults to None,
             their numbers.
     """
+    kinds, known = np.unique(labels), {}
+    many = len(kinds) > NAMED_GROUPS
+    columns = -(-len(kinds) // LEGEND_ROWS) if many and len(kinds) <= LEGEND else 0
     with chart_style(names or ()):
-        figure = _figure(8, 7)
+        figure = _figure(8 + 2.5 * columns, 7)
         axes = figure.add_subplot()
-        kinds = np.unique(labels)
         for index, kind in enumerate(kinds):
             own = points[labels == kind]
             marker = 'os^Dv<>P'[index // len(COLORS) % 8]
             color = COLORS[index % len(COLORS)]
-            axes.scatter(*own.T, s=16, color=color, marker=marker, alpha=0.75, linewidths=0)
+            look = dict(s=16, color=color, marker=marker, alpha=0.75, linewidths=0)
+            name = shown(names[kind]) if names and kind >= 0 else f'class {kind}'
+            known[kind] = fitted(name, 2, 7)
+            axes.scatter(*own.T, label=f'{kind}  {known[kind]}', **look)
         for kind in kinds:
-            text = shown(names[kind], 30) if names and kind >= 0 else f'class {kind}'
+            text = str(kind) if many else known[kind]
             box = dict(boxstyle='round,pad=0.15', facecolor='white', edgecolor='none', alpha=0.75)
             middle = np.median(points[labels == kind], axis=0)
             axes.text(*middle, text, fontsize=7, ha='center', va='center', bbox=box)
+        if columns:
+            figure.legend(loc='outside right center', frameon=False, fontsize=7, ncols=columns)
         axes.set_aspect('equal', adjustable='datalim')
         axes.set_xticks([])
         axes.set_yticks([])

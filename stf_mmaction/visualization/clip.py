@@ -15,12 +15,14 @@ class FocusedClip(NamedTuple):
         title (str): Shown above the clip.
         img_shape (tuple[int, int], optional): Height and width in pixels of
             the video that 2D keypoints are from. Defaults to None.
+        what (str): Name of what ``focus`` holds. Defaults to ``'focus'``.
     """
 
     keypoint: np.ndarray
     focus: np.ndarray
     title: str
     img_shape: Optional[Tuple[int, int]] = None
+    what: str = 'focus'
 
     @property
     def seen(self) -> np.ndarray:

@@ -6,7 +6,10 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
-from .style import shown, styled, theme_of
+from .heatmap import frame_rows, heat_rows, name_frames
+from .still import GAP, add_label
+from .style import Theme, fitted, shown, styled, theme_of
+from .views import limits_of, upright
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.axes import Axes
@@ -14,6 +17,10 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
 
 # Colour-blind readers can tell blue from orange.
 LEFT, RIGHT, MIDDLE = 'tab:blue', 'tab:orange', '0.35'
+WIDTH = 11.0  # inches
+SHARES = (4, 1.15)  # of the width: poses, and what is missing
+ROW = 2.2  # inches of a clip
+LABELS = 13  # rows of text that fit beside what is missing
 
 
 class DrawnClip(NamedTuple):
@@ -40,37 +47,42 @@ def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> 'Figur
         poses (int): Frames to draw of each clip. Defaults to 7.
 
     Returns:
-        matplotlib.figure.Figure: On the right, each joint over time, dark
-        where it was seen; persons below each other.
+        matplotlib.figure.Figure: On the right, each joint over time, limb by
+        limb, dark where it is missing; persons below each other.
 
     Raises:
         ValueError: If there is no clip.
     """
     if not clips:
         raise ValueError('there is no clip to draw: choose at least one')
-    with styled(theme_of('light'), [clip.title for clip in clips]):
+    with styled(theme_of('light'), [*(clip.title for clip in clips), *(layout.names or ())]):
         return _draw_clips(clips, layout, poses)
 
 
 def _draw_clips(clips: List[DrawnClip], layout: Layout, poses: int) -> 'Figure':
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(12, 0.3 + 2.1 * len(clips)), layout='constrained')
-    grid = figure.add_gridspec(len(clips), 2, width_ratios=(5, 1))
+    figure = Figure(figsize=(WIDTH, 0.3 + ROW * len(clips)), layout='constrained')
+    grid = figure.add_gridspec(len(clips), 2, width_ratios=SHARES)
+    width = WIDTH * SHARES[0] / sum(SHARES) - 0.2
     for row, clip in enumerate(clips):
         axes = figure.add_subplot(grid[row, 0])
         draw_poses(axes, clip, layout, poses)
-        axes.set_title(shown(clip.title, 110), loc='left', fontsize=9)
-        seen = figure.add_subplot(grid[row, 1])
-        values = np.concatenate([person.T for person in clip.visibility])
-        seen.imshow(values, aspect='auto', cmap='Greys', vmin=0, vmax=1.3, interpolation='nearest')
-        seen.set_xlabel('frame', fontsize=7)
-        seen.set_ylabel('joint', fontsize=7)
-        seen.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        seen.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-        seen.tick_params(labelsize=6)
+        axes.set_title(fitted(shown(clip.title, 160), width, 9), loc='left')
+        missing = figure.add_subplot(grid[row, 1])
+        _draw_missing(missing, clip.visibility, layout, theme_of('light'))
     return figure
+
+
+def _draw_missing(axes: 'Axes', visibility: np.ndarray, layout: Layout, theme: Theme) -> None:
+    missing = 1 - heat_rows(visibility, layout)
+    axes.imshow(missing, aspect='auto', cmap='Greys', vmin=0, vmax=1.15, interpolation='nearest')
+    frame_rows(axes, layout, len(visibility), theme, LABELS)
+    share = (visibility <= 0).mean()
+    axes.set_title(
+        f'missing: {share:.1%} (dark)' if missing.any() else 'no joint missing', fontsize=8
+    )
+    name_frames(axes, 5)
 
 
 def draw_poses(axes: 'Axes', clip: DrawnClip, layout: Layout, poses: int) -> None:
@@ -82,23 +94,24 @@ def draw_poses(axes: 'Axes', clip: DrawnClip, layout: Layout, poses: int) -> Non
         layout (Layout): The skeleton.
         poses (int): How many frames.
     """
-
     frames, channels = clip.keypoint.shape[1], clip.keypoint.shape[3]
     shown = np.unique(np.linspace(0, frames - 1, poses).round().astype(int))
-    points = clip.keypoint[:, shown, :, :2].astype(float)
-    seen = clip.visibility[:, shown] > 0
-    if seen.any():
-        points -= np.median(points[seen], axis=0)
-    width = np.ptp(points[..., 0][seen]) if seen.any() else 0
-    points[..., 0] += 1.1 * (width or 1) * np.arange(len(shown))[:, None]
-    for person, there in zip(points, seen):
-        for pose, visible in zip(person, there):
-            draw_pose(axes, pose, visible, layout)
-    axes.autoscale_view()
-    axes.set_aspect('equal', adjustable='datalim')
+    seen = clip.visibility > 0
+    points = np.where(seen[..., None], clip.keypoint.astype(float), np.nan)
+    if channels == 3:  # a tilt stays, which may be the augmentation's
+        points = upright(points, layout, level=False)
+    else:  # image coordinates point down
+        points = points * (1, -1)
+    left, right, bottom, top = limits_of(points[:, shown, :, :2])
+    places = GAP * (right - left) * np.arange(len(shown))
+    for person, there in zip(points[..., :2], seen):
+        for place, frame in zip(places, shown):
+            draw_pose(axes, person[frame] + (place, 0), there[frame], layout)
+    for place, frame in zip(places, shown):
+        add_label(axes, (place + (left + right) / 2, bottom), f'frame {frame}')
+    axes.set(xlim=(left, right + places[-1]), ylim=(bottom, top), aspect='equal')
+    axes.set_anchor('W')
     axes.set_axis_off()
-    if channels == 2:  # image coordinates point down
-        axes.invert_yaxis()
 
 
 def draw_pose(

@@ -39,9 +39,7 @@ def draw_heatmap(
     Returns:
         matplotlib.image.AxesImage: One row per person and joint.
     """
-    groups = limbs(layout)
-    order = [joint for limb in groups for joint in limb.joints]
-    persons, length, joints = focus.shape
+    persons, length, _ = focus.shape
     image = axes.imshow(
         heat_rows(focus, layout),
         aspect='auto',
@@ -50,17 +48,7 @@ def draw_heatmap(
         vmax=1,
         interpolation='nearest',
     )
-    starts = np.cumsum([0] + [len(limb.joints) for limb in groups[:-1]])
-    for person in range(persons):
-        for start in starts:
-            wide = start == 0
-            if person or start:
-                axes.axhline(
-                    person * joints + start - 0.5,
-                    color=theme.text if wide else theme.bones,
-                    linewidth=1.2 if wide else 0.5,
-                )
-    _name_rows(axes, layout, persons, starts, [limb.name for limb in groups], order, labels)
+    frame_rows(axes, layout, persons, theme, labels)
     if len(frames):  # an empty line has no extent, which upsets the layout
         axes.plot(
             frames,
@@ -74,9 +62,18 @@ def draw_heatmap(
             markeredgewidth=0,
         )
     axes.set_xlim(-0.5, length - 0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.set_xlabel('frame')
+    name_frames(axes)
     return image
+
+
+def name_frames(axes: 'Axes', most: int = 9) -> None:
+    """Name whole frames below an axis, be there one frame or many."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(
+        MaxNLocator(most, integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
+    )
+    axes.set_xlabel('frame')
 
 
 def heat_rows(focus: np.ndarray, layout: Layout) -> np.ndarray:
@@ -90,6 +87,33 @@ def heat_rows(focus: np.ndarray, layout: Layout) -> np.ndarray:
         numpy.ndarray: Shape (M V, T).
     """
     return focus[:, :, row_order(layout)].transpose(0, 2, 1).reshape(-1, focus.shape[1])
+
+
+def frame_rows(
+    axes: 'Axes', layout: Layout, persons: int, theme: Theme, labels: int = LABELS
+) -> None:
+    """Name the rows of :func:`heat_rows`, and draw lines between limbs and between persons.
+
+    Args:
+        axes (matplotlib.axes.Axes): They are drawn in it.
+        layout (Layout): The skeleton.
+        persons (int): M.
+        theme (Theme): Colours.
+        labels (int): As in :func:`draw_heatmap`. Defaults to 26.
+    """
+    groups, joints = limbs(layout), layout.num_node
+    order = [joint for limb in groups for joint in limb.joints]
+    starts = np.cumsum([0] + [len(limb.joints) for limb in groups[:-1]])
+    for person in range(persons):
+        for start in starts:
+            wide = start == 0
+            if person or start:
+                axes.axhline(
+                    person * joints + start - 0.5,
+                    color=theme.text if wide else theme.bones,
+                    linewidth=1.2 if wide else 0.5,
+                )
+    _name_rows(axes, layout, persons, starts, [limb.name for limb in groups], order, labels)
 
 
 def spread(places: Sequence[float], least: float) -> np.ndarray:

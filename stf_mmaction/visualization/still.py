@@ -9,7 +9,7 @@ from stf_mmaction.datasets.layouts import Layout
 from .clip import FocusedClip
 from .heatmap import LABELS, draw_heatmap, heat_rows
 from .skeleton import PersonNumbers, PoseArtists
-from .style import shown, styled, theme_of
+from .style import fitted, shown, styled, theme_of
 from .views import Projected, centred, project
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ POSES_WIDTH = 6.2
 POSES = (3, 9)  # frames of each row, at least and at most
 GAP = 1.06  # between poses, in widths of one
 ROW = 1.1  # inches of each of two rows, at least
-TITLE = 110  # characters
+TITLE = 160  # characters, in two lines
+TITLE_SIZE = 9  # points
+LINES = 0.17  # inches of a further line of a title
 NUMBERS = 0.1  # room for those of persons, in heights of a pose
 LINE = 1.16  # between rows of poses, in heights of one
 
@@ -54,7 +56,9 @@ class _Row(NamedTuple):
     """A clip in a figure."""
 
     title: 'Text'
+    lines: int  # for which the title has room
     pose: PoseArtists
+    projected: Projected
     frames: np.ndarray
     image: 'AxesImage'
 
@@ -95,9 +99,11 @@ class FocusFigure:
         self._layout = layout
         self._rows: List[_Row] = []
         self._fixed = None  # the pixels of all that no focus changes
-        colors = theme_of(theme)
+        self._theme = colors = theme_of(theme)
         with styled(colors, [*(clip.title for clip in clips), *(layout.names or ())]):
-            heights = [_height(clip) for clip in clips]
+            projections = [centred(project(clip, layout, view)) for clip in clips]
+            titles = list(map(_title, clips, projections))
+            heights = [_height(clip) + LINES * t.count('\n') for clip, t in zip(clips, titles)]
             figure = Figure(figsize=(WIDTH, 0.35 + sum(heights)), layout='constrained')
             figure.get_layout_engine().set(w_pad=0.06, h_pad=0.06)
             grid = figure.add_gridspec(
@@ -106,18 +112,17 @@ class FocusFigure:
                 width_ratios=(POSES_WIDTH, WIDTH - POSES_WIDTH),
                 height_ratios=heights,
             )
-            for row, clip in enumerate(clips):
+            for row, (clip, projected, text) in enumerate(zip(clips, projections, titles)):
                 axes = figure.add_subplot(grid[row, 0])
-                projected = centred(project(clip, layout, view))
-                room = (POSES_WIDTH, heights[row] - 0.5)
+                room = (POSES_WIDTH, _height(clip) - 0.5)
                 columns, lines = _arrange(projected, room)
                 frames = _choose_frames(clip.keypoint.shape[1], columns * lines)
                 pose = draw_poses(axes, clip, projected, frames, layout, colors, columns, room)
-                title = axes.set_title(shown(clip.title, TITLE), loc='left')
+                title = axes.set_title(text, loc='left', fontsize=TITLE_SIZE)
                 heat = figure.add_subplot(grid[row, 1])
                 image = draw_heatmap(heat, clip.focus, layout, colors, frames)
-                self._rows.append(_Row(title, pose, frames, image))
-            add_bar(figure, image)
+                self._rows.append(_Row(title, 1 + text.count('\n'), pose, projected, frames, image))
+            add_bar(figure, image, clips[0].what)
         self.figure = figure
 
     def update(self, clips: Sequence[FocusedClip]) -> None:
@@ -126,11 +131,15 @@ class FocusFigure:
         Args:
             clips (Sequence[FocusedClip]): The same ones.
         """
-        for row, clip in zip(self._rows, clips):
+        with styled(self._theme, [clip.title for clip in clips]):
+            titles = [
+                _title(clip, row.projected, row.lines) for row, clip in zip(self._rows, clips)
+            ]
+        for row, clip, title in zip(self._rows, clips, titles):
             focus = clip.present().focus
             row.pose.recolour(focus[:, row.frames].reshape(-1, focus.shape[2]))
             row.image.set_data(heat_rows(focus, self._layout))
-            row.title.set_text(shown(clip.title, TITLE))
+            row.title.set_text(title)
 
     def pixels(self) -> np.ndarray:
         """Draw only what :meth:`update` changes, after the first time.
@@ -155,7 +164,14 @@ class FocusFigure:
         return np.asarray(self._canvas.buffer_rgba())[..., :3].copy()
 
 
-def add_bar(figure: 'Figure', image, label: str = 'focus') -> None:
+def _title(clip: FocusedClip, projected: Projected, lines: int = 2) -> str:
+    """Return the title of a clip, which ends before the heat map."""
+    title = fitted(shown(clip.title, TITLE), POSES_WIDTH - 1.2, TITLE_SIZE, lines)
+    unusual = projected.view in ('side', 'top')
+    return f'{title} · {projected.view} view' if unusual else title
+
+
+def add_bar(figure: 'Figure', image, label: str) -> None:
     """Add the colour bar that all pictures have."""
     bar = figure.colorbar(
         image, ax=figure.axes, fraction=0.02, aspect=30, shrink=0.6, pad=0.01, panchor=False
@@ -174,8 +190,7 @@ def _arrange(projected: Projected, room: Tuple[float, float]) -> Tuple[int, int]
     """Return columns and rows of poses: two rows where one would hold too few."""
     left, right, bottom, top = projected.limits
     fit = room[0] / room[1] * (top - bottom) / ((right - left) * GAP)
-    wide = fit < POSES[0] <= 2 * fit / LINE
-    rows = 2 if wide and room[1] >= 2 * ROW else 1
+    rows = 2 if fit < POSES[0] and room[1] >= 2 * ROW else 1
     return int(np.clip(int(rows * fit / (LINE if rows > 1 else 1)), *POSES)), rows
 
 
@@ -219,7 +234,8 @@ def draw_poses(
     for column in range(columns):  # of the first row, below which is no room for them
         PersonNumbers(axes, len(points)).show(points[:, column])
     for (x, y), frame in zip(places + (left, bottom), frames):
-        _add_label(axes, (x + (right - left) / 2, y), f'frame {frame}')
+        nobody = '' if clip.seen[:, frame].any() else ': no joint seen'
+        add_label(axes, (x + (right - left) / 2, y), f'frame {frame}{nobody}')
         if projected.view == 'image' and clip.img_shape is not None:
             add_outline(axes, (x, y), right - left, top - bottom, theme)
     margin = 0.01 * (right - left)  # for the outline
@@ -229,8 +245,6 @@ def draw_poses(
     axes.set_aspect('equal')
     axes.set_anchor('NW')  # below its title, level with the heat map
     axes.set_axis_off()
-    if projected.view in ('side', 'top'):
-        axes.text(1, 1, f'{projected.view} view', transform=axes.transAxes, ha='right', fontsize=7)
     return pose
 
 
@@ -250,7 +264,8 @@ def joint_size(projected: Projected, scale: float) -> float:
     return float(np.clip(tall / 1.6, 0.4, 1.0))
 
 
-def _add_label(axes: 'Axes', place: Tuple[float, float], text: str) -> None:
+def add_label(axes: 'Axes', place: Tuple[float, float], text: str) -> None:
+    """Write below a pose."""
     axes.annotate(
         text, place, xytext=(0, -3), textcoords='offset points', ha='center', va='top', fontsize=7
     )

@@ -4,7 +4,8 @@ import hashlib
 import re
 import unicodedata
 import warnings
-from contextlib import contextmanager
+from bisect import bisect
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
@@ -19,6 +20,7 @@ PICTURES = ('.png', '.svg', '.pdf')
 DPI = 150
 MAX_PIXELS = 1 << 15  # of a side; many viewers show no more
 NAME_LENGTH = 60  # characters of a clip or class that are shown
+LRM = '\u200e'  # left-to-right mark
 
 
 class Theme(NamedTuple):
@@ -149,9 +151,16 @@ def _fonts_with(characters: FrozenSet[int]) -> Tuple[Tuple[str, ...], FrozenSet[
 
     if not characters:
         return (), characters
+    manager = font_manager.fontManager
     missing = characters - set(FT2Font(font_manager.findfont('DejaVu Sans')).get_charmap())
+    if missing:  # matplotlib does not notice what was installed after its first start
+        for path in sorted(
+            set(font_manager.findSystemFonts()) - {e.fname for e in manager.ttflist}
+        ):
+            with suppress(OSError, RuntimeError):
+                manager.addfont(path)
     fonts: List[str] = []
-    known = {e.fname: e for e in font_manager.fontManager.ttflist if e.weight == 400}
+    known = {e.fname: e for e in manager.ttflist if e.weight == 400}
     # Upright fonts without serifs first; the last resort has boxes alone.
     for path in sorted(known, key=lambda p: ('sans' not in p.lower(), known[p].style, p)):
         if not missing:
@@ -175,9 +184,48 @@ def shown(name: str, length: int = NAME_LENGTH) -> str:
         name (str): Name of a clip or a class.
         length (int): Characters. Defaults to 60.
     """
-    one_line = ''.join(' ' if unicodedata.category(c)[0] in 'CZ' else c for c in name)
+    one_line = ''.join(' ' if unicodedata.category(c)[0] in 'CZ' and c != LRM else c for c in name)
     one_line = ' '.join(one_line.split())
-    return one_line if len(one_line) <= length else one_line[: length - 1] + '…'
+    one_line = one_line if len(one_line) <= length else one_line[: length - 1] + '…'
+    # What runs from right to left leaves the order of the text around it alone.
+    return f'{LRM}{one_line}{LRM}' if _runs_left(one_line) else one_line
+
+
+def _runs_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(c) in ('R', 'AL') for c in text)
+
+
+def fitted(text: str, inches: float, size: float, lines: int = 1) -> str:
+    """Break a text into lines of a width, and cut what is left; call it within :func:`styled`.
+
+    Args:
+        text (str): One line, as of :func:`shown`.
+        inches (float): Width of a line.
+        size (float): Of the font, in points.
+        lines (int): How many there may be. Defaults to 1.
+    """
+    from matplotlib.backends.backend_agg import RendererAgg
+    from matplotlib.font_manager import FontProperties
+
+    # Letters are rounded to pixels: the fewest per inch that pictures have are the widest.
+    renderer, font = RendererAgg(1, 1, 100), FontProperties(size=size)
+
+    def fits(part: str) -> bool:
+        return renderer.get_text_width_height_descent(part, font, False)[0] <= 100 * inches
+
+    found = []
+    while len(found) < lines - 1 and not fits(text):
+        most = bisect(range(1, len(text)), False, key=lambda count: not fits(text[:count]))
+        # Between words, and not within "p = 0.76".
+        spaces = [m.start() for m in re.finditer('(?<!=) (?!=)', text[: most + 1]) if m.start()]
+        most = spaces[-1] if spaces else max(most, 1)
+        found.append(text[:most].rstrip())
+        text = text[most:].lstrip()
+    if not fits(text):
+        ends = range(1, len(text))
+        most = bisect(ends, False, key=lambda count: not fits(f'{text[:count]}…'))
+        text = f'{text[:most].rstrip()}…'
+    return '\n'.join(LRM + line if _runs_left(line) else line for line in [*found, text])
 
 
 def file_stem(name: str) -> str:

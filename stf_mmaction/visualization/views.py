@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 VIEWS = ('front', 'side', 'top')
 LEAST_PART = 0.4  # of the width of a video that is shown
 BETTER = 1.2  # how much more another view must show than the front
+BEND = 0.1  # of the way from head to foot: joints of who stands are no farther off it
+TILTS = (8, 35)  # degrees; a smaller one may be the person's own, a larger one is no camera's
 
 
 class Projected(NamedTuple):
@@ -105,13 +107,17 @@ def centred(projected: Projected) -> Projected:
 _OF_BODIES = ('head', 'nose', 'hip', 'knee', 'ankle', 'foot')
 
 
-def upright(points: np.ndarray, layout: Layout) -> np.ndarray:
+def upright(points: np.ndarray, layout: Layout, level: bool = True) -> np.ndarray:
     """Turn a clip so that heads are above feet, along y; hands stay.
+
+    Axes are exchanged, then the tilt of a camera is taken out, so that people
+    who stand are vertical.
 
     Args:
         points (numpy.ndarray): NaN where a joint was not seen, shape
             (M, T, V, 3).
         layout (Layout): The skeleton.
+        level (bool): Whether to take out a tilt. Defaults to True.
     """
     names = ' '.join(layout.names or ())
     if layout.height is None or not any(word in names for word in _OF_BODIES):
@@ -129,7 +135,28 @@ def upright(points: np.ndarray, layout: Layout) -> np.ndarray:
     if axis != 1:
         order = {0: [1, 0, 2], 2: [0, 2, 1]}[axis]
         points, way = points[..., order], way[order]
-    return points * (1, -1, 1) if way[1] < 0 else points
+    points = points * (1, -1, 1) if way[1] < 0 else points
+    return _levelled(points, layout) if level else points
+
+
+def _levelled(points: np.ndarray, layout: Layout) -> np.ndarray:
+    """Undo the tilt of a camera that looked down or up, by the frames in which somebody stands."""
+    path = list(layout.path(*layout.height))
+    if not any('knee' in layout.names[joint] for joint in path):
+        return points  # a trunk alone does not say who stands
+    body = points[..., path, :]  # (M, T, joints from head to foot, 3)
+    way = body[..., :1, :] - body[..., -1:, :]
+    length = np.linalg.norm(way, axis=-1)
+    with np.errstate(divide='ignore', invalid='ignore'):
+        off = np.linalg.norm(np.cross(body - body[..., -1:, :], way), axis=-1) / length**2
+        standing = (off < BEND).all(-1) & (length[..., 0] > 0)
+    if not standing.any():
+        return points
+    tilt = float(np.median(np.arctan2(way[standing][:, 0, 2], way[standing][:, 0, 1])))
+    if not TILTS[0] <= abs(np.degrees(tilt)) <= TILTS[1]:
+        return points
+    sin, cos = np.sin(tilt), np.cos(tilt)
+    return points @ np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]])
 
 
 def _best_view(points: np.ndarray) -> str:

@@ -42,7 +42,7 @@ def test_two_classes(network):
     for shown, focus, label in zip((first, second), result['focus'][0], result['classes'][0]):
         np.testing.assert_allclose(shown.focus, focus, atol=1e-6)
         p = result['scores'][0, label]
-        assert shown.title == f'clip 1 (run): focus for {NAMES[label]}, p = {p:.2f}'
+        assert shown.title == f'clip 1: run (focus for {NAMES[label]}, p = {p:.2f})'
 
 
 def test_two_modules_by_autograd(network):

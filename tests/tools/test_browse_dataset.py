@@ -16,6 +16,7 @@ from PIL import Image
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.visualization import DrawnClip, draw_clips
+from stf_mmaction.visualization.limbs import limbs
 
 CONFIG = """
 _base_ = '{base}'
@@ -88,8 +89,15 @@ def test_clips_of_two_persons_some_joints_missing():
     # Three bones are left of one person; nothing of the other.
     assert [len(line.get_paths()) for line in lines] == [3, 3, 3, 0, 0, 0]
     assert [len(dot.get_offsets()) for dot in dots] == [4, 4, 4, 0, 0, 0]
-    assert axes.yaxis_inverted()  # 2D: y points down
-    np.testing.assert_array_equal(heat.images[0].get_array(), np.concatenate([s.T for s in seen]))
+    pose = dots[0].get_offsets()  # 2D: y points down
+    np.testing.assert_allclose(pose, keypoint[0, 0, [0, 1, 2, 4]] * (1, -1))
+    rows = [joint for limb in limbs(layout) for joint in limb.joints]
+    np.testing.assert_array_equal(
+        heat.images[0].get_array(), np.concatenate([1 - s.T[rows] for s in seen])
+    )
+    assert heat.get_title() == 'missing: 60.0% (dark)'
+    whole = draw_clips([DrawnClip(keypoint, seen * 0 + 1, 'a')], layout).axes[1]
+    assert whole.get_title() == 'no joint missing'
     with pytest.raises(ValueError, match='no clip to draw'):
         draw_clips([], layout)
 

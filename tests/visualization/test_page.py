@@ -386,7 +386,11 @@ def test_search_and_wrong_answers(browser, pages):
         assert listed() == ['second']
         tab.locator('#search').fill('thi')
         assert listed() == ['third']
+        tab.locator('#search').fill('nothing of this name')
+        assert listed() == [] and tab.locator('#none').inner_text() == 'No clip matches.'
+        assert tab.locator('#count').inner_text() == '0 of 4'
         tab.locator('#search').fill('')
+        assert not tab.locator('#none').is_visible()
         tab.get_by_label('Wrong answers only').check()
         assert listed() == ['second', 'third']
         assert tab.locator('#count').inner_text() == '2 of 4'

@@ -11,12 +11,12 @@ from helpers.pictures import NAMED, clip
 
 from stf_mmaction.datasets import get_layout
 from stf_mmaction.datasets.layouts import LAYOUTS
-from stf_mmaction.visualization import draw_focus, file_stem, save, style
-from stf_mmaction.visualization.animation import pixels
+from stf_mmaction.visualization import FocusedClip, draw_focus, file_stem, save, style
+from stf_mmaction.visualization.animation import _panels, pixels
 from stf_mmaction.visualization.heatmap import spread
 from stf_mmaction.visualization.limbs import joint_order, limbs
 from stf_mmaction.visualization.still import FocusFigure
-from stf_mmaction.visualization.style import THEMES, shown, styled, theme_of
+from stf_mmaction.visualization.style import THEMES, fitted, shown, styled, theme_of
 from stf_mmaction.visualization.views import centred, project
 
 LIGHT = theme_of('light')
@@ -164,6 +164,40 @@ def test_heads_are_above_feet_whatever_axis_points_up(axis, sign):
         assert (points[:, :, 3, 1] > points[:, :, 15, 1]).all()
 
 
+def standing(tilt, bent=0.0):
+    """A body in 4 frames, its trunk bent at the hips, before a camera that is tilted."""
+    layout = LAYOUTS['kinect20']
+    points = np.zeros((4, 20, 3)) + (0.0, 1.0, 3.0)
+    trunk = dict(spine=0.2, shoulder_center=0.5, head=0.7)
+    for name, high in trunk.items():
+        points[:, layout.names.index(name)] += high * np.array([0, np.cos(bent), -np.sin(bent)])
+    for side, x in (('l', 0.1), ('r', -0.1)):
+        for name, low in dict(hip=0.05, knee=0.45, ankle=0.9, foot=0.95).items():
+            points[:, layout.names.index(f'{side}_{name}')] += (x, -low, 0)
+    sin, cos = np.sin(tilt), np.cos(tilt)
+    turned = points @ np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+    return FocusedClip(turned[None], np.ones((1, 4, 20)), 'standing'), layout
+
+
+@pytest.mark.parametrize(
+    'tilt, bent, left',
+    [(20, 0, 0), (-30, 0, 0), (5, 0, 5), (50, 0, 50), (20, 60, None)],
+    ids=['looks down', 'looks up', 'nearly level', 'no camera', 'nobody stands'],
+)
+def test_the_tilt_of_a_camera_is_taken_out(tilt, bent, left):
+    one, layout = standing(*np.radians([tilt, bent]))
+    points = project(one, layout, 'side').points[0, 0]
+    head, foot = (points[layout.names.index(name)] for name in ('head', 'l_foot'))
+    across, up = np.abs(head - foot)
+    lean = np.degrees(np.arctan2(across, up))
+    if left is None:  # as recorded
+        np.testing.assert_allclose(points, one.keypoint[0, 0][:, [2, 1]])
+    else:
+        assert lean == pytest.approx(left, abs=0.1)
+    still = project(one, layout, 'front').points[0, 0, :, 0]
+    np.testing.assert_allclose(still, one.keypoint[0, 0, :, 0])  # sideways nothing changes
+
+
 def test_skeletons_without_a_head_are_upright_and_unseen_ones_stay():
     layout = LAYOUTS['mediapipe_pose']  # y points down
     one = clip(joints=33, frames=5)
@@ -254,20 +288,73 @@ def test_any_name_can_be_drawn_and_equal_pictures_are_equal_bytes(ending, tmp_pa
 
 
 def test_a_font_is_found_or_its_lack_is_said(monkeypatch):
+    import matplotlib
     from matplotlib import font_manager
+    from matplotlib.ft2font import FT2Font
 
     style._fonts_with.cache_clear()
     own = [e for e in font_manager.fontManager.ttflist if e.name == 'DejaVu Sans']
     monkeypatch.setattr(font_manager.fontManager, 'ttflist', own)
+    monkeypatch.setattr(font_manager, 'findSystemFonts', list)
     with pytest.warns(UserWarning, match="no installed font has the characters '[手拍]+'.*install"):
         with styled(LIGHT, ['拍手 ok é']):
             pass
+    # Fonts that were installed after matplotlib looked for them are found.
+    installed = matplotlib.get_data_path() + '/fonts/ttf/STIXGeneral.ttf'
+    chart = set(FT2Font(installed).get_charmap()) - set(FT2Font(own[0].fname).get_charmap())
+    monkeypatch.setattr(font_manager, 'findSystemFonts', lambda: [installed])
+    style._fonts_with.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        with styled(LIGHT, [chr(min(c for c in chart if chr(c).isalpha()))]):
+            assert matplotlib.rcParams['font.family'] == ['DejaVu Sans', 'STIXGeneral']
     style._fonts_with.cache_clear()
 
 
 def test_shown_names_are_one_line():
+    assert shown('right \u200e to left') == 'right \u200e to left'  # the mark is not seen
     assert shown('two\nlines\ttab\0') == 'two lines tab'
     assert len(shown('x' * 300)) == 60 and shown('x' * 300).endswith('…')
+
+
+def test_texts_are_broken_and_cut_by_their_width():
+    with styled(LIGHT, ['拍手']):
+        assert fitted('deep squat', 2, 9) == 'deep squat'
+        assert fitted('deep squat', 0.5, 9, lines=2) == 'deep\nsquat'
+        narrow, wide = (len(fitted(letter * 300, 2, 9)) for letter in 'iW')
+        assert narrow > 2 * wide and fitted('W' * 300, 2, 9).endswith('W…')
+        assert fitted('拍' * 99, 1, 9, lines=2).count('\n') == 1
+        assert fitted('W', 0.01, 9) == '…'
+        assert fitted('likely, p = 0.76', 0.8, 9, lines=2) == 'likely,\np = 0.76'
+
+
+def test_names_that_run_from_right_to_left_leave_the_rest_in_order():
+    name = shown('שלום')
+    assert name == '\u200eשלום\u200e' and shown(name) == f'\u200e{name}\u200e'
+    with styled(LIGHT):
+        first, second = fitted(f'a: {name} (predicted {name}, p = 0.76)', 1.2, 9, 2).split('\n')
+    assert first[0] == second[0] == '\u200e'
+
+
+LONG = 'W' * 30 + ' ' + 'x' * 300
+
+
+def test_long_titles_stay_above_their_clip():
+    clips = [clip(frames=4, title=f'{LONG}: {LONG}', seed=seed) for seed in range(2)]
+    figure = FocusFigure(clips, get_layout(NAMED), 'side')
+    figure.figure.draw_without_rendering()
+    poses, heat = figure.figure.axes[:2]
+    assert poses._left_title.get_window_extent().x1 <= heat.get_window_extent().x0
+    assert poses.get_title('left').endswith('… · side view')
+    figure.update([one._replace(title='one line') for one in clips])
+    figure.update(clips)
+    assert poses.get_title('left').count('\n') == 1
+    assert poses.get_window_extent().y1 < poses._left_title.get_window_extent().y0
+    bodies = [
+        panel.pose.joints.axes for panel in _panels(clips, get_layout(NAMED), 'side', LIGHT)[1]
+    ]
+    first, second = (axes.title.get_window_extent() for axes in bodies)
+    assert first.x1 < second.x0
 
 
 def test_two_clips_never_share_a_file():

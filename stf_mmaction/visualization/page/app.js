@@ -43,8 +43,8 @@ class App {
       const named = (text, ...parts) => element('section', {class: 'card', 'aria-label': text}, parts);
       const head = (text) => element('h3', {text});
       $('stages').append(named(name, element('header', {}, [head(name), verdict]), canvas));
-      $('maps').append(named(`Heat map, ${name}`, head(`Focus of ${name}, joints over frames`), cells, note));
-      $('scores').append(named(`Scores, ${name}`, head(`Scores of ${name}`), bars));
+      $('maps').append(named(`Heat map, ${name}`, head(`Focus of ${isolate(name)}, joints over frames`), cells, note));
+      $('scores').append(named(`Scores, ${name}`, head(`Scores of ${isolate(name)}`), bars));
       return {name, verdict, note, bars, stage: new Stage(canvas, network, this), map: new HeatMap(cells, network, this)};
     });
     $('clip').classList.toggle('single', networks.length === 1);
@@ -80,6 +80,8 @@ class App {
     });
     const items = this.listedClips.map((clip) => element('li', {}, [this.buttons[this.page.clips.indexOf(clip)]]));
     $('list').replaceChildren(...items);
+    $('none').hidden = items.length > 0;
+    $('none').textContent = wanted ? 'No clip matches.' : 'No clip was answered wrong.';
     $('count').textContent = `${items.length} of ${this.page.clips.length}`;
   }
 
@@ -129,7 +131,7 @@ class App {
     if (!kinds.includes(this.rank)) this.rank = 'first';
     $('rank').replaceChildren(...kinds.map((value) => {
       const meant = clip.views.map((view, network) => page.className(view.classes[clip.rank(network, value)]));
-      const names = [...new Set(meant)].join(' | ');
+      const names = [...new Set(meant)].map(isolate).join(' | ');
       return element('option', {value, text: `${RANKS[value]}: ${names}`});
     }));
     $('rank').value = this.rank;

@@ -149,7 +149,7 @@ function moveCell(app, {map}, [right, up], fast) {
   app.seek(app.frame + Math.sign(right) * (fast ? 10 : 1));
   const rank = app.clip.rank(map.network, app.rank);
   const focus = app.clip.focus(map.network, rank, app.person, app.frame, app.joint);
-  $('live').textContent = `frame ${app.frame}, ${app.page.jointName(app.joint)}, focus ${focus.toFixed(2)}`;
+  $('live').textContent = `frame ${app.frame}, ${isolate(app.page.jointName(app.joint))}, focus ${focus.toFixed(2)}`;
 }
 
 new App();

@@ -3,6 +3,25 @@
 
 const UNSEEN = -32768;
 
+// Text within other text: what runs from right to left leaves the order around it alone.
+function isolate(text) {
+  return /[\u0590-\u08ff\ufb1d-\ufefc]/.test(text) ? `\u2068${text}\u2069` : text;
+}
+
+// Text that fits a width on a canvas, cut where it does not.
+function fitted(context, text, width) {
+  if (context.measureText(text).width <= width) return text;
+  const letters = [...text];
+  let [fits, count] = [0, letters.length];
+  while (fits < count - 1) {
+    const middle = (fits + count) >> 1;
+    const room = context.measureText(`${letters.slice(0, middle).join('')}…`).width;
+    if (room <= width) fits = middle;
+    else count = middle;
+  }
+  return `${letters.slice(0, fits).join('')}…`;
+}
+
 function bytes(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }

@@ -23,6 +23,9 @@ class HeatMap {
     this.left = Math.min(narrow ? 86 : 120, this.labelWidth());
     this.right = narrow ? 34 : 64;
     this.width = Math.max(40, width - this.left - this.right);
+    const context = canvas.getContext('2d');
+    context.font = `700 11px ${FONT}`; // of the marked row, the widest
+    this.names = page.layout.names.map((name) => fitted(context, name, this.left - 8));
     this.rows = [];
     let y = TOP;
     for (let person = 0; person < clip.persons; person++) {
@@ -40,7 +43,7 @@ class HeatMap {
 
   labelWidth() {
     const context = this.canvas.getContext('2d');
-    context.font = `11px ${FONT}`;
+    context.font = `700 11px ${FONT}`;
     return 10 + Math.max(...this.app.page.layout.names.map((name) => context.measureText(name).width));
   }
 
@@ -82,7 +85,7 @@ class HeatMap {
       if (row % every && !marked) return;
       context.font = `${marked ? '700 ' : ''}11px ${FONT}`;
       context.textAlign = 'right';
-      context.fillText(app.page.jointName(joint), left - 6, y + height / 2, left - 8);
+      context.fillText(this.names[joint], left - 6, y + height / 2);
       if (marked && (person === app.person || clip.persons === 1)) {
         context.strokeStyle = colors.accent;
         context.lineWidth = 1.5;
@@ -160,7 +163,7 @@ class HeatMap {
     const order = [...this.where.keys()].sort((a, b) => this.where[b] - this.where[a]).slice(0, 3);
     const names = order.map((row) => {
       const {person, joint} = this.rows[row];
-      return page.jointName(joint) + (this.app.clip.persons > 1 ? ` of person ${person + 1}` : '');
+      return isolate(page.jointName(joint)) + (this.app.clip.persons > 1 ? ` of person ${person + 1}` : '');
     });
     const peak = this.when.indexOf(Math.max(...this.when));
     return `Looks most at ${names.join(', ')}; most of all in frame ${peak}.`;

@@ -195,8 +195,9 @@ class Stage {
     const spot = this.spots.find(({joint, person}) => joint === app.joint && person === app.person)
       ?? this.spots.find(({joint}) => joint === app.joint);
     if (!spot) return;
-    const text = `${app.page.jointName(spot.joint)} ${spot.focus.toFixed(2)}`;
     context.font = '600 13px system-ui, sans-serif';
+    const name = fitted(context, app.page.jointName(spot.joint), 0.6 * width);
+    const text = `${isolate(name)} ${spot.focus.toFixed(2)}`;
     const room = context.measureText(text).width + 12;
     const x = spot.x + 14 + room < width ? spot.x + 14 : Math.max(4, spot.x - 14 - room);
     const y = Math.max(14, spot.y);
