@@ -38,7 +38,7 @@ def test_names_of_many_classes_do_not_overlap():
         figure = confusion_chart(np.eye(count, dtype=int), list(map(str, range(count))))
         labels, inches = figure.axes[0].get_yticklabels(), figure.get_size_inches()
         cell = (inches[1] - 4) / len(labels)
-        assert len(labels) == min(count, 500) and 1.2 * labels[0].get_size() / 72 <= cell
+        assert len(labels) == min(count, 300) and 1.2 * labels[0].get_size() / 72 <= cell
         assert inches.max() * 150 < 8000
 
 
