@@ -110,7 +110,7 @@ def draw_poses(axes: 'Axes', clip: DrawnClip, layout: Layout, poses: int) -> Non
     for place, frame in zip(places, shown):
         add_label(axes, (place + (left + right) / 2, bottom), f'frame {frame}')
     axes.set(xlim=(left, right + places[-1]), ylim=(bottom, top), aspect='equal')
-    axes.set_anchor('W')
+    axes.set_anchor('NW')  # below its title
     axes.set_axis_off()
 
 

@@ -160,12 +160,14 @@ def _name_rows(
         rows = [shown(names[joint], 18) for joint in order]
         ticks = [(p * joints + row, name) for p in range(persons) for row, name in enumerate(rows)]
     else:
-        stops = [*starts[1:], joints]
-        if all(limb_names) and len(limb_names) * persons <= max(labels, 12):
+        # Limbs of one name, as the fingers of a hand, are named once.
+        runs = [i for i, name in enumerate(limb_names) if i == 0 or name != limb_names[i - 1]]
+        edges = [*(starts[i] for i in runs), joints]
+        if all(limb_names) and len(runs) * persons <= max(labels, 12):
             ticks = [
-                (p * joints + (a + b - 1) / 2, shown(name, 18))
+                (p * joints + (a + b - 1) / 2, shown(limb_names[i], 18))
                 for p in range(persons)
-                for a, b, name in zip(starts, stops, limb_names)
+                for a, b, i in zip(edges, edges[1:], runs)
             ]
         else:
             step = -(-persons * joints // labels)
@@ -174,7 +176,12 @@ def _name_rows(
                 (row, shown(names[order[row % joints]], 18))
                 for row in range(0, persons * joints, step)
             ]
-    places = spread([place for place, _ in ticks], persons * joints / max(labels, 12))
+    rows, least = persons * joints, persons * joints / max(labels, 12)
+    places = spread([place for place, _ in ticks], least)
+    # A tick beyond the rows would not be drawn.
+    steps = least * np.arange(len(places))
+    places = np.maximum(places, steps - 0.5)
+    places = np.minimum(places, rows - 0.5 - steps[::-1])
     axes.set_yticks(places, [name for _, name in ticks])
     if persons > 1:
         for person in range(persons):

@@ -9,8 +9,10 @@ from stf_mmaction.datasets.layouts import Layout
 # Words in the names of joints, and what their limb is called.
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'little', 'pinky')
 _WORDS = (
-    (('head', 'nose', 'eye', 'ear', 'face'), 'head'),
-    (('elbow', 'wrist', 'hand'), 'arm'),
+    (('face',), 'face'),
+    (('head', 'nose', 'eye', 'ear', 'mouth'), 'head'),
+    (('elbow', 'wrist'), 'arm'),
+    (('hand',), 'hand'),
     (('knee', 'ankle', 'foot'), 'leg'),
 )
 
@@ -51,7 +53,8 @@ def limbs(layout: Layout) -> List[Limb]:
 
     A joint where three or more parts of two joints or more meet, as the
     shoulders and the hips, is a hub. Hubs, and what lies between them, are the
-    trunk; every other part is a limb.
+    trunk; every other part is a limb. Single joints on the same hub, as the
+    points of a face, are one limb.
 
     Args:
         layout (Layout): Any.
@@ -64,16 +67,20 @@ def limbs(layout: Layout) -> List[Limb]:
         if sum(len(part) > 1 for part in _parts(everything - {joint}, near)) > 2
     }
     trunk, outer = set(hubs), []
+    single: Dict[int, Set[int]] = {}
     for part in _parts(everything - hubs, near):
         touched = {other for joint in part for other in near[joint]} & hubs
-        if len(touched) == 1:
+        if len(touched) != 1:
+            trunk |= part
+        elif len(part) > 1:
             outer.append(part)
         else:
-            trunk |= part
+            single.setdefault(touched.pop(), set()).update(part)
+    outer += single.values()
     parts = [trunk] * bool(trunk) + sorted(outer, key=lambda part: min(map(order.index, part)))
     groups = [tuple(sorted(part, key=order.index)) for part in parts]
     found = [Limb(_name(joints, layout, joints[0] in trunk), joints) for joints in groups]
-    from_above = ('trunk', 'head', 'arm', 'leg')
+    from_above = ('trunk', 'head', 'face', 'arm', 'hand', 'leg')
     kinds = [limb.name.split(' ')[-1] for limb in found]
     ranks = [from_above.index(kind) if kind in from_above else 0 for kind in kinds]
     return [found[i] for i in sorted(range(len(found)), key=lambda i: ranks[i])]
@@ -117,7 +124,7 @@ def _name(joints: Tuple[int, ...], layout: Layout, is_trunk: bool) -> str:
             return side + finger
     for words, limb in _WORDS:
         if any(word in name for word in words for name in names):
-            return side + limb
+            return f'{side}face' if side and limb == 'head' else side + limb
     return side + names[-1].split('_', 1)[-1] if side else layout.names[joints[-1]]
 
 

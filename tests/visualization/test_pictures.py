@@ -230,6 +230,9 @@ def test_limbs_of_every_layout(name):
     if name in ('kinect20', 'nturgb+d', 'sbu', 'openpose', 'h36m'):
         assert names[:1] == ['trunk'] and {'left arm', 'right arm', 'left leg'} <= set(names)
         assert 3 < len(groups) <= 7
+    if name == 'coco_wholebody':
+        assert [len(limb.joints) for limb in groups if limb.name == 'face'] == [68]
+        assert names.count('left hand') == 5 and {'left face', 'right face'} <= set(names)
     if name == 'shrec_hand':
         assert {'thumb', 'index', 'middle', 'ring', 'little'} <= set(names)
 
@@ -249,6 +252,12 @@ def test_whole_bodies_name_as_many_rows_as_fit(frames, persons):
     for heat in heats:
         assert heat.images[0].get_array().shape == (133 * persons, frames)
         assert 0 < len(heat.get_yticklabels()) <= 26
+    whole = LAYOUTS['coco_wholebody']
+    _, (heat,) = drawn([clip(persons, frames, 133)], whole)
+    names = [label.get_text() for label in heat.get_yticklabels()]
+    once = ['trunk', 'left face', 'right face', 'face', 'left hand', 'right hand']
+    assert names == [*once, 'left leg', 'right leg'] * persons
+    assert heat.get_yticks().min() >= -0.5 and heat.get_yticks().max() <= 133 * persons - 0.5
 
 
 def test_nobody_at_all_and_no_clip():

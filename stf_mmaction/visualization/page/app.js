@@ -41,10 +41,10 @@ class App {
         element('canvas', {class: kind, tabindex: 0, role: 'application'}),
       );
       const named = (text, ...parts) => element('section', {class: 'card', 'aria-label': text}, parts);
-      const head = (text) => element('h3', {text});
+      const head = (text) => element('h3', {text: isolate(text)});
       $('stages').append(named(name, element('header', {}, [head(name), verdict]), canvas));
-      $('maps').append(named(`Heat map, ${name}`, head(`Focus of ${isolate(name)}, joints over frames`), cells, note));
-      $('scores').append(named(`Scores, ${name}`, head(`Scores of ${isolate(name)}`), bars));
+      $('maps').append(named(`Heat map, ${name}`, element('h3', {text: `Focus of ${isolate(name)}, joints over frames`}), cells, note));
+      $('scores').append(named(`Scores, ${name}`, element('h3', {text: `Scores of ${isolate(name)}`}), bars));
       return {name, verdict, note, bars, stage: new Stage(canvas, network, this), map: new HeatMap(cells, network, this)};
     });
     $('clip').classList.toggle('single', networks.length === 1);

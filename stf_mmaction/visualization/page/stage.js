@@ -80,7 +80,9 @@ class Stage {
     const [width, height] = [canvas.clientWidth, canvas.clientHeight];
     const context = fresh(canvas, width, height);
     this.project = app.camera.projection(clip, width, height);
-    this.unit = Math.max(0.7, Math.min(width, height) / 380) * Math.sqrt(app.camera.zoom);
+    // Whole bodies with hands and face have small joints.
+    const small = Math.min(1, Math.sqrt(30 / clip.joints));
+    this.unit = small * Math.max(0.7, Math.min(width, height) / 380) * Math.sqrt(app.camera.zoom);
     if (clip.channels === 3) this.drawFloor(context, colors);
     this.spots = [];
     const parts = [];
