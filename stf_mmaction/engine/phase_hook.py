@@ -41,9 +41,9 @@ class STFPhaseHook(Hook):
             raise ValueError(
                 f'warmup_epochs={warmup_epochs} and warmup_iters={warmup_iters}: give one of them'
             )
-        if given[0] < 0:
+        if type(given[0]) is not int or given[0] < 0:
             name = 'warmup_iters' if warmup_epochs is None else 'warmup_epochs'
-            raise ValueError(f'{name}={given[0]} must be 0 or more')
+            raise ValueError(f'{name}={given[0]!r} must be 0 or more, a whole number')
         self.warmup_epochs = warmup_epochs
         self.warmup_iters = warmup_iters
         self._log_is_clean = False

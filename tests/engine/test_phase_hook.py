@@ -112,8 +112,9 @@ def test_a_warm_up_that_never_ends_is_said(tmp_path):
 def test_one_length_is_needed(given):
     with pytest.raises(ValueError, match='give one of them'):
         HOOKS.build(dict(type='STFPhaseHook', **given))
-    with pytest.raises(ValueError, match='warmup_iters=-1'):
-        HOOKS.build(dict(type='STFPhaseHook', warmup_iters=-1))
+    for odd in (-1, 1.5, '2', True):
+        with pytest.raises(ValueError, match=f'warmup_iters={odd!r} must be 0 or more'):
+            HOOKS.build(dict(type='STFPhaseHook', warmup_iters=odd))
 
 
 class TwoWeights(torch.nn.Module):
