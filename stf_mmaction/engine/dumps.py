@@ -126,8 +126,8 @@ def check(first: Scores, other: Scores, path: str) -> None:
     for label, (own_name, name) in enumerate(zip(other.names or (), first.names or ())):
         if plain_name(own_name) != plain_name(name):
             raise ValueError(
-                f'{path} names class {label} {own_name!r}, the first dump {name!r}: fuse tests '
-                'with the same classes'
+                f'{path} names class {label} {own_name[:60]!r}, the first dump {name[:60]!r}: '
+                'fuse tests with the same classes'
             )
 
 

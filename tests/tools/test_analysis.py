@@ -171,6 +171,9 @@ def test_curves_by_iterations(call, tmp_path):
         {'acc/top1': 0.5, 'step': 6},
     ]
     write_log(tmp_path / 'i/20260101/vis_data', log)
+    write_log(tmp_path / 'j/20260101/vis_data', [dict(line, epoch=1) for line in log[:2]] + log[2:])
+    call('curves', 'j')
+    assert places('curves.csv', 'loss') == [['2.0000', '3.0000'], ['4.0000', '2.0000']]
     call('curves', 'i')
     assert table('curves.csv')[0] == ['run', 'key', 'iteration', 'value']
     assert places('curves.csv', 'loss') == [['2.0000', '3.0000'], ['4.0000', '2.0000']]
@@ -195,6 +198,11 @@ def test_embedding_of_features(call, tmp_path):
     assert np.linalg.norm(points[0] - points[1]) < 1
     if pytest.importorskip('sklearn'):
         assert 'wrote t.svg' in call('embedding', 'f.npz', '--method', 'tsne', '--out', 't.svg')
+        # Features that are the same crash scikit-learn's own start, a single one is too few.
+        np.savez(tmp_path / 'g.npz', **dict(arrays, features=np.ones((15, 8))))
+        assert 'all have the same features' in call('embedding', 'g.npz', '--method', 'tsne')
+        np.savez(tmp_path / 'g.npz', **dict(arrays, features=features[:, :1]))
+        assert 'wrote t.svg' in call('embedding', 'g.npz', '--method', 'tsne', '--out', 't.svg')
     np.savez(tmp_path / 'g.npz', features=features)
     assert "lacks ['labels', 'ids']" in call('embedding', 'g.npz')
     (tmp_path / 'h.npz').write_bytes(b'no archive')

@@ -11,6 +11,7 @@ from stf_mmaction.engine.arguments import existing, positive
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import class_names, read
 from stf_mmaction.visualization.charts import check_path, confusion_chart, save
+from stf_mmaction.visualization.style import shown as one_line
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,7 +58,7 @@ def main() -> None:
     )
     print(f'{len(scores)} clips, {100 * np.trace(matrix) / matrix.sum():.2f} % correct')
     for true, predicted, clips, share in pairs[: args.pairs]:
-        print(f'{share:5.1f} % of {true} taken for {predicted} ({clips})')
+        print(f'{share:5.1f} % of {one_line(true)} taken for {one_line(predicted)} ({clips})')
     print(f'wrote {out} and {table}')
 
 

@@ -76,8 +76,11 @@ def find_lines(path):
 def unit_of(lines):
     """Return what a training counts, ``'epoch'`` or ``'iteration'``."""
     trained = [line for line in lines if 'iter' in line]
-    by_epoch = not trained or any('epoch' in line for line in trained)
-    return 'epoch' if by_epoch else 'iteration'
+    # A loop of iterations may log an epoch that is always 1; its validations are of epoch 0.
+    by_epoch = any('epoch' in line for line in trained) and all(
+        line['step'] for line in lines if 'iter' not in line
+    )
+    return 'epoch' if by_epoch or not trained else 'iteration'
 
 
 def read(path):

@@ -81,8 +81,14 @@ def t_sne(features, seed):
         ) from None
     if len(features) < 4:
         raise ValueError(f'--method tsne needs at least 4 clips, not {len(features)}: use pca')
+    # scikit-learn's own start divides by a spread of zero, and then crashes; it needs two features.
+    start = principal_components(features)
+    spread = start[:, 0].std()
+    if spread <= 1e-6 * abs(features).max():
+        raise ValueError('--method tsne needs clips that differ: all have the same features')
     perplexity = min(30, (len(features) - 1) / 3)
-    method = TSNE(init='pca', perplexity=perplexity, random_state=seed)
+    init = (1e-4 / spread * start).astype(np.float32)
+    method = TSNE(init=init, perplexity=perplexity, random_state=seed)
     return method.fit_transform(features.astype(np.float32))
 
 

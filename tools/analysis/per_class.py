@@ -12,6 +12,7 @@ from stf_mmaction.engine.arguments import existing, positive
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, class_names, read
 from stf_mmaction.visualization.charts import bar_chart, check_path, save
+from stf_mmaction.visualization.style import shown as one_line
 
 REPORT = ['class', 'clips', 'recall', 'precision', 'f1', 'taken_for']
 
@@ -79,10 +80,10 @@ def main() -> None:
     drawn = shown(sorted(rows, key=lambda row: -row[column]), args.most)
     figure = bar_chart([row[0] for row in drawn], [row[column] for row in drawn], label)
     table = save(figure, out, header, rows)
-    width = max(len(row[0]) for row in rows)
+    width = max(len(one_line(row[0])) for row in [header, *rows])
     print(f'{header[0]:{width}s}', *(f'{title:>13s}' for title in header[1:]))
     for name, *cells in rows:
-        print(f'{name:{width}s}', *(_text(cell) for cell in cells))
+        print(f'{one_line(name):{width}s}', *(_text(cell) for cell in cells))
     if args.versus:
         up, down = (sum(sign * row[-1] > 0 for row in rows) for sign in (1, -1))
         print(f'{up} classes gain, {down} lose, {len(rows) - up - down} stay the same')
@@ -90,7 +91,9 @@ def main() -> None:
 
 
 def _text(cell) -> str:
-    return f'{cell:13.2f}' if isinstance(cell, (float, np.floating)) else f'{cell:>13}'
+    if isinstance(cell, (float, np.floating)):
+        return f'{cell:13.2f}'
+    return f'{one_line(str(cell)):>13}'
 
 
 if __name__ == '__main__':
