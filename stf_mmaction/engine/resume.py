@@ -2,14 +2,14 @@
 
 import re
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Optional, Union
+from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 
 from mmaction.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from stf_mmaction.files import read_checkpoint
-from stf_mmaction.upstream import is_resumed
+from stf_mmaction.upstream import is_resumed, loaded_path
 
 # Counters and rates, which differ in any checkpoint.
 _MOVING = {'last_step', '_global_step', '_last_value', 'base_values', 'verbose', 'last_value'}
@@ -123,6 +123,7 @@ class ResumeCheckHook(Hook):
         """Compare the optimizer and the schedules with those of the config."""
         if not is_resumed(runner):
             return
+        _check_weights(runner, checkpoint)
         changes = _optimizer_changes(runner, checkpoint) + _schedule_changes(runner, checkpoint)
         if changes:
             runner.logger.warning(
@@ -143,13 +144,29 @@ class ResumeCheckHook(Hook):
             )
 
 
-def _optimizer_changes(runner: Runner, checkpoint: Dict) -> List[str]:
+def _check_weights(runner: Runner, checkpoint: Dict) -> None:
+    """Raise a ValueError where the optimizer of a checkpoint is for other weights."""
+    mine, theirs = (
+        [len(group['params']) for group in groups or ()] for groups in _groups(runner, checkpoint)
+    )
+    if mine and theirs and mine != theirs:
+        raise ValueError(
+            f'{loaded_path(runner)} is of a training of {sum(theirs)} weights in {len(theirs)} '
+            f'groups, the config trains {sum(mine)} in {len(mine)}, so that it cannot be resumed: '
+            'to start from its weights, use load_from in the config and no --resume'
+        )
+
+
+def _groups(runner: Runner, checkpoint: Dict) -> Tuple[Optional[List], Optional[List]]:
+    """Return the groups of weights of the optimizers of a config and a checkpoint."""
     own = getattr(getattr(runner.optim_wrapper, 'optimizer', None), 'param_groups', None)
-    saved = (checkpoint.get('optimizer') or {}).get('param_groups')
+    return own, (checkpoint.get('optimizer') or {}).get('param_groups')
+
+
+def _optimizer_changes(runner: Runner, checkpoint: Dict) -> List[str]:
+    own, saved = _groups(runner, checkpoint)
     if not own or not saved:
         return []
-    if len(own) != len(saved):
-        return [f'{len(saved)} groups of parameters, not {len(own)}']
     changes = {}
     for mine, theirs in zip(own, saved):
         for key in mine.keys() & theirs.keys() - {'params', 'lr'}:

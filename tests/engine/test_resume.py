@@ -3,12 +3,14 @@
 import errno
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers.small_runs import run, weights
+from mmengine.optim import OptimWrapper
 
-from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
+from stf_mmaction.engine.resume import ResumeCheckHook, check_resumable, choose_checkpoint
 
 
 @pytest.fixture(scope='module')
@@ -120,6 +122,26 @@ def test_what_of_the_config_is_not_followed_is_said(trained, tmp_path, caplog):
     log = next(tmp_path.glob('*/*.log')).read_text()
     for part in ('lr=0.001, not 0.005', 'weight_decay=0', 'milestones=[1, 3], not [2, 3]'):
         assert part in log, part
+
+
+@pytest.mark.parametrize('groups', [[1], [1, 1], [3]])
+def test_a_training_of_other_weights_is_refused(groups):
+    """As a baseline's for the config of an ensemble, whose weights fit when they are spread."""
+
+    def optimizer(sizes):
+        weights = [[torch.nn.Parameter(torch.zeros(1)) for _ in range(size)] for size in sizes]
+        return torch.optim.SGD([dict(params=group) for group in weights], 0.1)
+
+    runner = SimpleNamespace(
+        _resume=True,
+        _load_from='baseline.pth',
+        param_schedulers=None,
+        optim_wrapper=OptimWrapper(optimizer([2])),
+    )
+    hook = ResumeCheckHook()
+    hook.after_load_checkpoint(runner, dict(optimizer=optimizer([2]).state_dict()))
+    with pytest.raises(ValueError, match=f'baseline.pth is of a training of {sum(groups)} weights'):
+        hook.after_load_checkpoint(runner, dict(optimizer=optimizer(groups).state_dict()))
 
 
 def test_nothing_is_said_of_the_same_config(trained, tmp_path):
