@@ -72,3 +72,4 @@ def test_a_model_gives_another_map_in_place_of_its_focus(network):
     with torch.no_grad():
         maps = model.focus(inputs, torch.tensor([[2], [0]]))['focus']
     assert maps.shape == (2, 1, *inputs.shape[1:-1]) and maps.min() >= 0 and maps.max() <= 1
+    assert model.map_name == 'integrated gradients'  # as pictures call it

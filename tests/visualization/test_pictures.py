@@ -260,7 +260,20 @@ def test_whole_bodies_name_as_many_rows_as_fit(frames, persons):
     assert heat.get_yticks().min() >= -0.5 and heat.get_yticks().max() <= 133 * persons - 0.5
 
 
+def test_one_frame_and_another_map():
+    figure = draw_focus([clip(frames=1, what='motion')], get_layout(STAR))
+    figure.draw_without_rendering()
+    _, heat, bar = figure.axes
+    low, high = heat.get_xlim()
+    assert [place for place in heat.get_xticks() if low <= place <= high] == [0]
+    assert bar.get_ylabel() == 'motion'
+
+
 def test_nobody_at_all_and_no_clip():
+    one = clip()
+    one.keypoint[:, 0] = 0
+    (poses,), _ = drawn([one], STAR)
+    assert poses.texts[0].get_text() == 'frame 0: no joint seen'
     one = clip()
     drawn([one._replace(keypoint=one.keypoint * 0)], STAR)
     drawn([one._replace(keypoint=one.keypoint * np.nan)], STAR)
