@@ -62,7 +62,7 @@ def shortened(command):
     """The command on eight clips in one or two epochs, with the networks of the tests."""
     command = re.sub(r'configs/(stf_)?msg3d_demo_', r'tests/configs/\1msg3d_tiny_', command)
     command = re.sub(r'work_dirs/(stf_)?msg3d_demo_', r'work_dirs/\1msg3d_tiny_', command)
-    command = command.replace('epoch_49', 'epoch_2').replace('epoch_40', 'epoch_1')
+    command = command.replace('epoch_30', 'epoch_2').replace('epoch_24', 'epoch_1')
     options = []
     if re.match(r'python tools/(train|test|browse|visualize)', command):
         options += FEW

@@ -22,6 +22,7 @@ from stf_mmaction.datasets.inspection import (
     summarize,
     warnings_of,
 )
+from stf_mmaction.datasets.selection import clips_with_ids, spread_over_classes
 from stf_mmaction.engine.arguments import add_cfg_options, existing, positive, seed
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.config_file import merge_options, read_config
@@ -140,18 +141,10 @@ def print_summary(splits: Dict[str, SplitSummary], names: Optional[Sequence[str]
 
 
 def choose(dataset, wanted: Optional[List[str]], count: int) -> List[int]:
-    """Return the indices of clips by id, or of the first clip of each class."""
+    """Return the indices of clips by id, or of clips spread over the classes."""
     clips = [clip_of(dataset, index) for index in range(len(dataset))]
-    ids = [clip['frame_dir'] for clip, _ in clips]
-    if wanted:
-        unknown = [name for name in wanted if name not in ids]
-        if unknown:
-            raise ValueError(
-                f'clip {unknown[0]} is not in the split; its first clips are {ids[:3]}'
-            )
-        return [ids.index(name) for name in wanted]
-    labels = [kinds[0] for _, kinds in clips]
-    return np.unique(labels, return_index=True)[1][:count].tolist()
+    ids, labels = [clip['frame_dir'] for clip, _ in clips], [kinds[0] for _, kinds in clips]
+    return clips_with_ids(ids, wanted) if wanted else spread_over_classes(labels, count)
 
 
 def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequence[str]]) -> List:

@@ -25,18 +25,30 @@ metainfo = dict(  # names for pictures and tables; leave it out if your pickle h
 )
 layout = 'kinect20'  # a built-in layout, a dict, or a JSON file: docs/custom_skeleton.md
 num_person = 1  # per clip; those who are present longest and move most are kept
-pipeline = [
+train_pipeline = [
     dict(type='SelectPersons', num_person=num_person),
     dict(type='PrepareSkeleton', layout=layout),  # centre joint to the origin, height to 1
+    # Augmentation, for small data sets: docs/augmentation.md.
+    dict(type='RandomSkeletonRotation', angle=0.5, tilt=0.1),  # radians
+    dict(type='RandomSkeletonScale', ratio=0.1),
+    dict(type='RandomJointErasing', joints=0.5, frames=(0.3, 1.0), p=0.5),
     dict(type='SkeletonStream', layout=layout),  # joints, bones or motion: `stream` of the data set
-    dict(type='PadTo', length=32),  # or UniformSampleFrames, for clips of any length
+    dict(type='UniformSampleFrames', clip_len=24),  # of a clip of any length
     dict(type='PoseDecode'),
     dict(type='FormatGCNInput', num_person=num_person),
     dict(type='PackActionInputs', meta_keys=('frame_dir',)),
 ]
-test_pipeline = pipeline  # read by MMAction2's inference API as well
+test_pipeline = [  # nothing random; read by MMAction2's inference API as well
+    dict(type='SelectPersons', num_person=num_person),
+    dict(type='PrepareSkeleton', layout=layout),
+    dict(type='SkeletonStream', layout=layout),
+    dict(type='UniformSampleFrames', clip_len=24, test_mode=True),
+    dict(type='PoseDecode'),
+    dict(type='FormatGCNInput', num_person=num_person),
+    dict(type='PackActionInputs', meta_keys=('frame_dir',)),
+]
 train_dataloader = dict(
-    batch_size=8,  # per GPU
+    batch_size=16,  # per GPU
     num_workers=0,
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -44,7 +56,7 @@ train_dataloader = dict(
         type='SkeletonDataset',
         ann_file=ann_file,
         split='train',
-        pipeline=pipeline,
+        pipeline=train_pipeline,
         metainfo=metainfo,
     ),
 )
@@ -73,8 +85,8 @@ model = dict(
             graph_cfg=dict(layout=layout, mode='binary_adj'),
             in_channels=4,  # x, y, z and visibility
             base_channels=12,  # widths of the three blocks: 1, 2 and 4 times this
-            num_gcn_scales=8,  # hops of the graph convolution
-            num_g3d_scales=4,  # hops within windows of frames
+            num_gcn_scales=3,  # hops of the graph convolution
+            num_g3d_scales=2,  # hops within windows of frames
             num_person=num_person,
             stf_stages=(1, 2, 3, 4, 5, 6),  # which of the six STF modules are on; () is MS-G3D
         ),
@@ -96,24 +108,23 @@ model = dict(
     ],
 )
 
-# --- Schedule: 40 epochs of the baseline, then 9 of the STF objectives at 1e-3, 5e-4, 1e-4 ------
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=49, val_interval=50)
+# --- Schedule: 24 epochs of the baseline, then 6 of the STF objectives at 1e-3, 5e-4, 1e-4 ------
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30, val_interval=50)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 )
-param_scheduler = [
-    dict(type='MultiStepLR', milestones=[26, 36], gamma=0.1),
-    dict(type='MultiStepLR', milestones=[40], gamma=2),  # to 1e-3
-    dict(type='MultiStepLR', milestones=[43], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[46], gamma=0.2),
+param_scheduler = [  # one cosine down to 1e-3, then steps
+    dict(type='CosineAnnealingLR', T_max=24, end=24, eta_min=1e-3, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[26], gamma=0.5),
+    dict(type='MultiStepLR', milestones=[28], gamma=0.2),
 ]
-custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=40)]
-auto_scale_lr = dict(enable=False, base_batch_size=8)  # what lr is meant for, over all GPUs
+custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=24)]
+auto_scale_lr = dict(enable=False, base_batch_size=16)  # what lr is meant for, over all GPUs
 val_evaluator = test_evaluator = [dict(type='MemberAccMetric')]
 default_hooks = dict(
     # At the end of the baseline phase, and at the very end.
-    checkpoint=dict(interval=40, save_best=None),
-    logger=dict(interval=12),
+    checkpoint=dict(interval=24, save_best=None),
+    logger=dict(interval=6),
 )

@@ -26,7 +26,11 @@ def seconds(work: Callable[[], None], device: str) -> float:
 
 
 def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, Dict]:
-    """Measure the median seconds of forward pass and step of each network."""
+    """Measure forward pass and step of each network: median seconds and ratio to the first.
+
+    The networks take turns. A ratio is the median of those of the rounds, so
+    that a machine that slows down for a while changes both sides of it.
+    """
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
     for _ in range(args.rounds):
@@ -38,7 +42,10 @@ def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, 
                 times[name][kind].append(seconds(partial(work, model, x, labels), args.device))
     rows = {}
     for name, kinds in times.items():
-        rows[name] = {k: statistics.median(v) for k, v in kinds.items()}
+        rows[name] = {kind: statistics.median(rounds) for kind, rounds in kinds.items()}
+        for kind, rounds in kinds.items():
+            ratios = [own / other for own, other in zip(times[names[0]][kind], rounds)]
+            rows[name][f'{kind}_ratio'] = statistics.median(ratios)
         rows[name]['params'] = sum(p.numel() for p in models[name].parameters())
         with FlopCounterMode(display=False) as counter:
             forward(models[name], x, labels)

@@ -5,20 +5,11 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 from torch import nn
 
+from stf_mmaction.datasets.selection import ids_and_labels
 from stf_mmaction.visualization import FocusedClip
 from stf_mmaction.visualization.average import ClassFocus, FocusAverage
 
 from .inference import clip_to_draw, focus_of_classes, with_map
-
-
-def ids_and_labels(dataset) -> List[Tuple[str, int]]:
-    """Return the id and the class of every clip; their keypoints are not kept.
-
-    Args:
-        dataset (SkeletonDataset): The clips.
-    """
-    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
-    return [(str(info.get('frame_dir', i)), int(info['label'])) for i, info in enumerate(infos)]
 
 
 def average_classes(

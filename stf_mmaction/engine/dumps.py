@@ -55,12 +55,15 @@ def read(path: str) -> Scores:
         if not isinstance(clip, str):
             raise ValueError(f'{path} names a clip {clip!r:.80}, not by text: test again')
         if clip in scores:
-            raise ValueError(f'{path} holds clip {clip} twice: test again')
+            raise ValueError(
+                f'{path} holds clip {clip} twice: test on data that holds each clip once, '
+                'without RepeatDataset'
+            )
         values, labels = _numbers(sample['pred_score']), _numbers(sample['gt_label'])
         if labels.size != 1:
             raise ValueError(
-                f'{path}: clip {clip} has {labels.size} labels: fuse networks for one label per '
-                'clip'
+                f'{path}: the label of clip {clip} is a list of {labels.size} numbers, as for '
+                'several classes per clip: use dumps of networks for one class per clip'
             )
         if (
             values.ndim != 1

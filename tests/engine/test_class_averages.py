@@ -6,7 +6,8 @@ import torch
 from helpers import tiny
 from mmaction.registry import DATASETS, MODELS
 
-from stf_mmaction.engine.class_averages import average_classes, ids_and_labels, most_confused
+from stf_mmaction.datasets.selection import ids_and_labels
+from stf_mmaction.engine.class_averages import average_classes, most_confused
 from stf_mmaction.engine.inference import focus_of_classes
 
 

@@ -1,5 +1,6 @@
 """The reference is the published network, and the benchmark runs."""
 
+import argparse
 import json
 import runpy
 import sys
@@ -9,6 +10,7 @@ import torch
 from helpers.oracle import REFERENCE, build, inputs, published_state_dict
 from helpers.tools import DEMO, ROOT, load, tool
 
+from stf_mmaction.benchmark import measures
 from stf_mmaction.benchmark.published_msg3d import PublishedMSG3D
 
 
@@ -105,3 +107,17 @@ def test_the_benchmark_runs_on_a_stock_network(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['benchmark.py', config, *sizes, *narrow])
     module.main()
     assert 'input (1, 1, 2, 8, 25, 3)' in capsys.readouterr().out
+
+
+def test_a_ratio_is_the_median_of_those_of_the_rounds(monkeypatch):
+    # Forward pass and step of a, then of b; the machine is ten times slower in round two.
+    clock = iter([2, 4, 1, 1, 20, 40, 10, 20, 3, 5, 1, 5])
+    monkeypatch.setattr(measures, 'seconds', lambda work, device: next(clock))
+    monkeypatch.setattr(measures, 'build', lambda name, args: torch.nn.Linear(2, 1))
+    monkeypatch.setattr(measures, 'forward', lambda *_: None)
+    monkeypatch.setattr(measures, 'step', lambda *_: None)
+    args = argparse.Namespace(rounds=3, device='cpu')
+    a, b = measures.measure(['a', 'b'], None, None, args).values()
+    assert (a['forward'], a['step'], b['forward'], b['step']) == (3, 5, 1, 5)
+    assert (a['forward_ratio'], a['step_ratio']) == (1, 1)
+    assert (b['forward_ratio'], b['step_ratio']) == (2, 2)

@@ -14,6 +14,7 @@ from helpers.tools import TOOLS, load
 from mmengine.config import Config
 
 from stf_mmaction.engine import cli
+from stf_mmaction.engine.picture_arguments import parse_picture_arguments
 
 THEIRS = Path(mmaction.__file__).parent / '.mim/tools'
 SCRIPTS = sorted(TOOLS.glob('*.sh'))
@@ -393,6 +394,10 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
             '--versus and --compare cannot be combined',
         ),
         (['--out', 'focus.bmp'], 'focus.bmp must end in .png'),
+        (['--html', 'a.html', '--compare', 'classes'], '--html and --compare cannot be combined'),
+        (['--average', '--clips', 'a'], '--average and --clips cannot be combined'),
+        (['--confused', '--average', '--class', 'a'], '--confused and --class cannot be combined'),
+        (['--confused'], '--confused chooses the classes of --average'),
         (['--average', '--out', 'focus.gif'], '--average cannot be animated'),
         (
             ['--html', 'a.html', '--versus', str(ROOT / 'setup.py'), 'gone.pth'],
@@ -401,21 +406,8 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
     ],
 )
 def test_arguments_of_a_page(arguments, sentence, monkeypatch, capsys):
-    tool = load(TOOLS / 'visualize_focus.py')
     here = str(ROOT / 'setup.py')
     monkeypatch.setattr('sys.argv', ['visualize_focus.py', here, here, *arguments])
     with pytest.raises(SystemExit):
-        tool.parse_args()
+        parse_picture_arguments('')
     assert sentence in capsys.readouterr().err
-
-
-def test_clips_are_chosen_evenly_over_the_classes():
-    class Clips(list):
-        get_data_info = list.__getitem__
-
-    labels = [1, 1, 0, 1, 0, 2]
-    clips = Clips(dict(frame_dir=str(i), label=label) for i, label in enumerate(labels))
-    choose = load(TOOLS / 'visualize_focus.py').choose
-    assert choose(clips, None, 4) == [2, 0, 5, 4]
-    assert choose(clips, None, 99) == [2, 0, 5, 4, 1, 3]
-    assert choose(clips, ['5', '1'], 4) == [5, 1]

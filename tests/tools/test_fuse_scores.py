@@ -188,4 +188,4 @@ def test_several_labels_per_clip_are_refused(tmp_path, call):
     samples[2].update(gt_label=torch.tensor([0, 1, 1]), pred_score=torch.tensor([0.2, 0.9, 0.8]))
     (tmp_path / 'one.pkl').write_bytes(pickle.dumps(samples))
     out = call(tmp_path / 'one.pkl')
-    assert 'clip clip2 has 3 labels: fuse networks for one label per clip' in out
+    assert 'the label of clip clip2 is a list of 3 numbers' in out

@@ -1,11 +1,7 @@
-# The bundled clips have 32 frames each.
-_base_ = './kinect20.py'
+# The bundled clips of ten exercises, augmented.
+_base_ = './strong_kinect20.py'
 
 ann_file = 'tools/demo_data/ui_prmd_tiny.pkl'
-test_pipeline = pipeline = [
-    dict(type='PadTo', length=32) if step.type == 'UniformSampleFrames' else step
-    for step in _base_.train_pipeline
-]
 metainfo = dict(
     classes=(
         'deep squat',
@@ -20,8 +16,16 @@ metainfo = dict(
         'standing shoulder scaption',
     )
 )
-train_dataloader = val_dataloader = test_dataloader = dict(
+select = dict(type='SelectPersons', num_person=1)
+train_pipeline = [select, *_base_.train_pipeline]
+test_pipeline = [select, *_base_.test_pipeline]
+train_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(ann_file=ann_file, pipeline=pipeline, metainfo=metainfo),
+    dataset=dict(ann_file=ann_file, metainfo=metainfo, pipeline=train_pipeline),
+)
+val_dataloader = test_dataloader = dict(
+    num_workers=0,
+    persistent_workers=False,
+    dataset=dict(ann_file=ann_file, metainfo=metainfo, pipeline=test_pipeline),
 )
