@@ -1,4 +1,4 @@
-"""What has to be mended in other packages, all of it here.
+"""Workarounds for faults of other packages, all in this file.
 
 Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 """

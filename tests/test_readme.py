@@ -52,6 +52,12 @@ def test_the_test_command_passes_arguments_on():
     assert 'test_losses.py' in out.stdout and 'README' not in out.stdout
 
 
+def test_the_results_are_those_of_the_report():
+    gains = re.findall(r'[+-]\d+\.\d \[[^]]+\]', README.text)
+    report = (ROOT / 'docs/evidence.md').read_text()
+    assert len(gains) >= 9 and [gain for gain in gains if gain not in report] == []
+
+
 @pytest.fixture(scope='module')
 def work_dir(tmp_path_factory):
     return tmp_path_factory.mktemp('readme')

@@ -8,7 +8,7 @@ from stf_mmaction.files import read_text
 
 
 class Labels(NamedTuple):
-    """What a table of labels says.
+    """Contents of a table of labels.
 
     Attributes:
         rows (list[tuple[str, int, str]]): Clip, label and split.

@@ -1,4 +1,4 @@
-"""What is checked of every clip of a file before training starts."""
+"""Check every clip of a file before training starts."""
 
 from pathlib import Path
 from typing import Callable, Dict, List, NamedTuple, Sequence, Union

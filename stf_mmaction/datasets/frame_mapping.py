@@ -13,7 +13,7 @@ from .clip_view import unpacking_steps
 
 
 class TracedInputs(NamedTuple):
-    """What a pipeline makes of a clip, and where it comes from.
+    """Output of a pipeline, with the frame and person that each part comes from.
 
     Attributes:
         inputs (torch.Tensor): Shape (num_clips, M', T', V, C).

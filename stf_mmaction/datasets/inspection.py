@@ -1,4 +1,4 @@
-"""What a set of clips holds, and what looks wrong with it."""
+"""Summarise a set of clips and find what looks wrong."""
 
 import hashlib
 from collections import Counter
@@ -19,7 +19,7 @@ UPSIDE_DOWN = 0.8  # share of clips
 
 @dataclass
 class SplitSummary:
-    """What a split holds.
+    """Summary of a split.
 
     Attributes:
         labels (Counter): Clips of each class.

@@ -1,4 +1,4 @@
-"""What a checkpoint says about other files: names, and only in its folder."""
+"""Read the names of other files from a checkpoint; only those in its folder count."""
 
 from pathlib import Path
 from typing import Dict

@@ -1,4 +1,4 @@
-"""What tools/train.py and tools/test.py share."""
+"""Start training and tests: code shared by tools/train.py and tools/test.py."""
 
 import argparse
 import os

@@ -14,7 +14,7 @@ ROWS = ('index', 'ids', 'label', 'prediction', 'scores', 'classes')
 
 
 class FocusRow(NamedTuple):
-    """What a focus file says about one clip.
+    """One clip of a focus file.
 
     Attributes:
         index (int): Position of the clip in the test data.

@@ -1,4 +1,4 @@
-"""What hooks share that read the focus of every test clip."""
+"""Base of the hooks that read the focus of every test clip."""
 
 from typing import Dict, List, Optional, Tuple
 

@@ -1,4 +1,4 @@
-"""What a trained model says of one clip, and where it looks, without a Runner."""
+"""Classify one clip and compute its focus, without a Runner."""
 
 import traceback
 from pathlib import Path
@@ -59,7 +59,7 @@ def check_knows_focus(model: nn.Module) -> None:
 
 
 class Prediction(NamedTuple):
-    """What a model says of a clip.
+    """Prediction and focus for one clip.
 
     Attributes:
         label (int): The likeliest class.
@@ -77,7 +77,7 @@ class Prediction(NamedTuple):
 
 
 class ClassFocus(NamedTuple):
-    """What a model says of a clip, and where it looks for several classes.
+    """Prediction for one clip, and its focus for several classes.
 
     Attributes:
         scores (torch.Tensor): Probabilities of the classes, shape (K,).

@@ -32,7 +32,7 @@ REFUSED = ('stream', 'layout', 'graph', 'preparation')
 
 
 class Difference(NamedTuple):
-    """What a network was trained on, and what it is given.
+    """A difference between the data of a training and that of a config.
 
     Attributes:
         what (str): ``stream``, ``layout`` and so on.

@@ -1,4 +1,4 @@
-"""What the names of the configs say, and a row of the model zoo for each."""
+"""Read the names of the configs and write a row of the model zoo for each."""
 
 from typing import Dict, List, Tuple
 

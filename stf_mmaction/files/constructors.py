@@ -1,4 +1,4 @@
-"""What a pickle may call, and the checks around it."""
+"""Functions that a pickle may call, and the checks around them."""
 
 from collections import deque
 from typing import Any, Callable
@@ -22,7 +22,7 @@ class Constructor(Unfinished):
 
 
 class Blank(Unfinished):
-    """What a file names first and describes afterwards.
+    """A value that a file names first and describes afterwards.
 
     Args:
         build (Callable): Makes the value from its description.

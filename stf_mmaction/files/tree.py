@@ -1,4 +1,4 @@
-"""What a file holds, walked through without recursion."""
+"""Walk through the contents of a file without recursion."""
 
 from collections import deque
 from typing import Any, Dict, Tuple
@@ -13,7 +13,7 @@ class RefusedError(ValueError):
 
 
 class Unfinished:
-    """What a reader works with and no file may hold as a value."""
+    """A placeholder of the reader, which no file may hold as a value."""
 
     __slots__ = ()
 

@@ -21,7 +21,7 @@ WIDTH = 11.0  # inches
 
 
 class ModuleAdjacency(NamedTuple):
-    """What Eq. (1) of one STF module adds up.
+    """Terms of Eq. (1) for one STF module.
 
     Attributes:
         name (str): Name of the module.

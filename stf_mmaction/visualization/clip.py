@@ -1,4 +1,4 @@
-"""What pictures are made of."""
+"""Clips and maps that the pictures draw."""
 
 from typing import NamedTuple, Optional, Tuple
 

@@ -28,7 +28,7 @@ LARGEST = 32767
 
 
 class NetworkView(NamedTuple):
-    """What a network says of a clip.
+    """Prediction and focus of one network for one clip.
 
     Attributes:
         scores (numpy.ndarray): Probabilities of the classes, shape (K,).

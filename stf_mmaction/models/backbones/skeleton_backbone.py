@@ -1,4 +1,4 @@
-"""What every backbone for skeletons has: a layout, checks of its input, the first batch norm."""
+"""Base of the backbones: the layout, checks of the input, the first batch norm."""
 
 from numbers import Integral
 from typing import Dict, Optional, Sequence

@@ -1,4 +1,4 @@
-"""What every backbone with STF modules has."""
+"""Base of the backbones with STF modules."""
 
 from numbers import Integral
 from typing import Any, Dict, Tuple

@@ -13,7 +13,7 @@ from stf_mmaction.focus import focus_map, last_gradient, last_weights, lower_wei
 
 
 class FocusContext(NamedTuple):
-    """What an :class:`STFHead` needs of the recognizer beyond the features.
+    """Inputs of an :class:`STFHead` beside the features.
 
     Attributes:
         present (torch.Tensor): Persons that take part, boolean, (N, M).

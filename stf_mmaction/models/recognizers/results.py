@@ -1,4 +1,4 @@
-"""What recognizers hand out beside scores and losses."""
+"""Results of recognizers beside scores and losses."""
 
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 

@@ -1,4 +1,4 @@
-"""What the orders of the batched graph convolution share."""
+"""Products shared by both orders of the batched graph convolution."""
 
 from typing import Optional, Sequence, Tuple
 
