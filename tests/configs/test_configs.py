@@ -298,7 +298,7 @@ def test_the_rates_change_where_the_phase_does(name):
     if 'msg3d' not in name:  # MMAction2's cosine
         assert max(rates[switch:]) < 0.01 and len(rates) == switch + 3 == 16
         return
-    near = dict(rel=0.1)  # a cosine ends one iteration before its least value
+    near = dict(rel=0.25)  # a cosine ends one iteration before its least value
     assert rates[switch] == pytest.approx(1e-3, **near)
     last = 1e-3 if 'tiny' in name else 1e-4  # of one epoch, of several
     assert rates[-1] == pytest.approx(last, **near)
