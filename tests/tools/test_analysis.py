@@ -85,7 +85,7 @@ def test_report_of_each_class(call, tmp_path):
 def test_gains_are_sorted(call, tmp_path):
     better, scores = dump(tmp_path / 'b.pkl', BETTER), dump(tmp_path / 'a.pkl', CLIPS)
     out = call('per_class', better, '--versus', scores, '--out', 'gain.png')
-    assert '1 classes gain, 1 lose, 1 stay the same' in out
+    assert 'classes: 1 gain, 1 lose, 1 stay the same' in out
     header, *rows = table(tmp_path / 'gain.csv')
     assert header == ['class', 'clips', 'recall', 'recall_versus', 'gain']
     assert rows == [

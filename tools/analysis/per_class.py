@@ -86,7 +86,7 @@ def main() -> None:
         print(f'{one_line(name):{width}s}', *(_text(cell) for cell in cells))
     if args.versus:
         up, down = (sum(sign * row[-1] > 0 for row in rows) for sign in (1, -1))
-        print(f'{up} gain, {down} lose, {len(rows) - up - down} stay the same')
+        print(f'classes: {up} gain, {down} lose, {len(rows) - up - down} stay the same')
     print(f'wrote {out} and {table}')
 
 
