@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/msg3d_strong.py',
     '../_base_/data/strong_sbu.py',
-    '../_base_/schedules/strong_20e.py',
+    '../_base_/schedules/strong_40e.py',
     '../_base_/default_runtime.py',
 ]
 
@@ -10,6 +10,3 @@ train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(ann_file
 model = dict(
     backbone=dict(graph_cfg=dict(layout='sbu'), num_person=2), cls_head=dict(num_classes=8)
 )
-# Few clips make short epochs.
-train_cfg = dict(max_epochs=40)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=40, eta_min=0, convert_to_iter_based=True)]

@@ -1,13 +1,10 @@
 _base_ = [
     '../_base_/models/msg3d_strong.py',
     '../_base_/data/strong_kinect20.py',
-    '../_base_/schedules/strong_20e.py',
+    '../_base_/schedules/strong_40e.py',
     '../_base_/default_runtime.py',
 ]
 
 ann_file = 'tools/demo_data/ui_prmd_tiny.pkl'
 train_dataloader = val_dataloader = test_dataloader = dict(dataset=dict(ann_file=ann_file))
 model = dict(cls_head=dict(num_classes=10))
-# Few clips make short epochs.
-train_cfg = dict(max_epochs=40)
-param_scheduler = [dict(type='CosineAnnealingLR', T_max=40, eta_min=0, convert_to_iter_based=True)]

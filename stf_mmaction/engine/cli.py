@@ -15,6 +15,7 @@ from mmengine.runner import Runner
 
 import stf_mmaction
 from stf_mmaction.files import lock_folder, os_error_sentence
+from stf_mmaction.models.backbones.skeleton_backbone import SkeletonBackbone
 from stf_mmaction.models.recognizers.inference_config import set_test_pipeline
 from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
@@ -79,7 +80,25 @@ def build_runner(cfg: Config) -> Runner:
     runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
     if cfg.get('sync_bn'):
         refuse_sync_bn(runner.model)
+    if cfg.get('compile'):
+        refuse_compile(runner.model)
     return runner
+
+
+def refuse_compile(model: torch.nn.Module) -> None:
+    """Raise where MMEngine would compile the whole training step of a built-in network.
+
+    Args:
+        model (torch.nn.Module): The network.
+
+    Raises:
+        ValueError: If it has a built-in backbone.
+    """
+    if any(isinstance(part, SkeletonBackbone) for part in model.modules()):
+        raise ValueError(
+            'compile=... compiles the whole training step, which torch.compile does not support '
+            'here: take it out of the config; docs/gpus.md compiles the backbone alone'
+        )
 
 
 def refuse_sync_bn(model: torch.nn.Module) -> None:

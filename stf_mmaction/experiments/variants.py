@@ -88,15 +88,15 @@ class LossRampHook(Hook):
     """Raise the weights of STF losses from 0, linearly over the epochs.
 
     Args:
-        begin (int): The last epoch at zero.
-        end (int): The first epoch at the full weight.
+        begin (float): Share of the training at the end of which the weight is still zero.
+        end (float): Share at the end of which it is full.
         losses (Sequence[str]): Names in the head.
     """
 
     def __init__(
         self,
-        begin: int,
-        end: int,
+        begin: float,
+        end: float,
         losses: Sequence[str] = ('loss_divergence', 'loss_coherence', 'loss_exploration'),
     ) -> None:
         self.begin, self.end, self.losses = begin, end, losses
@@ -109,7 +109,8 @@ class LossRampHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Set the weights of this epoch, which follow from its number alone."""
-        share = (runner.epoch + 1 - self.begin) / (self.end - self.begin)
+        done = (runner.epoch + 1) / runner.max_epochs
+        share = (done - self.begin) / (self.end - self.begin)
         for loss, weight in self._full.items():
             loss.loss_weight = weight * min(max(share, 0), 1)
 

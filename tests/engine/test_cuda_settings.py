@@ -7,7 +7,7 @@ import torch
 from helpers.networks import EXPLORE_LOSSES, FOCUS_LOSSES, recognizer
 from mmengine.config import Config
 
-from stf_mmaction.engine.cli import refuse_sync_bn, set_up_cuda, use_amp
+from stf_mmaction.engine.cli import refuse_compile, refuse_sync_bn, set_up_cuda, use_amp
 
 
 @pytest.fixture
@@ -66,3 +66,9 @@ def test_synchronised_batch_norm_has_no_second_derivative():
     with pytest.raises(ValueError, match='take sync_bn out of the config'):
         refuse_sync_bn(recognizer(FOCUS_LOSSES))
     refuse_sync_bn(recognizer(EXPLORE_LOSSES))
+
+
+def test_compiling_a_whole_step_is_refused():
+    with pytest.raises(ValueError, match='docs/gpus.md compiles the backbone alone'):
+        refuse_compile(recognizer(EXPLORE_LOSSES))
+    refuse_compile(torch.nn.Linear(2, 2))
