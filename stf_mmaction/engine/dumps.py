@@ -60,6 +60,8 @@ def read(path: str) -> Scores:
                 'without RepeatDataset'
             )
         values, labels = _numbers(sample['pred_score']), _numbers(sample['gt_label'])
+        if not labels.size:
+            raise ValueError(f'{path}: the label of clip {clip} is no number: test again')
         if labels.size != 1:
             raise ValueError(
                 f'{path}: the label of clip {clip} is a list of {labels.size} numbers, as for '

@@ -258,7 +258,22 @@ def save(figure: 'Figure', path: Path, theme: Theme) -> None:
     check_size(figure)
     dates = {'.png': dict(Software=None), '.svg': dict(Date=None), '.pdf': dict(CreationDate=None)}
     with styled(theme), replacing(path) as partial:
+        _settle_layout(figure)
         figure.savefig(partial, dpi=DPI, metadata=dates[kind])
+
+
+def _settle_layout(figure: 'Figure') -> None:
+    """Lay a figure out once and round where its axes are.
+
+    The solver of matplotlib's constrained layout differs in the last digits from one figure to
+    the next, and an SVG names its clip regions by them.
+    """
+    figure.set_dpi(DPI)
+    figure.draw_without_rendering()
+    figure.set_layout_engine('none')
+    for axes in figure.axes:
+        bounds = axes.get_position(original=True).bounds
+        axes.set_position([round(value, 6) for value in bounds])
 
 
 def check_size(figure: 'Figure', dpi: int = DPI) -> None:

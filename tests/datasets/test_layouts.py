@@ -265,7 +265,7 @@ def test_unknown_and_incomplete():
 def test_pairs_are_what_a_mirror_exchanges(name):
     layout = get_layout(name)
     # Each joint's y says which it is; joint 1 of the second person is not seen.
-    raw = np.ones((2, 3, layout.num_node, 2), np.float32)
+    raw = np.full((2, 3, layout.num_node, 2), 10, np.float32)
     raw[..., 1] = np.arange(layout.num_node)
     raw[1, :, 1] = 0
     mirror = RandomSkeletonMirror(name, p=1)
@@ -273,7 +273,7 @@ def test_pairs_are_what_a_mirror_exchanges(name):
     which = out['keypoint'][0, 0, :, 1].astype(int)
     other = dict(layout.pairs) | {right: left for left, right in layout.pairs}
     assert which.tolist() == [other.get(j, j) for j in range(len(which))]
-    assert (out['keypoint'][0, ..., 0] == 99).all()
+    assert (out['keypoint'][0, ..., 0] == 90).all()
     assert (out['keypoint'][1, :, which == 1] == 0).all()
 
 

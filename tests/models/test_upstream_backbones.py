@@ -188,7 +188,10 @@ def training_begins(model, x):
         pass
 
     runner = SimpleNamespace(
-        model=model, train_dataloader=DataLoader(Clips([dict(inputs=x[0])])), _val_loop=None
+        model=model,
+        train_dataloader=DataLoader(Clips([dict(inputs=x[0])])),
+        _train_loop=None,
+        _val_loop=None,
     )
     SkeletonCheckHook().before_train(runner)
 

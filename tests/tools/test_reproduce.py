@@ -206,7 +206,7 @@ def test_two_processes_share_the_batch(tmp_path, monkeypatch):
         job.train()
     ((command, environment),) = started
     assert command[:4] == ['bash', str(ROOT / 'tools/dist_train.sh'), str(job.config), '2']
-    assert 'train_dataloader.batch_size=4' in command
+    assert 'train_dataloader.batch_size=8' in command
     assert environment is None  # all GPUs are seen
 
 
@@ -243,7 +243,7 @@ def test_the_batch_does_not_depend_on_the_gpus():
     [
         dict(seed=1),
         dict(cfg_options=['model.init_cfg=None']),
-        dict(cfg_options=['train_dataloader.batch_size=4']),
+        dict(cfg_options=['train_dataloader.batch_size=8']),
         'config',
         'source',
     ],
