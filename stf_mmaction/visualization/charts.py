@@ -8,7 +8,7 @@ import numpy as np
 
 from stf_mmaction.files import replacing
 
-from .style import check_size, fitted, shown, styled, theme_of
+from .style import DPI, check_size, fitted, round_layout, shown, styled, theme_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
@@ -92,11 +92,12 @@ def save(
         Path: The CSV file.
     """
     path = check_path(path)
-    check_size(figure, 150)
+    check_size(figure, DPI)
     # Without a date, the same numbers give the same bytes.
     date = {'.svg': 'Date', '.pdf': 'CreationDate'}.get(path.suffix.lower())
     with chart_style(), replacing(path) as partial:
-        figure.savefig(partial, dpi=150, metadata={date: None} if date else None)
+        round_layout(figure, DPI)
+        figure.savefig(partial, dpi=DPI, metadata={date: None} if date else None)
     return write_table(path.with_suffix('.csv'), header, rows)
 
 

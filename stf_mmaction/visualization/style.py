@@ -258,17 +258,21 @@ def save(figure: 'Figure', path: Path, theme: Theme) -> None:
     check_size(figure)
     dates = {'.png': dict(Software=None), '.svg': dict(Date=None), '.pdf': dict(CreationDate=None)}
     with styled(theme), replacing(path) as partial:
-        _settle_layout(figure)
+        round_layout(figure, DPI)
         figure.savefig(partial, dpi=DPI, metadata=dates[kind])
 
 
-def _settle_layout(figure: 'Figure') -> None:
-    """Lay a figure out once and round where its axes are.
+def round_layout(figure: 'Figure', dpi: float) -> None:
+    """Lay a figure out once and round where its axes are, so that its file is always the same.
 
     The solver of matplotlib's constrained layout differs in the last digits from one figure to
     the next, and an SVG names its clip regions by them.
+
+    Args:
+        figure (matplotlib.figure.Figure): Is changed.
+        dpi (float): Dots per inch of the file.
     """
-    figure.set_dpi(DPI)
+    figure.set_dpi(dpi)
     figure.draw_without_rendering()
     figure.set_layout_engine('none')
     for axes in figure.axes:
