@@ -4,5 +4,5 @@ _base_ = [
 ]
 
 custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
-custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=13)]  # of 16
+custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=13)]  # of max_epochs=16
 model = dict(type='STFRecognizer', backbone=dict(type='STFSTGCN'), cls_head={{_base_.stf_head}})
