@@ -1,7 +1,6 @@
 """Runs of a second with a warm-up of two epochs and two of STF."""
 
 import copy
-from unittest import mock
 
 from mmaction.registry import DATASETS
 from mmengine.config import Config
@@ -26,8 +25,6 @@ class EightClips(Dataset):
         return dict(inputs=self.x[index], data_samples=copy.deepcopy(self.data[index]))
 
 
-# Takes most of the time of a small run: configs look nicer, and are the same.
-@mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, 1))
 def run(work_dir, epochs, resume=False, model=None, hooks=(), channels=4):
     """Train for some epochs of a schedule of four; return the weights."""
     cfg = Config(

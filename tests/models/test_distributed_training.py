@@ -3,9 +3,6 @@
 Batch norm runs in evaluation mode: its statistics are those of each process.
 """
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from helpers.networks import (
     total,
     wake,
 )
+from helpers.processes import torchrun
 from mmaction.registry import MODELS
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
@@ -168,16 +166,7 @@ def steps(model, case, rank=0, world=1):
 
 
 def launch(script, world, **env):
-    here = Path(__file__).parent
-    return subprocess.run(
-        [
-            *(sys.executable, '-m', 'torch.distributed.run', '--standalone'),
-            *('--nproc_per_node', str(world), str(script)),
-        ],
-        capture_output=True,
-        text=True,
-        env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(here.parents[1]), **env),
-    )
+    return torchrun('--standalone', '--nproc_per_node', world, script, env=env)
 
 
 @pytest.fixture(scope='module', params=[2, pytest.param(4, marks=pytest.mark.slow)])
