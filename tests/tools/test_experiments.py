@@ -14,7 +14,16 @@ from scipy import stats
 
 import stf_mmaction  # noqa: F401
 from stf_mmaction.datasets import get_layout
-from stf_mmaction.experiments import pairing, report, results, running, table, trial, variants
+from stf_mmaction.experiments import (
+    pairing,
+    plots,
+    report,
+    results,
+    running,
+    table,
+    trial,
+    variants,
+)
 from stf_mmaction.experiments.conditions import CONDITIONS, HideForTest, limbs, with_condition
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,6 +253,27 @@ def test_the_page_shows_means_and_gains(small):
     assert '| two | 2 | 83.0 ± 0.0 | +2.0 | +2.0 |' in report.markdown(
         small, lines[:2] + lines[3:5]
     )
+
+
+def test_plots_have_their_numbers_beside_them(small, tmp_path):
+    def line(row, seed, top1, curve):
+        keys = dict(row=row, set='demo', split='own', seed=seed)
+        return dict(keys, top1=dict(clean=top1), curves=dict(loss_cls=curve, top1_acc=[0.5]))
+
+    lines = [line('plain', 0, 80.0, [2.0, 1.0]), line('plain', 1, 82.0, [4.0, 2.0])]
+    path = tmp_path / 'a.png'
+    assert not plots.plot_gains(small, lines, path) and not plots.plot_curves(small, [], path)
+    lines += [line('two', 0, 83.0, [1.0, 0.5]), line('two', 1, 84.0, [1.0, 0.5])]
+    assert plots.plot_gains(small, lines, path)
+    (cells,) = path.with_suffix('.csv').read_text().splitlines()[1:]
+    assert cells == 'demo,two,clean,2.5000,,'  # two pairs have no interval
+    assert plots.plot_curves(small, lines, path)
+    assert path.with_suffix('.csv').read_text().splitlines()[1:] == [
+        'demo,loss_cls,plain,1,3.0000',
+        'demo,loss_cls,plain,2,1.5000',
+        'demo,loss_cls,two,1,1.0000',
+        'demo,loss_cls,two,2,0.5000',
+    ]
 
 
 def test_variants_by_their_definition():

@@ -5,11 +5,13 @@ import re
 from pathlib import Path
 
 from stf_mmaction.engine.cli import run
-from stf_mmaction.experiments.report import markdown, plot
+from stf_mmaction.experiments.plots import plot_curves, plot_gains
+from stf_mmaction.experiments.report import markdown
 from stf_mmaction.experiments.results import RESULTS, Results
 from stf_mmaction.experiments.table import TABLES, Table
 from stf_mmaction.locations import ROOT
 
+PLOTS = dict(gains=plot_gains, curves=plot_curves)
 PAGE = ROOT / 'docs/evidence.md'
 MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
@@ -39,11 +41,11 @@ def main() -> None:
         current = {cell.key for cell in table.cells()} if known else set()
         lines = [line for key, line in known.items() if key in current]
         content = markdown(table, lines)
-        picture = args.page.parent / f'images/evidence_{match[2]}.png'
-        if not args.check and plot(table, lines, picture):
-            content += f'\n![gains of {match[2]}](images/{picture.name})\n'
-        elif picture.is_file() and lines:
-            content += f'\n![gains of {match[2]}](images/{picture.name})\n'
+        for kind, draw in PLOTS.items():
+            picture = args.page.parent / f'images/evidence_{match[2]}_{kind}.png'
+            drawn = picture.is_file() if args.check else draw(table, lines, picture)
+            if lines and drawn:
+                content += f'\n![{kind} of {match[2]}](images/{picture.name})\n'
         return f'{match[1]}{content}{match[3]}'
 
     fresh = MARK.sub(replaced, text)
