@@ -1,5 +1,7 @@
 """The losses as registered modules, each times its weight in Eq. (6)."""
 
+from typing import Any, Callable
+
 from mmaction.registry import MODELS
 from torch import Tensor, nn
 
@@ -15,11 +17,13 @@ class WeightedLoss(nn.Module):
         loss_weight (float): The weight in Eq. (6).
     """
 
+    formula: Callable[..., Tensor]
+
     def __init__(self, loss_weight: float) -> None:
         super().__init__()
         self.loss_weight = loss_weight
 
-    def forward(self, *args) -> Tensor:
+    def forward(self, *args: Any) -> Tensor:
         """Return the weighted loss, a scalar, of the formula's arguments."""
         return self.loss_weight * self.formula(*args)
 

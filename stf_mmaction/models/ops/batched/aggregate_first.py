@@ -27,6 +27,7 @@ class _Aggregating(BatchProduct):
 
     def _grad_weight(self, total: Total) -> Tensor:
         scales, channels, in_channels = self.weight.shape
+        assert total.value is not None  # there is at least one chunk
         grad = total.value.view(scales, in_channels, channels).transpose(1, 2)
         return grad.contiguous()  # as the weight: DDP copies any other stride
 

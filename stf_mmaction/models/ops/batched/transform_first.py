@@ -4,7 +4,7 @@ All clips lie one after the other in one tensor of frames, so that windows are o
 and each product is one launch.
 """
 
-from typing import Iterator, NamedTuple
+from typing import Iterator, List, NamedTuple, Optional
 
 import torch
 from torch import Tensor
@@ -173,7 +173,7 @@ class _AdjacencyGradient:
     def __init__(self, adjacency: Tensor) -> None:
         dtype = torch.promote_types(adjacency.dtype, torch.float32)
         self.count = partial_sums(adjacency, adjacency[0].numel())
-        self.sums = [None] * len(adjacency)
+        self.sums: List[Optional[Tensor]] = [None] * len(adjacency)
         self.exact = dtype == adjacency.dtype
         self.dtype = dtype
 
@@ -187,11 +187,12 @@ class _AdjacencyGradient:
                 self.sums[which] = total[None] if kept is None else kept.add_(total)
             return
         for g, w in zip(grad.split(self.count), windows.split(self.count)):
-            if self.sums[which] is None:
+            kept = self.sums[which]
+            if kept is None:
                 self.sums[which] = torch.bmm(g, w)
             else:
-                self.sums[which][: len(g)].baddbmm_(g, w)
+                kept[: len(g)].baddbmm_(g, w)
 
     def result(self) -> Tensor:
         """Return the gradient of the adjacency, (1 or B, R, w V K)."""
-        return torch.stack([own.sum(0) for own in self.sums])
+        return torch.stack([own.sum(0) for own in self.sums if own is not None])

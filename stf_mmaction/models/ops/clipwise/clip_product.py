@@ -6,7 +6,7 @@ The K times larger tensor between the two steps is what fills the memory in the 
 Here it lives for one clip or less, in the cache, and is computed again in the backward pass.
 """
 
-from typing import Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
@@ -50,12 +50,12 @@ class ClipProduct:
         self.stride, self.window = stride, window
         self.pad = (window - 1) // 2
         self.needs = needs
-        self._kept = None
+        self._kept: Optional[Tensor] = None
         if any(needs):
             dtype = torch.promote_types(weight.dtype, torch.float32)
             self._grad_weight = torch.zeros_like(self.flat, dtype=dtype)
             self._grad_matrix = torch.zeros_like(self.matrix, dtype=dtype)
-            self._sums = None
+            self._sums: Optional[Tensor] = None
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:
         """Convolve one clip.
@@ -77,6 +77,16 @@ class ClipProduct:
                 (margin + T' + margin, V w, D).
             grad_x (torch.Tensor): To be filled, shape (T, V, C).
         """
+        raise NotImplementedError
+
+    @property
+    def grad_weight(self) -> Tensor:
+        """torch.Tensor: The gradient of W, (K, D, C)."""
+        raise NotImplementedError
+
+    @property
+    def grad_adjacency(self) -> Tensor:
+        """torch.Tensor: The gradient of A, (1 or B, V w, w V K)."""
         raise NotImplementedError
 
     def _flatten(self, weight: Tensor) -> Tensor:

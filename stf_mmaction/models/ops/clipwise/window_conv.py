@@ -12,6 +12,9 @@ from ..shapes import channels_second, out_frames, pad_frames
 from .clip_product import ClipProduct, add_product
 from .graph_conv import clip_product, gradients
 
+# Weight, adjacency, stride and window of a graph convolution.
+Conv = Tuple[Tensor, Tensor, int, int]
+
 
 class Affine(NamedTuple):
     """A norm as factor z + shift, with inverse = 1 / deviation; each (D,), at least float32."""
@@ -47,7 +50,10 @@ class _Collapse:
 
 
 def window_conv(
-    x: Tensor, conv: Tuple, norm: Tuple[Tensor, Tensor, float], linear: Tuple[Tensor, Tensor]
+    x: Tensor,
+    conv: Conv,
+    norm: Tuple[Tensor, Tensor, float],
+    linear: Tuple[Tensor, Tensor],
 ) -> Tuple[Tensor, List[Tensor], Tensor, Tensor]:
     """Compute :func:`..window_conv`.
 
@@ -122,7 +128,7 @@ def _scaled(z: Tensor, a: Affine, out: Tensor) -> Tensor:
 
 def window_conv_backward(
     x: Tensor,
-    conv: Tuple,
+    conv: Conv,
     norm: Tuple[Tensor, Tensor, float],
     collapse: Tensor,
     kept: Sequence[Tensor],
@@ -206,9 +212,9 @@ def _conv_backward(
     slope = -a.factor * a.inverse * of_gamma / rows
     level = -a.factor * of_beta / rows - slope * mean
     grad_x = torch.empty_like(x, memory_format=torch.contiguous_format)
+    of_y.reverse()  # popped, so that the memory of each is free for the next clip
     for n, z in enumerate(kept):
         torch.addcmul(level, z, slope, out=scratch)
-        scratch.addcmul_(of_y[n], a.factor)
-        of_y[n] = None  # its memory is free for the next clip
+        scratch.addcmul_(of_y.pop(), a.factor)
         product.backward(x[n], n, padded, grad_x[n])
     return grad_x
