@@ -1,30 +1,23 @@
 """Shared by all tests."""
 
-import gc
 import sys
-from functools import cache
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import torch
-from mmengine.config import utils as config_utils
 from mmengine.registry import init_default_scope
 
 import stf_mmaction  # noqa: F401  (patches upstream and registers)
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+from helpers import quick  # noqa: E402
+
 # Small networks are fastest, and steady, on one thread.
 torch.set_num_threads(1)
 # As a Runner does; stock recognizers cannot be built without it.
 init_default_scope('mmaction')
-# MMEngine collects garbage for each data set: half a second, if it walks through all of PyTorch.
-gc.freeze()
-# What takes most of the time of a small run and changes nothing: configs are written without
-# their layout, and MMAction2's list of configs is read once.
-mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, 1)).start()
-mock.patch('mmengine.config.utils._get_cfg_metainfo', cache(config_utils._get_cfg_metainfo)).start()
+quick.apply()
 
 
 @pytest.fixture(params=['cpu', 'cuda'] if torch.cuda.is_available() else ['cpu'])

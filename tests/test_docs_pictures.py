@@ -24,7 +24,6 @@ def trained(folder):  # noqa: F811
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         # It starts compilers, for seconds, to print their versions.
-        patch.setattr('mmengine.runner.runner.collect_env', dict)
         in_process(shortened('python tools/train.py configs/stf_msg3d_demo_j.py --seed 0'))
     return folder
 
@@ -32,7 +31,6 @@ def trained(folder):  # noqa: F811
 @pytest.mark.parametrize('command', COMMANDS, ids=[c.split(' --', 1)[-1] for c in COMMANDS])
 def test_commands_of_the_page(trained, monkeypatch, command):
     monkeypatch.chdir(trained)
-    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
     # Of the first four classes.
     in_process(shortened(command).replace(FEW[-1], 'test_dataloader.dataset.indices=40'))
     option = next(o for o in ('--out', '--html', '--focus', '--show-dir') if o in command)

@@ -8,6 +8,7 @@ import contextlib
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from unittest import mock
 
 import torch.distributed.run
 
-from helpers import ROOT
+from helpers import ROOT, quick
 
 SERVER = multiprocessing.get_context('forkserver')
 SERVER.set_forkserver_preload(['stf_mmaction', 'mmaction.apis', 'torch.distributed.run'])
@@ -33,9 +34,8 @@ def _begin(work, args, files, cwd, env):
     os.environ.clear()
     os.environ.update(env)
     multiprocessing.set_start_method(None, force=True)  # Not that of the server.
-    # It starts compilers, for seconds, to print their versions.
-    with mock.patch('mmengine.runner.runner.collect_env', dict):
-        work(*args)
+    quick.apply()
+    work(*args)
 
 
 @contextlib.contextmanager
@@ -67,6 +67,34 @@ def script(path, *words):
     """Run a script, as ``python path words`` does."""
     with mock.patch('sys.argv', [str(path), *map(str, words)]):
         runpy.run_path(str(path), run_name='__main__')
+
+
+class Fork:
+    """Stands for subprocess.Popen of ``python script words``: forked from this process."""
+
+    def __init__(self, command, cwd, env, pass_fds):
+        _, path, *words = command
+        process = multiprocessing.get_context('fork').Process(
+            target=self._run, args=(cwd, env, path, words)
+        )
+        process.start()
+        self.pid, self.terminate = process.pid, process.terminate
+        self._process = process
+
+    @staticmethod
+    def _run(cwd, env, path, words):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.chdir(cwd)
+        os.environ.update(env)
+        script(path, *words)
+
+    def poll(self):
+        return self._process.exitcode
+
+    def wait(self):
+        self._process.join()
+
+    returncode = property(poll)
 
 
 def torchrun(*words, **more):

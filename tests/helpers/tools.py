@@ -59,8 +59,6 @@ def tool(name, *arguments):
         contextlib.redirect_stderr(err),
         mock.patch('sys.argv', words),
         mock.patch.dict('os.environ'),
-        # It starts compilers, for seconds, to print their versions.
-        mock.patch('mmengine.runner.runner.collect_env', dict),
     ):
         try:
             runpy.run_path(str(ROOT / words[0]), run_name='__main__')

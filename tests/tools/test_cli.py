@@ -301,6 +301,11 @@ def test_dist_scripts_use_torchrun(launched, tmp_path):
     assert words[-4:] == [str(config), 'w.pth', '--launcher', 'pytorch']
 
 
+def test_reproduce_starts_the_tool(launched):
+    _, words = launched('reproduce.sh', 'ablation', '0', 'tiny', '--show')
+    assert words == [str(TOOLS / 'reproduce.py'), 'ablation', '0', 'tiny', '--show']
+
+
 def test_slurm_scripts_use_srun(launched):
     _, words = launched(
         'slurm_test.sh',

@@ -1,6 +1,8 @@
 """One command per table row: whole, killed in the middle, and asked twice."""
 
 import argparse
+import fcntl
+import multiprocessing
 import os
 import re
 import runpy
@@ -10,10 +12,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 import torch
-from helpers.tools import ROOT
+from helpers.processes import Fork, forked, script, started
+from helpers.tools import NO_WORKERS, ROOT
 
 from stf_mmaction.engine.dumps import read
 from stf_mmaction.engine.fusion import accuracies, fuse
@@ -23,36 +28,27 @@ from stf_mmaction.experiments.job import Job
 
 tool = runpy.run_path(str(ROOT / 'tools/reproduce.py'))
 CONFIGS = sorted(path.stem for path in (ROOT / 'configs').glob('*.py'))
-# All clips are tested.
-OPTIONS = ['train_dataloader.dataset.indices=24', 'val_dataloader.dataset.indices=4']
-ENVIRONMENT = dict(
-    os.environ,
-    PATH=f'{os.path.dirname(sys.executable)}:{os.environ["PATH"]}',
-    VIRTUAL_ENV=sys.prefix,
-    OMP_NUM_THREADS='1',
-    PYTHONPATH=str(ROOT),
-    CUDA_VISIBLE_DEVICES='0',
-)  # gpus=0 has to hide this one
+OPTIONS = [
+    *(
+        f'{kind}_dataloader.dataset.indices={n}'
+        for kind, n in dict(train=16, val=4, test=30).items()
+    ),
+    *NO_WORKERS,
+]
 
 
 def command(folder, row='tiny', *rest):
-    return [
-        'bash',
-        str(ROOT / 'tools/reproduce.sh'),
-        row,
-        '0',
-        *rest,
-        '--work-dirs',
-        str(folder),
-        '--cfg-options',
-        *OPTIONS,
-    ]
+    return [row, '0', *rest, '--work-dirs', str(folder), '--cfg-options', *OPTIONS]
+
+
+def main(words):
+    """The command, in a process of its own; the tools that it starts are forked."""
+    jobs.subprocess = SimpleNamespace(Popen=Fork)
+    script(ROOT / 'tools/reproduce.py', *words)
 
 
 def reproduce(folder, *arguments, cwd=ROOT):
-    return subprocess.run(
-        command(folder, *arguments), cwd=cwd, env=ENVIRONMENT, text=True, capture_output=True
-    )
+    return forked(main, command(folder, *arguments), cwd=cwd)
 
 
 def row(out):
@@ -89,7 +85,7 @@ def test_the_row_is_that_of_the_dumps(done):
     folder, rows = done
     for line, kind in zip(rows, ('msg3d', 'stf_msg3d')):
         dumps = [read(str(folder / f'{kind}_tiny_{s}/scores.pkl')) for s in 'jb']
-        assert len(dumps[0]) == 100
+        assert len(dumps[0]) == 30
         expected = [
             accuracies(*fuse(part, [1] * len(part)))[0] for part in (dumps[:1], dumps[1:], dumps)
         ]
@@ -121,27 +117,15 @@ def test_a_row_starts_from_the_weights_of_its_source(shifted, kind, epochs):
         assert value.equal(own[name]) == ('cls_head' not in name), name
 
 
-def at_work(process, folder, tool):
+def at_work(process, out, folder, tool):
     """The process that a tool runs in, once the command has begun it."""
-    while process.poll() is None:
-        try:
-            pid = int((folder / 'lock').read_text())
-            if f'tools/{tool}.py' in Path(f'/proc/{pid}/cmdline').read_text():
+    while process.is_alive():
+        if out.is_file() and f'[{folder.name}] {tool}\n' in out.read_text():
+            pid = int((folder / 'lock').read_text() or process.pid)
+            if pid != process.pid and Path(f'/proc/{pid}').exists():
                 return pid
-        except (FileNotFoundError, ValueError, ProcessLookupError):
-            pass
-        time.sleep(0.05)
+        time.sleep(0.02)
     raise ChildProcessError(f'ended before {tool} began')
-
-
-def start(folder):
-    return subprocess.Popen(
-        command(folder, 'shift', 'tiny'),
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
@@ -153,15 +137,12 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
         shutil.rmtree(runs / own)
 
     # The command alone dies; the training that it began does not.
-    process = start(runs)
-    pid = at_work(process, runs / name, 'train')
-    assert b'CUDA_VISIBLE_DEVICES=\0' in Path(f'/proc/{pid}/environ').read_bytes()
-    while not (runs / name / 'last_checkpoint').is_file():
-        assert process.poll() is None
-        time.sleep(0.02)
-    os.kill(pid, signal.SIGSTOP)
-    process.kill()
-    process.wait()
+    with started(main, command(runs, 'shift', 'tiny')) as (process, (out, _)):
+        pid = at_work(process, out, runs / name, 'train')
+        while not (runs / name / 'last_checkpoint').is_file():
+            assert process.is_alive()
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGSTOP)
     assert not (runs / name / 'epoch_2.pth').exists()
     job = Job(name, arguments(runs, cfg_options=OPTIONS))
     with pytest.raises(ValueError, match=f'is in use by process {pid}: .*kill {pid}'):
@@ -174,10 +155,11 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     whole = (moved / name / 'epoch_1.pth').read_bytes()
     (moved / name / 'epoch_2.pth').write_bytes(whole[: len(whole) // 2])
     (moved / name / 'last_checkpoint').write_text('')
-    process = start(moved)
-    pid = at_work(process, moved / f'{name}_shift', 'test')
-    process.terminate()
-    assert process.wait() == 128 + signal.SIGTERM
+    with started(main, command(moved, 'shift', 'tiny')) as (process, (out, _)):
+        pid = at_work(process, out, moved / f'{name}_shift', 'test')
+        process.terminate()
+        process.join()
+        assert process.exitcode == 128 + signal.SIGTERM
     assert not Path(f'/proc/{pid}').exists()
     assert not (moved / f'{name}_shift/scores.pkl').exists()
     log = max((moved / name).glob('*/*.log')).read_text()
@@ -189,6 +171,31 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
     assert killed.keys() == whole.keys()
     for clip, (scores, _) in whole.items():
         assert killed[clip][0] == pytest.approx(scores, abs=1e-7)
+
+
+def test_a_training_holds_its_folder_when_the_command_dies(tmp_path, monkeypatch):
+    """Started as it is, but a script that waits stands for the tool."""
+    (tmp_path / 'train.py').write_text('import time\nopen(__file__ + ".ran", "w")\ntime.sleep(600)')
+    monkeypatch.setattr(jobs, 'TOOLS', tmp_path)
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
+    job = Job('msg3d_tiny_j', arguments(tmp_path))
+    command = multiprocessing.get_context('fork').Process(target=job.train)
+    command.start()
+    while not (tmp_path / 'train.py.ran').exists():
+        assert command.is_alive()
+        time.sleep(0.01)
+    pid = int((job.folder / 'lock').read_text())
+    assert b'CUDA_VISIBLE_DEVICES=\0' in Path(f'/proc/{pid}/environ').read_bytes()
+    command.kill()
+    command.join()
+    with pytest.raises(ValueError, match=f'is in use by process {pid}: .*kill {pid}'):
+        job.train()
+    os.kill(pid, signal.SIGKILL)
+    with open(job.folder / 'lock') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # Waits until it has ended.
+    monkeypatch.setattr(jobs.subprocess, 'Popen', mock.Mock(side_effect=InterruptedError))
+    with pytest.raises(InterruptedError):  # It would start.
+        job.train()
 
 
 def test_two_processes_share_the_batch(tmp_path, monkeypatch):
