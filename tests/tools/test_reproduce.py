@@ -175,7 +175,7 @@ def test_killed_in_the_middle_it_ends_the_same(shifted, tmp_path):
 
 def test_a_training_holds_its_folder_when_the_command_dies(tmp_path, monkeypatch):
     """Started as it is, but a script that waits stands for the tool."""
-    (tmp_path / 'train.py').write_text('import time\nopen(__file__ + ".ran", "w")\ntime.sleep(600)')
+    (tmp_path / 'train.py').write_text('import time\nopen(__file__ + ".ran", "w")\ntime.sleep(60)')
     monkeypatch.setattr(jobs, 'TOOLS', tmp_path)
     monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '0')
     job = Job('msg3d_tiny_j', arguments(tmp_path))
@@ -188,12 +188,12 @@ def test_a_training_holds_its_folder_when_the_command_dies(tmp_path, monkeypatch
     assert b'CUDA_VISIBLE_DEVICES=\0' in Path(f'/proc/{pid}/environ').read_bytes()
     command.kill()
     command.join()
+    monkeypatch.setattr(jobs.subprocess, 'Popen', mock.Mock(side_effect=InterruptedError))
     with pytest.raises(ValueError, match=f'is in use by process {pid}: .*kill {pid}'):
         job.train()
     os.kill(pid, signal.SIGKILL)
     with open(job.folder / 'lock') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # Waits until it has ended.
-    monkeypatch.setattr(jobs.subprocess, 'Popen', mock.Mock(side_effect=InterruptedError))
     with pytest.raises(InterruptedError):  # It would start.
         job.train()
 
