@@ -26,10 +26,9 @@ from stf_mmaction.datasets.selection import clips_with_ids, spread_over_classes
 from stf_mmaction.engine.arguments import add_cfg_options, existing, positive, seed
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.config_file import merge_options, read_config
-from stf_mmaction.files import check_writable, replacing
+from stf_mmaction.files import check_writable
 from stf_mmaction.visualization import DrawnClip, draw_clips
-from stf_mmaction.visualization.charts import check_path
-from stf_mmaction.visualization.style import check_size
+from stf_mmaction.visualization.saving import check_picture, save
 
 DPI = 100
 SPLITS = ('train', 'val', 'test')
@@ -170,7 +169,7 @@ def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequenc
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     check_writable(out)
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
@@ -191,9 +190,7 @@ def main() -> None:
     indices = choose(dataset, args.clips, args.num_clips)
     clips = draw_inputs(dataset, indices, args.draws, names)
     figure = draw_clips(clips, layout)
-    check_size(figure, DPI)
-    with replacing(out) as partial:
-        figure.savefig(partial, dpi=DPI)
+    save(figure, out, dpi=DPI)
     print(f'wrote {out}')
 
 

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from stf_mmaction.visualization.animation import ANIMATIONS
-from stf_mmaction.visualization.style import PICTURES, THEMES, check_ending
+from stf_mmaction.visualization.saving import PICTURES, check_ending
+from stf_mmaction.visualization.style import THEMES
 from stf_mmaction.visualization.views import VIEWS
 
 from .arguments import (

@@ -11,7 +11,7 @@ from stf_mmaction.visualization.charts import (
     LineChart,
     chart_style,
     line_charts,
-    save,
+    save_chart,
 )
 
 from .pairing import Estimate, difference, values_of
@@ -54,7 +54,7 @@ def plot_gains(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> boo
     with chart_style([*rows, *table.sets]):
         figure = _draw_gains(known, table, names, rows)
     cells = [[*key, gain.mean, gain.low, gain.high] for key, gain in known.items()]
-    save(figure, path, ('set', 'row', 'condition', 'gain', 'low', 'high'), cells)
+    save_chart(figure, path, ('set', 'row', 'condition', 'gain', 'low', 'high'), cells)
     return True
 
 
@@ -119,5 +119,5 @@ def plot_curves(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bo
                 for epoch, value in zip(epochs[row], mean)
             ]
     if charts:
-        save(line_charts(charts), path, ('set', 'loss', 'row', 'epoch', 'value'), cells)
+        save_chart(line_charts(charts), path, ('set', 'loss', 'row', 'epoch', 'value'), cells)
     return bool(charts)

@@ -10,9 +10,10 @@ from stf_mmaction.files import replacing
 
 from .clip import FocusedClip
 from .heatmap import draw_heatmap
+from .saving import check_ending
 from .skeleton import PersonNumbers, PoseArtists
 from .still import NUMBERS, add_bar, add_outline, joint_size
-from .style import Theme, check_ending, fitted, shown, styled, theme_of
+from .style import Theme, fitted, shown, styled, theme_of
 from .views import Projected, project, show_limits
 
 if TYPE_CHECKING:

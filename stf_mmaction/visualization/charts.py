@@ -8,7 +8,8 @@ import numpy as np
 
 from stf_mmaction.files import replacing
 
-from .style import DPI, check_size, fitted, round_layout, shown, styled, theme_of
+from .saving import save
+from .style import fitted, shown, styled, theme_of
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
@@ -19,7 +20,6 @@ DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>')
 MARKED = 10  # places of a line that have a marker, at most
 GAIN, LOSS = COLORS[0], COLORS[1]
-SUFFIXES = ('.png', '.svg', '.pdf')
 NAMED_CELLS = 30  # classes up to which a confusion matrix shows its numbers
 CELL = (0.085, 0.3)  # inches of a cell of it, at least and at most
 MOST_CELLS = 500  # in a row of it of which each is named
@@ -77,7 +77,7 @@ def _cell(value: Any) -> Any:
     return f'{value:.4f}' if isinstance(value, (float, np.floating)) else value
 
 
-def save(
+def save_chart(
     figure: 'Figure', path: Union[str, Path], header: Sequence[str], rows: Sequence[Sequence]
 ) -> Path:
     """Save a chart, and its numbers beside it with the ending ``.csv``.
@@ -91,22 +91,8 @@ def save(
     Returns:
         Path: The CSV file.
     """
-    path = check_path(path)
-    check_size(figure, DPI)
-    # Without a date, the same numbers give the same bytes.
-    date = {'.svg': 'Date', '.pdf': 'CreationDate'}.get(path.suffix.lower())
-    with chart_style(), replacing(path) as partial:
-        round_layout(figure, DPI)
-        figure.savefig(partial, dpi=DPI, metadata={date: None} if date else None)
-    return write_table(path.with_suffix('.csv'), header, rows)
-
-
-def check_path(path: Union[str, Path]) -> Path:
-    """Return the path of a chart, or raise a ValueError that says which endings there are."""
-    path = Path(path)
-    if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f'{path} must end in one of {", ".join(SUFFIXES)}')
-    return path
+    save(figure, path)
+    return write_table(Path(path).with_suffix('.csv'), header, rows)
 
 
 def _figure(width: float, height: float) -> 'Figure':

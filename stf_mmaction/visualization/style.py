@@ -1,4 +1,4 @@
-"""One style for all pictures: colours, fonts, names, files."""
+"""One style for all pictures: colours, fonts, names."""
 
 import hashlib
 import re
@@ -7,18 +7,11 @@ import warnings
 from bisect import bisect
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Tuple
-
-from stf_mmaction.files import replacing
 
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.colors import Colormap
-    from matplotlib.figure import Figure
 
-PICTURES = ('.png', '.svg', '.pdf')
-DPI = 150
-MAX_PIXELS = 1 << 15  # of a side; many viewers show no more
 NAME_LENGTH = 60  # characters of a clip or class that are shown
 LRM = '\u200e'  # left-to-right mark
 
@@ -239,69 +232,3 @@ def file_stem(name: str) -> str:
         return safe
     digest = hashlib.sha1(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]
     return f'{safe}-{digest}' if safe else digest
-
-
-def save(figure: 'Figure', path: Path, theme: Theme) -> None:
-    """Write a figure: PNG, SVG or PDF, by the ending.
-
-    The same figure always gives the same bytes.
-
-    Args:
-        figure (matplotlib.figure.Figure): The picture.
-        path (Path): The file; its folder is made.
-        theme (Theme): Its colours.
-
-    Raises:
-        ValueError: If the ending is another one.
-    """
-    kind = check_ending(path, PICTURES)
-    check_size(figure)
-    dates = {'.png': dict(Software=None), '.svg': dict(Date=None), '.pdf': dict(CreationDate=None)}
-    with styled(theme), replacing(path) as partial:
-        round_layout(figure, DPI)
-        figure.savefig(partial, dpi=DPI, metadata=dates[kind])
-
-
-def round_layout(figure: 'Figure', dpi: float) -> None:
-    """Lay a figure out once and round where its axes are, so that its file is always the same.
-
-    The solver of matplotlib's constrained layout differs in the last digits from one figure to
-    the next, and an SVG names its clip regions by them.
-
-    Args:
-        figure (matplotlib.figure.Figure): Is changed.
-        dpi (float): Dots per inch of the file.
-    """
-    figure.set_dpi(dpi)
-    figure.draw_without_rendering()
-    figure.set_layout_engine('none')
-    for axes in figure.axes:
-        bounds = axes.get_position(original=True).bounds
-        axes.set_position([round(value, 6) for value in bounds])
-
-
-def check_size(figure: 'Figure', dpi: int = DPI) -> None:
-    """Raise a ValueError if a picture is too long to be shown.
-
-    Args:
-        figure (matplotlib.figure.Figure): The picture.
-        dpi (int): Pixels per inch.
-    """
-    pixels = max(figure.get_size_inches()) * dpi
-    if pixels > MAX_PIXELS:
-        raise ValueError(
-            f'the picture would be {pixels:.0f} pixels long, and {MAX_PIXELS} is the most: draw '
-            'fewer clips or classes at a time'
-        )
-
-
-def check_ending(path: Path, endings: Tuple[str, ...]) -> str:
-    """Return the ending of a file in lower case.
-
-    Raises:
-        ValueError: If it is none of these.
-    """
-    kind = Path(path).suffix.lower()
-    if kind not in endings:
-        raise ValueError(f'{path} must end in {", ".join(endings[:-1])} or {endings[-1]}')
-    return kind

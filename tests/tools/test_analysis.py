@@ -136,7 +136,7 @@ def test_curves_have_epochs_below_them(call, tmp_path):
     (tmp_path / 'x.json').write_text('{"loss": 1}\nnot json')
     assert 'x.json is no log of MMEngine: line 1 has no step' in call('curves', 'x.json')
     assert 'gone does not exist' in call('curves', 'gone')
-    assert 'must end in one of .png' in call('curves', 'a', '--out', 'a.txt')
+    assert 'must end in .png' in call('curves', 'a', '--out', 'a.txt')
 
 
 def write_log(folder, lines, ending='\n'):

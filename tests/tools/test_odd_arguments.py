@@ -10,13 +10,13 @@ from stf_mmaction.engine import cli
 from stf_mmaction.engine.config_file import check_sections, merge_options, read_config
 from stf_mmaction.engine.inference import check_device
 from stf_mmaction.files import os_error_sentence
-from stf_mmaction.visualization import DrawnClip, draw_clips, style
+from stf_mmaction.visualization import DrawnClip, draw_clips, saving
 from stf_mmaction.visualization.charts import (
     LineChart,
     bar_chart,
     confusion_chart,
     line_charts,
-    save,
+    save_chart,
 )
 
 LONG = 'x' * 300
@@ -68,8 +68,8 @@ CASES = [
     ('export_onnx.py', 'c.py w.pth --out folder', 'it is a folder: name a file'),
     ('get_flops.py', 'c.py --shape 1 1 -9 5 3', '-9 must be at least 1'),
     ('get_flops.py', 'empty.py', 'lacks model'),
-    ('browse_dataset.py', 'c.py --out x.xyz', 'x.xyz must end in one of .png'),
-    ('browse_dataset.py', 'c.py --out folder', 'folder must end in one of .png'),
+    ('browse_dataset.py', 'c.py --out x.xyz', 'x.xyz must end in .png'),
+    ('browse_dataset.py', 'c.py --out folder', 'folder must end in .png'),
     ('browse_dataset.py', 'c.py --seed -1', 'must be a whole number from 0'),
     ('browse_dataset.py', 'c.py --out w.pth/x.png', 'a part of its path is a file'),
     ('browse_dataset.py', 'empty.py', 'the config names no layout'),
@@ -82,13 +82,13 @@ CASES = [
     ('fuse_scores.py', 'w.pth --weights -1', 'must be finite and not negative'),
     ('fuse_scores.py', 'w.pth', 'was not read as a pickle'),
     ('fuse_scores.py', 'folder', 'file folder does not exist'),
-    ('analysis/embedding.py', 'w.pth --out x.xyz', 'x.xyz must end in one of .png'),
+    ('analysis/embedding.py', 'w.pth --out x.xyz', 'x.xyz must end in .png'),
     ('analysis/embedding.py', 'w.pth --seed -1', 'must be a whole number from 0'),
     ('analysis/embedding.py', 'w.pth', 'is not a file of tools/test.py --features'),
     ('analysis/curves.py', 'folder', 'holds no vis_data/scalars.json'),
     ('analysis/curves.py', 'w.pth', 'w.pth is no log of MMEngine'),
     ('analysis/confusion_matrix.py', 'w.pth --pairs -1', '-1 must be at least 1'),
-    ('analysis/confusion_matrix.py', 'w.pth --out folder', 'must end in one of .png'),
+    ('analysis/confusion_matrix.py', 'w.pth --out folder', 'must end in .png'),
     ('analysis/per_class.py', 'w.pth --most 0', '0 must be at least 1'),
     ('analysis/faithfulness.py', 'c.py w.pth --seed -1', 'must be a whole number from 0'),
     ('analysis/faithfulness.py', 'c.py w.pth --out w.pth/x.png', 'a part of its path is a file'),
@@ -112,8 +112,8 @@ def files(tmp_path, monkeypatch):
         'model = train_dataloader = dict()\noptim_wrapper = dict(type="AmpOptimWrapper")'
     )
     (tmp_path / 'model.py').write_text('model = dict(type="Nothing")')
-    torch.save(dict(meta={}), tmp_path / 'w.pth')
-    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
+    torch.save_chart(dict(meta={}), tmp_path / 'w.pth')
+    torch.save_chart(dict(state_dict={}), tmp_path / 'weights.pth')
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'folder.html').mkdir()
 
@@ -178,7 +178,7 @@ def test_names_that_look_like_formulas(tmp_path):
     ]
     for ending in ('.png', '.svg', '.pdf'):
         for number, chart in enumerate(charts):
-            save(chart, tmp_path / f'{number}{ending}', ['name', 'value'], rows)
+            save_chart(chart, tmp_path / f'{number}{ending}', ['name', 'value'], rows)
     text = (tmp_path / '0.csv').read_text(encoding='utf-8')
     assert r'$\frac{$' in text and r'\udcff' in text
     clip = DrawnClip(np.zeros((1, 2, 5, 3)), np.ones((1, 2, 5)), ' '.join(NAMES))
@@ -191,7 +191,7 @@ def test_names_that_look_like_formulas(tmp_path):
 
 def test_a_picture_that_no_viewer_shows():
     with pytest.raises(ValueError, match='draw fewer clips or classes'):
-        style.check_size(bar_chart(['a'] * 2000, [0] * 2000, 'x'))
+        saving.check_size(bar_chart(['a'] * 2000, [0] * 2000, 'x'))
 
 
 def test_errors_of_files_without_a_name():

@@ -10,7 +10,8 @@ import numpy as np
 from stf_mmaction.engine.arguments import existing, positive
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import class_names, read
-from stf_mmaction.visualization.charts import check_path, confusion_chart, save
+from stf_mmaction.visualization.charts import confusion_chart, save_chart
+from stf_mmaction.visualization.saving import check_picture
 from stf_mmaction.visualization.style import shown as one_line
 
 
@@ -48,12 +49,12 @@ def confused(matrix, names):
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     scores = read(args.dump)
     matrix = confusion(scores)
     names = class_names(scores, args.dump, args.class_names)
     pairs = confused(matrix, names)
-    table = save(
+    table = save_chart(
         confusion_chart(matrix, names), out, ['true', 'predicted', 'clips', 'share_of_class'], pairs
     )
     print(f'{len(scores)} clips, {100 * np.trace(matrix) / matrix.sum():.2f} % correct')

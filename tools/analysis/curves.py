@@ -11,7 +11,8 @@ from pathlib import Path
 
 from stf_mmaction.engine.cli import run
 from stf_mmaction.files import read_text
-from stf_mmaction.visualization.charts import LineChart, check_path, line_charts, save
+from stf_mmaction.visualization.charts import LineChart, line_charts, save_chart
+from stf_mmaction.visualization.saving import check_picture
 
 
 def parse_args() -> argparse.Namespace:
@@ -117,7 +118,7 @@ def series(log, key):
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     logs, units = {}, {}
     for path in args.logs:
         name = path.name if path.is_dir() else path.parent.name
@@ -140,7 +141,7 @@ def main() -> None:
             known = sorted({k for log in logs.values() for _, line in log for k in line})
             raise ValueError(f'--keys {key} is in no log: use some of {known}')
         charts.append(LineChart(values, places, (unit, key)))
-    table = save(line_charts(charts), out, ['run', 'key', unit, 'value'], rows)
+    table = save_chart(line_charts(charts), out, ['run', 'key', unit, 'value'], rows)
     print(f'wrote {out} and {table}')
 
 

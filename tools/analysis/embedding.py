@@ -11,7 +11,8 @@ from stf_mmaction.datasets.class_names import as_class_names
 from stf_mmaction.engine.arguments import existing, seed
 from stf_mmaction.engine.cli import run
 from stf_mmaction.files import read_arrays
-from stf_mmaction.visualization.charts import check_path, embedding_chart, save
+from stf_mmaction.visualization.charts import embedding_chart, save_chart
+from stf_mmaction.visualization.saving import check_picture
 
 KEYS = ('features', 'labels', 'ids')
 MAKER = 'tools/test.py --features'
@@ -94,7 +95,7 @@ def t_sne(features, seed):
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     features, labels, ids, names = load(args.features)
     points = principal_components(features) if args.method == 'pca' else t_sne(features, args.seed)
     rows = [
@@ -102,7 +103,7 @@ def main() -> None:
         for clip, label, point in zip(ids, labels, points)
     ]
     figure = embedding_chart(points, labels, names)
-    table = save(figure, out, ['clip', 'label', 'class', 'x', 'y'], rows)
+    table = save_chart(figure, out, ['clip', 'label', 'class', 'x', 'y'], rows)
     print(f'wrote {out} and {table}')
 
 

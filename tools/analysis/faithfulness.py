@@ -31,11 +31,11 @@ from stf_mmaction.focus.faithfulness import (
 )
 from stf_mmaction.visualization.charts import (
     LineChart,
-    check_path,
     line_charts,
-    save,
+    save_chart,
     write_table,
 )
+from stf_mmaction.visualization.saving import check_picture
 
 BATCH = 16
 WIDTH = 14  # of a column
@@ -217,7 +217,7 @@ def draw(curves, steps):
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     check_writable(out)
     cfg, whole = load_model(args.config, args.checkpoint, args.device, args.cfg_options)
     model = single(whole, args.member)
@@ -248,7 +248,7 @@ def main() -> None:
         for step, value in enumerate(curve)
     ]
     table = write_table(out.with_name(f'{out.stem}_table.csv'), HEADER, rows)
-    values = save(
+    values = save_chart(
         draw(curves, args.steps), out, ['method', 'curve', 'share', 'probability'], points
     )
     print(f'wrote {out}, {values} and {table}')

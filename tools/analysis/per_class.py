@@ -11,7 +11,8 @@ import numpy as np
 from stf_mmaction.engine.arguments import existing, positive
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, class_names, read
-from stf_mmaction.visualization.charts import bar_chart, check_path, save
+from stf_mmaction.visualization.charts import bar_chart, save_chart
+from stf_mmaction.visualization.saving import check_picture
 from stf_mmaction.visualization.style import shown as one_line
 
 REPORT = ['class', 'clips', 'recall', 'precision', 'f1', 'taken_for']
@@ -65,7 +66,7 @@ def shown(rows, most):
 
 def main() -> None:
     args = parse_args()
-    out = check_path(args.out)
+    out = check_picture(args.out)
     scores = read(args.dump)
     names = class_names(scores, args.dump, args.class_names)
     header, rows = REPORT, report(scores, names)
@@ -79,7 +80,7 @@ def main() -> None:
     column = header.index('gain' if args.versus else 'recall')
     drawn = shown(sorted(rows, key=lambda row: -row[column]), args.most)
     figure = bar_chart([row[0] for row in drawn], [row[column] for row in drawn], label)
-    table = save(figure, out, header, rows)
+    table = save_chart(figure, out, header, rows)
     width = max(len(one_line(row[0])) for row in [header, *rows])
     print(f'{header[0]:{width}s}', *(f'{title:>13s}' for title in header[1:]))
     for name, *cells in rows:
