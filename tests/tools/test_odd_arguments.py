@@ -112,8 +112,8 @@ def files(tmp_path, monkeypatch):
         'model = train_dataloader = dict()\noptim_wrapper = dict(type="AmpOptimWrapper")'
     )
     (tmp_path / 'model.py').write_text('model = dict(type="Nothing")')
-    torch.save_chart(dict(meta={}), tmp_path / 'w.pth')
-    torch.save_chart(dict(state_dict={}), tmp_path / 'weights.pth')
+    torch.save(dict(meta={}), tmp_path / 'w.pth')
+    torch.save(dict(state_dict={}), tmp_path / 'weights.pth')
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'folder.html').mkdir()
 
