@@ -4,7 +4,7 @@ import gc
 from functools import cache
 from unittest import mock
 
-from mmengine.config import utils as config_utils
+from mmengine.config import config, utils
 
 
 def apply():
@@ -13,7 +13,8 @@ def apply():
     gc.freeze()
     # It starts compilers, for seconds, to print their versions.
     mock.patch('mmengine.runner.runner.collect_env', dict).start()
-    # Configs are written without a layout, and MMAction2's list of configs is read once.
+    # Configs are written without a layout.
     mock.patch('mmengine.config.config.FormatCode', lambda text, **_: (text, 1)).start()
-    read = cache(config_utils._get_cfg_metainfo)
-    mock.patch('mmengine.config.utils._get_cfg_metainfo', read).start()
+    # Each one that inherits from MMAction2 looks for its package, and reads its list of models.
+    mock.patch.object(config, 'is_installed', cache(config.is_installed)).start()
+    mock.patch.object(utils, 'load', cache(utils.load)).start()
