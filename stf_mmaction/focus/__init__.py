@@ -1,4 +1,4 @@
-"""Gradient focus in plain PyTorch, for any network; no MMEngine here."""
+"""Gradient focus in plain PyTorch, for any network; independent of MMEngine."""
 
 from .maps import (
     focus_map,

@@ -1,10 +1,10 @@
-"""Does a map of importance explain a network? Measures that need no opinion.
+"""Objective measures of whether an importance map explains a network.
 
 Deletion and insertion: V. Petsiuk, A. Das, K. Saenko, "RISE", BMVC 2018. Pointing
 game: J. Zhang et al., "Top-down Neural Attention by Excitation Backprop", IJCV 2018.
 Randomised weights: J. Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018.
 
-A map has one number per person, frame and joint, (N, M, T, V), larger where more
+A map has one number per person, frame and joint, (N, M, T, V), larger if more
 important. Only the order of its numbers counts.
 """
 
@@ -46,23 +46,23 @@ def perturbation_curve(
     steps: int = 10,
     insertion: bool = False,
 ) -> Tensor:
-    """Compute the probability of a class while cells vanish or appear.
+    """Compute the probability of a class while cells are removed or restored.
 
-    A cell that is not there has the values of a reference without information about the clip,
+    A removed cell has the values of a reference without information about the clip,
     such as the mean over clips. (Zeros are a poor one: a network that never saw a visibility of 0
-    normalises it by a variance of nearly 0, and any deletion sends its scores elsewhere.)
+    normalises it by a variance of nearly 0, so any deletion changes its scores arbitrarily.)
 
     Args:
         scores (Callable): From inputs to probabilities (N, K).
         inputs (torch.Tensor): Shape (N, M, T, V, C).
         maps (torch.Tensor): Shape (N, M, T, V).
         classes (torch.Tensor): Class indices, shape (N,).
-        present (torch.Tensor): Persons that take part, boolean, (N, M); the others stay as they
-            are.
+        present (torch.Tensor): Persons that take part, boolean, (N, M); the others are
+            unchanged.
         reference (torch.Tensor): Expands to the shape of the inputs.
-        steps (int): Into how many equal shares the cells are split. Defaults to 10.
-        insertion (bool): Whether the most important cells appear first, and not vanish first.
-            Defaults to False.
+        steps (int): Number of equal shares into which the cells are split. Defaults to 10.
+        insertion (bool): Whether to start from the reference and restore cells, instead of
+            removing them; the most important cells come first either way. Defaults to False.
 
     Returns:
         torch.Tensor: After 0, 1, ..., ``steps`` shares: (N, steps + 1).
@@ -93,11 +93,11 @@ def pointing_hits(maps: Tensor, target: Tensor) -> Tensor:
 
     Args:
         maps (torch.Tensor): Shape (N, M, T, V).
-        target (torch.Tensor): The joints that act, boolean, (N, V).
+        target (torch.Tensor): The joints that matter, boolean, (N, V).
 
     Returns:
-        torch.Tensor: 1 or 0; between them where several cells share the
-        maximum: the share of these on target. Shape (N,).
+        torch.Tensor: 1 or 0, or if several cells share the maximum, the share
+        of them that is on target. Shape (N,).
     """
     top = (maps == maps.amax((1, 2, 3), keepdim=True)).float()
     inside = top * target[:, None, None]
@@ -107,8 +107,8 @@ def pointing_hits(maps: Tensor, target: Tensor) -> Tensor:
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     """Compute Spearman's correlation of two maps of each clip.
 
-    Cells that are equal get ranks in the order of their places; where a map
-    is constant, the correlation is 0.
+    Equal cells are ranked in the order of their places; the correlation with a
+    constant map is 0.
 
     Args:
         first (torch.Tensor): Shape (N, M, T, V).

@@ -19,8 +19,8 @@ def mean_of_places(features: Tensor) -> Tensor:
 
     .. math:: \bar X_c = \frac{1}{M T' V} \sum_{m, t, v} X_{m c t v}
 
-    The gradient is an expanded view. That of ``mean`` is a tensor with channels
-    first, which slows down all layers before it.
+    The gradient is an expanded view. The gradient of ``mean`` would be a tensor
+    with channels first, which slows down all layers before it.
 
     Args:
         features (torch.Tensor): Shape (N, M, C, T', V).
@@ -48,12 +48,13 @@ def gradient_weights(scores: Tensor, features: Tensor, second_order: bool = True
 
     .. math:: a_c = \frac{1}{M T' V} \sum_{m, t, v} \partial p_y / \partial X_{m c t v}
 
-    Where average pooling and a linear layer end the network, the functions
-    below give the same focus at a lower cost.
+    If the network ends with average pooling and a linear layer, the functions below
+    compute the same focus at a lower cost.
 
     Args:
         scores (torch.Tensor): p_y of the classes, shape (N, S).
-        features (torch.Tensor): X on the way to them, (N, M, C, T', V).
+        features (torch.Tensor): X, from which the scores were computed, (N, M,
+            C, T', V).
         second_order (bool): Whether a_c itself can be differentiated.
             Defaults to True.
 
@@ -80,7 +81,7 @@ def last_weights(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 
     This is a = p_y (W_y - sum_j p_j W_j) / (M T' V) up to a positive factor,
     which cancels in min-max. It neither underflows nor subtracts nearly equal
-    numbers when the network is sure.
+    numbers when the network is certain.
 
     Args:
         logits (torch.Tensor): Shape (N, K), K >= 2.
@@ -102,9 +103,9 @@ def last_gradient(logits: Tensor, weight: Tensor, classes: Tensor) -> Tensor:
 
     .. math:: M T' V \, \partial p_y / \partial X_c = p_y (W_{y c} - \sum_j p_j W_{j c})
 
-    Where the network is so sure of all clips that every p_y (1 - p_y) is
-    below the rounding error of 1, one factor raises all of them: the
-    gradient of an earlier module would underflow, and min-max cancels it.
+    If the network is so certain of all clips that every p_y (1 - p_y) is below the
+    rounding error of 1, all of them are multiplied by one factor, since the gradient of
+    an earlier module would underflow. Min-max cancels the factor.
 
     Args:
         logits, weight, classes: As in :func:`last_weights`.
@@ -131,14 +132,14 @@ def lower_weights(
 ) -> Tensor:
     """Compute a_c of an earlier module by one vector-Jacobian product.
 
-    The factor of each clip stays, since batch norm couples the clips.
+    The factor of each clip is kept, since batch norm couples the clips.
 
     Args:
-        lower (torch.Tensor): X of the module, shape (N, M, C', T', V), on
-            the way to ``last``.
+        lower (torch.Tensor): X of the module, from which ``last`` was
+            computed, shape (N, M, C', T', V).
         last (torch.Tensor): What the classifier reads, (N, M, C, T, V).
-        gradient (torch.Tensor): That of the sum of p_y over the batch with
-            respect to ``last``, up to a number, shape (N, C).
+        gradient (torch.Tensor): Gradient of the sum of p_y over the batch with
+            respect to ``last``, up to a factor, shape (N, C).
         second_order (bool): Whether a_c itself can be differentiated.
             Defaults to True.
 
@@ -146,7 +147,7 @@ def lower_weights(
         torch.Tensor: Shape (N, 1, C').
 
     Raises:
-        ValueError: If ``lower`` is not on the way to ``last``.
+        ValueError: If ``last`` was not computed from ``lower``.
 
     Example:
         >>> lower = torch.ones(1, 1, 2, 1, 1, requires_grad=True)
@@ -195,9 +196,9 @@ def min_max(raw: Tensor, present: Optional[Tensor] = None) -> Tensor:
 
     Returns:
         torch.Tensor: In [0, 1], zero for absent persons and for a constant
-        map (which passes no gradient). Nor does a map that spans less than
-        the root of the smallest number of its type, about 1e-19 in float32:
-        its gradient would overflow in the layers below.
+        map, which passes no gradient. A map with a range below the root of the
+        smallest number of its type (about 1e-19 in float32) passes none
+        either: its gradient would overflow in the layers below.
 
     Example:
         >>> min_max(torch.tensor([2.0, 3.0, 6.0]).view(1, 1, 1, 1, 3)).flatten()

@@ -1,4 +1,4 @@
-"""Hiding what a network looks at, and asking it again."""
+"""Which persons are present, and how their focus is hidden from a network."""
 
 from typing import Any, List
 
@@ -11,7 +11,7 @@ def present_persons(inputs: Tensor) -> Tensor:
     """Return which persons are present: those whose input is not all zero.
 
     MMAction2's ``PreNormalize2D`` moves the zeros of an absent person to -1, so
-    a person who is at -1 or 0 in each channel everywhere is absent, too.
+    a person whose values are -1 or 0 throughout each channel is absent, too.
 
     Args:
         inputs (torch.Tensor): Skeletons, shape (N, M, T, V, C).
@@ -31,7 +31,7 @@ def present_persons(inputs: Tensor) -> Tensor:
 
 
 def resize_focus(focus: Tensor, frames: int) -> Tensor:
-    """Interpolate linearly along time, each joint and person by itself.
+    """Interpolate linearly along time, for each joint and person separately.
 
     Args:
         focus (torch.Tensor): Shape (..., T', V).
@@ -50,7 +50,7 @@ def resize_focus(focus: Tensor, frames: int) -> Tensor:
 
 
 def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
-    r"""Hide the focus from the input, in all channels alike, Eq. (3).
+    r"""Hide the focus from the input, in all channels equally, Eq. (3).
 
     .. math:: X - Q \odot X
 
@@ -70,9 +70,9 @@ def mask_inputs(inputs: Tensor, focus: Tensor) -> Tensor:
 
 
 class frozen_running_stats:
-    """Normalise by the batch, but leave the running statistics alone.
+    """Normalise by batch statistics without updating the running statistics.
 
-    A context that can be entered again, as checkpointing does.
+    This context manager is reentrant, as checkpointing requires.
 
     Args:
         module (nn.Module): Its batch norms are frozen within the context;

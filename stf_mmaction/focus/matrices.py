@@ -1,4 +1,4 @@
-"""Fixed matrices over time, made once per length and device."""
+"""Fixed matrices over time, computed once per length and device."""
 
 from functools import lru_cache
 from typing import Callable, Dict, Tuple
@@ -41,13 +41,13 @@ def interpolation(frames: int, out_frames: int) -> np.ndarray:
 
 @lru_cache(maxsize=MOST)
 def bin_means(frames: int, bins: int) -> np.ndarray:
-    """Return the matrix of means over stretches of a clip, as ``F.adaptive_avg_pool1d``.
+    """Return the matrix of means over equal parts of a clip, like ``F.adaptive_avg_pool1d``.
 
     That operator cannot be exported for all lengths.
 
     Args:
         frames (int): T.
-        bins (int): How many stretches.
+        bins (int): Number of parts.
 
     Returns:
         numpy.ndarray: Shape (T, bins), columns sum to 1.
@@ -65,12 +65,12 @@ def bin_means(frames: int, bins: int) -> np.ndarray:
 
 
 def bin_means_of_operators(like: Tensor, frames: int, bins: int) -> Tensor:
-    """Compute :func:`bin_means` by operators, which hold for any length in a recorded network.
+    """Compute :func:`bin_means` by operators, so that an exported network accepts any length.
 
     Args:
         like (torch.Tensor): Gives device and dtype.
         frames (int): T; while a network is traced, its symbol.
-        bins (int): How many stretches.
+        bins (int): Number of parts.
 
     Returns:
         torch.Tensor: Shape (T, bins), columns sum to 1.
@@ -92,7 +92,7 @@ def on_device_of(like: Tensor, build: Callable[..., np.ndarray], *sizes: int) ->
         sizes (int): Its arguments.
 
     Returns:
-        torch.Tensor: Not to be changed.
+        torch.Tensor: Shared; do not change it in place.
     """
     key = build.__name__, sizes, like.dtype, like.device
     # What is made while a network is traced, compiled or run on fake tensors is of that run only.

@@ -1,7 +1,7 @@
 """Numbers that describe a focus, one per clip.
 
-All of them look only at the persons present, and none depends on how many
-places a clip has, so that clips and modules can be compared.
+All of them consider only the persons present, and none depends on the number
+of places in a clip, so clips and modules can be compared.
 """
 
 from typing import Optional
@@ -16,8 +16,8 @@ def entropy(focus: Tensor, present: Optional[Tensor] = None) -> Tensor:
     """Compute how widely the focus is spread, between 0 and 1.
 
     The focus divided by its sum is a distribution q over the P places (person,
-    frame, joint): H = -sum q log q / log P. It is 0 where one place has all the
-    focus, or none has any, and 1 where all places have the same.
+    frame, joint): H = -sum q log q / log P. It is 0 if one place has all the
+    focus, or none has any, and 1 if all places have the same.
 
     Args:
         focus (torch.Tensor): Q in [0, 1], shape (N, M, T', V).
@@ -59,9 +59,9 @@ def coverage(focus: Tensor, present: Optional[Tensor] = None, threshold: float =
 
 
 def overlap(first: Tensor, second: Tensor, present: Optional[Tensor] = None) -> Tensor:
-    """Compute how much two focus maps share: sum min(a, b) / sum max(a, b).
+    """Compute how much two focus maps have in common: sum min(a, b) / sum max(a, b).
 
-    1 where they are equal, 0 where no place has both, or both are zero.
+    It is 1 if they are equal, and 0 if no place has both, or both are zero.
 
     Args:
         first (torch.Tensor): Q in [0, 1], shape (N, M, T', V).

@@ -1,4 +1,4 @@
-"""Focus in the frames of the clip that a network's inputs were taken from."""
+"""Map a focus back to the frames of the clip from which the inputs were sampled."""
 
 import numpy as np
 import torch
@@ -8,7 +8,7 @@ from torch import Tensor
 def focus_of_frames(focus: Tensor, origin: Tensor, frames: int) -> Tensor:
     """Map the focus of sampled frames back to the frames of the clip.
 
-    A frame that was sampled several times gets the mean. Frames between sampled
+    Frames that were sampled several times get the mean. Frames between sampled
     ones are interpolated linearly; frames beyond them get the nearest.
 
     Args:
@@ -32,7 +32,7 @@ def focus_of_frames(focus: Tensor, origin: Tensor, frames: int) -> Tensor:
 
 
 def frame_weights(origin: np.ndarray, frames: int) -> np.ndarray:
-    """Compute how much each sampled frame counts in each frame of the clip.
+    """Compute the weight of each sampled frame in each frame of the clip.
 
     Args:
         origin (numpy.ndarray): As in :func:`focus_of_frames`, shape (N, T').
