@@ -167,9 +167,8 @@ def lower_weights(
         )
     if grad is None:
         raise ValueError(
-            'a module whose focus is asked for is not between the weights '
-            'of the backbone and what the head reads: name another one in '
-            'focus_layers'
+            'a module in focus_layers does not lie between the weights of the backbone and the '
+            'input of the head: name another one'
         )
     return mean_of_places(grad).unsqueeze(1)
 

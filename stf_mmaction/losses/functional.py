@@ -31,7 +31,7 @@ def clip_norms(maps: Tensor) -> Tensor:
 
 
 def exploration_loss(masked_logits: Tensor, classes: Tensor) -> Tensor:
-    r"""Return the confidence that is left once the focus is hidden, Eq. (3).
+    r"""Return the confidence that remains when the focus is hidden, Eq. (3).
 
     .. math:: L_e = p_y(X - Q \odot X)
 

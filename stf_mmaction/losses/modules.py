@@ -1,4 +1,4 @@
-"""The losses as registered modules, each times its weight in Eq. (6)."""
+"""The losses as registered modules, each multiplied by its weight in Eq. (6)."""
 
 from typing import Any, Callable
 

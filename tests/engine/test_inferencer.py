@@ -472,5 +472,5 @@ def test_lists_name_the_bad_clip_and_nested_lists_are_one(plain):
 def test_several_labels_have_no_focus(plain):
     cfg = Config(plain[0].to_dict())
     cfg.model.cls_head = dict(type='STFHead', num_classes=3, in_channels=24, multi_class=True)
-    with pytest.raises(ValueError, match='multi_class=True gives several labels to a clip'):
+    with pytest.raises(ValueError, match='multi_class=True predicts several labels for a clip'):
         STFInferencer(cfg)(plain[1][0])

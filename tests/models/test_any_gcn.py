@@ -264,7 +264,7 @@ def test_wrong_settings_and_inputs(name):
         MODELS.build(dict(net, graph_cfg=dict(SPATIAL, layout='ntu')))
     with pytest.raises(ValueError, match='loss_adjacency needs STF modules'):
         build(dict(net, stf_stages=()), LOSSES)
-    with pytest.raises(ValueError, match='knows its last two modules'):
+    with pytest.raises(ValueError, match='names its last two modules'):
         build(net, focus_layers=('gcn.0', 'gcn.1'))
     model = build(net, LOSSES)
     for change, match in (

@@ -208,7 +208,7 @@ def test_a_frozen_backbone_stays_as_it_is():
         optimizer.step()
     changed = {k for k, v in model.state_dict().items() if not v.equal(before[k])}
     assert changed == {'cls_head.fc.weight', 'cls_head.fc.bias'}
-    with pytest.raises(ValueError, match='nothing that STF losses'):
+    with pytest.raises(ValueError, match='nothing for STF losses'):
         MODELS.build(recognizer_cfg(LOSSES, frozen_backbone=True))
 
 

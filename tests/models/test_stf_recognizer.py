@@ -216,7 +216,7 @@ def test_wrong_inputs():
             cls_head=dict(type='STFHead', num_classes=4, in_channels=24, **LOSSES),
         )
     )
-    with pytest.raises(ValueError, match="need type='STFRecognizer'"):
+    with pytest.raises(ValueError, match="require a recognizer of type='STFRecognizer'"):
         stock(*batch(), mode='loss')
 
 

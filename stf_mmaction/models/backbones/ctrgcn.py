@@ -1,8 +1,8 @@
-"""CTR-GCN: a graph of its own for each channel of each clip.
+"""CTR-GCN: graph convolution with a separate graph for each channel of each clip.
 
 Paper: Chen et al., "Channel-wise Topology Refinement Graph Convolution for
 Skeleton-Based Action Recognition", ICCV 2021,
-https://arxiv.org/abs/2107.12213. Written anew, from the paper.
+https://arxiv.org/abs/2107.12213. This implementation follows the paper.
 """
 
 from typing import Dict, Optional
@@ -28,11 +28,11 @@ KAIMING = [
 
 
 def draw_apart(conv: nn.Module, parts: int) -> None:
-    """Draw layers that are computed as one, each with a fan-out of its own.
+    """Initialise layers that are computed as one, each with its own fan-out.
 
     Args:
         conv (nn.Module): A convolution whose outputs are those of the parts.
-        parts (int): How many there are.
+        parts (int): Number of parts.
     """
     for weight in conv.weight.detach().chunk(parts):
         nn.init.kaiming_normal_(weight, mode='fan_out', nonlinearity='relu')
@@ -41,11 +41,10 @@ def draw_apart(conv: nn.Module, parts: int) -> None:
 class CTRGraphConv(BaseModule):
     """Three channel-wise topology refinement graph convolutions, summed.
 
-    z_d = sum over k of R_kd W_kd x, with the refined topology of channel d
-    R_k = A_k + alpha xi(tanh(psi(x_i) - phi(x_j))), x averaged over time
-    in it; i is the joint that receives, j the one that gives. psi and phi
-    give max(C // 8, 8) channels; the official code gives C // 8, but 8 for
-    C = 3 and C = 9.
+    z_d = sum over k of R_kd W_kd x, with the refined topology of channel d R_k
+    = A_k + alpha xi(tanh(psi(x_i) - phi(x_j))), x averaged over time in it;
+    joint i receives from joint j. psi and phi have max(C // 8, 8) output
+    channels; the official code has C // 8, but 8 for C = 3 and C = 9.
 
     Args:
         in_channels (int): C.
@@ -72,7 +71,7 @@ class CTRGraphConv(BaseModule):
         self.relu = nn.ReLU()
 
     def init_weights(self) -> None:
-        """Begin as the residual path alone."""
+        """Initialise so that only the residual path contributes."""
         super().init_weights()
         for conv in (self.psi, self.phi, self.xi, self.conv):
             draw_apart(conv, len(self.A))
@@ -112,7 +111,7 @@ class CTRTemporal(BaseModule):
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__(init_cfg=KAIMING)
         width = channels // 4
-        # One product for the three branches that start alike.
+        # One product for the three branches that start with the same layer.
         self.reduce = nn.Sequential(
             nn.Conv2d(channels, 3 * width, 1), nn.BatchNorm2d(3 * width), nn.ReLU()
         )
@@ -125,7 +124,7 @@ class CTRTemporal(BaseModule):
         self.point = unit_tcn(channels, width, 1, stride)
 
     def init_weights(self) -> None:
-        """Initialise each branch by itself."""
+        """Initialise each branch separately."""
         super().init_weights()
         draw_apart(self.reduce[0], len(self.branches))
 
@@ -185,8 +184,7 @@ class CTRGCNBackbone(SkeletonBackbone):
         layout (Layout): The skeleton.
 
     Raises:
-        ValueError: If a number is out of range, or ``base_channels`` does not split over the
-            branches.
+        ValueError: If a number is out of range, or ``base_channels`` is not a multiple of 4.
     """
 
     def __init__(
@@ -201,8 +199,8 @@ class CTRGCNBackbone(SkeletonBackbone):
         super().__init__(layout, in_channels, num_person, init_cfg)
         if base_channels < 4 or base_channels % 4:
             raise ValueError(
-                f'base_channels={base_channels} does not split over the four '
-                'branches of a block of CTR-GCN: use a multiple of 4'
+                f'base_channels={base_channels} cannot be divided among the four branches of a '
+                'block of CTR-GCN: use a multiple of 4'
             )
         graph = Graph(**stock_graph_cfg(graph_cfg, layout))
         A = torch.tensor(graph.A, dtype=torch.get_default_dtype())
@@ -229,5 +227,5 @@ class CTRGCNBackbone(SkeletonBackbone):
         x = self.normalize(x).permute(0, 2, 3, 1).contiguous()
         for block in self.gcn:
             x = block(x)
-        # Not unflatten, which the ONNX exporter gives a fixed length.
+        # Not unflatten, to which the ONNX exporter gives a fixed length.
         return x.view(clips, persons, *x.shape[1:])

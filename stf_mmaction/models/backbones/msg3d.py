@@ -3,7 +3,7 @@
 Paper: Liu et al., "Disentangling and Unifying Graph Convolutions for
 Skeleton-Based Action Recognition", CVPR 2020,
 https://arxiv.org/abs/2003.14111. Original code:
-https://github.com/kenziyuliu/MS-G3D (MIT). Written anew.
+https://github.com/kenziyuliu/MS-G3D (MIT). This is a new implementation.
 """
 
 from contextlib import nullcontext
@@ -27,7 +27,7 @@ WINDOWS = (3, 5)  # frames of the two G3D branches
 
 
 def check_graph_cfg(graph_cfg: Dict) -> None:
-    """Raise a ValueError if a ``graph_cfg`` says more than MS-G3D takes.
+    """Raise a ValueError if a ``graph_cfg`` has settings that MS-G3D does not have.
 
     Args:
         graph_cfg (dict): ``dict(layout=..., mode='binary_adj')`` as in MMAction2.
@@ -35,12 +35,14 @@ def check_graph_cfg(graph_cfg: Dict) -> None:
     mode = graph_cfg.get('mode', 'binary_adj')
     if mode != 'binary_adj':
         raise ValueError(
-            f"graph_cfg mode {mode!r} is not what MS-G3D is built on: leave "
-            "it out or write mode='binary_adj'"
+            f"graph_cfg mode {mode!r} is not supported by MS-G3D: leave "
+            "it out, or use mode='binary_adj'"
         )
     unknown = sorted(set(graph_cfg) - {'layout', 'mode'})
     if unknown:
-        raise ValueError(f"graph_cfg has unknown keys {unknown}: it takes 'layout' and 'mode'")
+        raise ValueError(
+            f"graph_cfg has unknown keys {unknown}: only 'layout' and 'mode' are supported"
+        )
 
 
 class MSG3DBlock(BaseModule):
@@ -121,9 +123,9 @@ class MSG3DBackbone(SkeletonBackbone):
         num_person (int): M. Defaults to 2.
         adjacency_norm (str): ``'symmetric'`` as published or ``'column'``
             as in MMAction2's MSG3D project. Defaults to ``'symmetric'``.
-        with_cp (bool): Keep only the ends of the parts of each block and
-            compute the rest again in the backward pass, which saves memory.
-            Defaults to False.
+        with_cp (bool): Whether to keep only the outputs of the parts of each
+            block and recompute the rest in the backward pass, which saves
+            memory. Defaults to False.
         init_cfg (dict or list[dict], optional): As in MMEngine.
 
     Attributes:
@@ -150,8 +152,8 @@ class MSG3DBackbone(SkeletonBackbone):
         check_positive(num_gcn_scales=num_gcn_scales, num_g3d_scales=num_g3d_scales)
         if base_channels < 6 or base_channels % 6:
             raise ValueError(
-                f'base_channels={base_channels} does not split over the six '
-                'branches of a temporal unit: use a multiple of 6'
+                f'base_channels={base_channels} cannot be divided among the six branches of a '
+                'temporal unit: use a multiple of 6'
             )
         self.adjacency_norm = adjacency_norm
         self.with_cp = with_cp
@@ -160,7 +162,8 @@ class MSG3DBackbone(SkeletonBackbone):
         blocks: List[MSG3DBlock] = []
         for b, width in enumerate(widths):
             before = widths[b - 1] if b else in_channels
-            # The first block widens at once, the others when they collapse.
+            # The first block widens in the graph convolution, the others when they collapse the
+            # window.
             inner = before if b else width
             blocks.append(
                 MSG3DBlock(
@@ -225,9 +228,9 @@ class MSG3DBackbone(SkeletonBackbone):
             part,
             index,
             x,
-            use_reentrant=False,  # the focus takes gradients on the way
-            preserve_rng_state=False,  # nothing is random in here
-            # A step counts once in the running statistics.
+            use_reentrant=False,  # the focus computes gradients in between
+            preserve_rng_state=False,  # nothing in here is random
+            # A step updates the running statistics only once.
             context_fn=lambda: (nullcontext(), frozen_running_stats(block)),
         )
 

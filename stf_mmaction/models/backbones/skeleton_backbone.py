@@ -35,10 +35,10 @@ def check_input(
 
 
 def check_positive(**numbers: int) -> None:
-    """Raise a ValueError that names what is not a whole number from 1 on.
+    """Raise a ValueError that names the first argument that is not a positive integer.
 
     Args:
-        numbers (int): By the names that a config gives them.
+        numbers (int): By their names in a config.
     """
     for name, value in numbers.items():
         if not isinstance(value, Integral) or value < 1:

@@ -23,10 +23,11 @@ class Stages(NamedTuple):
 def split_persons(
     x: Tensor, lead: Sequence[int], channels_last: bool = False
 ) -> Tuple[Tensor, Tensor]:
-    """Split clips and persons in a view that lies on the way to the loss.
+    """Split clips and persons in a view from which the loss is computed.
 
-    Autograd takes gradients only with respect to tensors that the loss was computed from. So a
-    network keeps the first result and computes on with the second, which depends on the first.
+    Autograd computes gradients only with respect to tensors from which the loss was computed.
+    So a network keeps the first result and continues with the second, which depends on the
+    first.
 
     Args:
         x (torch.Tensor): Shape (N M, C, T, V), or (N M, T, V, C).
@@ -34,9 +35,10 @@ def split_persons(
         channels_last (bool): Whether x is (N M, T, V, C). Defaults to False.
 
     Returns:
-        tuple[torch.Tensor]: The view, shape (N, M, C, T, V), and x by way of it.
+        tuple[torch.Tensor]: The view, shape (N, M, C, T, V), and x computed from
+        it.
     """
-    # Not unflatten, which the ONNX exporter gives a fixed length.
+    # Not unflatten, to which the ONNX exporter gives a fixed length.
     view = x.view(*lead, *x.shape[1:])
     if not channels_last:
         return view, view.view_as(x)

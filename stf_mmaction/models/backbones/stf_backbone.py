@@ -13,12 +13,12 @@ def check_stages(stf_stages: Any, count: int) -> Tuple[int, ...]:
     """Return the numbers of the STF modules that are on.
 
     Args:
-        stf_stages (Any): What a config says: their numbers, in the order in which data passes
-            them, from 1 on; None for all of them.
-        count (int): How many there can be.
+        stf_stages (Any): As in a config: their numbers, from 1, in the order in which data
+            passes through them; None for all of them.
+        count (int): Number of possible modules.
 
     Raises:
-        ValueError: If these are not some of the numbers from 1 to ``count``.
+        ValueError: If these are not numbers from 1 to ``count``.
     """
     if stf_stages is None:
         return tuple(range(1, count + 1))
@@ -32,19 +32,20 @@ def check_stages(stf_stages: Any, count: int) -> Tuple[int, ...]:
     unknown = sorted(set(stf_stages) - set(range(1, count + 1)))
     if unknown:
         raise ValueError(
-            f'stf_stages={tuple(stf_stages)} names modules {unknown}: there are 1 to {count}'
+            f'stf_stages={tuple(stf_stages)} names modules {unknown}, which do not exist: use '
+            f'numbers from 1 to {count}'
         )
     return tuple(stf_stages)
 
 
 class STFBackbone:
-    """A mixin: count, switch off and name what STF adds to a backbone."""
+    """Mixin that counts, switches off and names the STF modules of a backbone."""
 
     _stf_enabled = True
 
     @property
     def num_stf_modules(self) -> int:
-        """int: How many STF modules there are; each infers one graph."""
+        """int: Number of STF modules; each infers one graph."""
         return sum(isinstance(module, InferredGraph) for module in self.modules())
 
     @property

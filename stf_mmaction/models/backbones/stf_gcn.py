@@ -24,7 +24,8 @@ class STFGCN(STFBackbone, MSG3DBackbone):
     unit.
 
     Args:
-        graph_cfg (dict): As in :class:`MSG3DBackbone`, like all others but
+        graph_cfg (dict): As in :class:`MSG3DBackbone`, like all other
+            arguments but ``stf_stages``.
         stf_stages (Sequence[int], optional): Which of the six STF modules
             are on; ``()`` is plain MS-G3D. Defaults to None, all of them.
     """

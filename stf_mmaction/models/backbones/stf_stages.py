@@ -18,14 +18,14 @@ from .stf_units import STFUnit, add_stf_module
 class STFStages(STFBackbone):
     """STF modules for a backbone that is a chain ``gcn`` of blocks.
 
-    The backbone itself stays as it is: its checkpoints load by the names
-    they have, and compute the same until the STF modules are trained.
+    The backbone itself is unchanged: its checkpoints load under the same
+    names, and give the same results until the STF modules are trained.
 
     Args:
         graph_cfg (dict): As for the backbone; ``layout`` may be any built-in one.
-        stf_stages (Sequence[int], optional): Which STF modules are on, of one
-            in the graph convolution of each block; ``()`` is the plain
-            backbone. Defaults to None, all of them.
+        stf_stages (Sequence[int], optional): Numbers of the STF modules that are
+            on; there is one in the graph convolution of each block. ``()`` is the
+            plain backbone. Defaults to None, all of them.
         kwargs: Other arguments of the backbone.
 
     Attributes:
@@ -34,7 +34,7 @@ class STFStages(STFBackbone):
         out_channels (int): Channels of the features.
 
     Raises:
-        ValueError: If ``stf_stages`` names modules that there are not.
+        ValueError: If ``stf_stages`` names modules that do not exist.
     """
 
     def __init__(
@@ -99,12 +99,12 @@ class STFStages(STFBackbone):
 
 @MODELS.register_module()
 class STFSTGCN(STFStages, STGCN):
-    """ST-GCN, or with its options ST-GCN++, with STF modules."""
+    """ST-GCN with STF modules; with its options, ST-GCN++."""
 
 
 @MODELS.register_module()
 class STFAAGCN(STFStages, AAGCN):
-    """AAGCN, or with ``gcn_attention=False`` 2s-AGCN, with STF modules."""
+    """AAGCN with STF modules; with ``gcn_attention=False``, 2s-AGCN."""
 
 
 @MODELS.register_module()

@@ -19,16 +19,16 @@ from .ctrgcn import CTRGraphConv
 class STFUnit:
     """A graph convolution that uses A_k + G_k where its parent uses A_k.
 
-    :func:`add_stf_module` makes it of an existing unit, so that all its
+    :func:`add_stf_module` turns an existing unit into one, so that all its
     parameters keep their names.
 
     Attributes:
         stf_graph (InferredGraph): alpha and beta of the module.
-        stf_enabled (bool): Set to False to compute what the parent does.
+        stf_enabled (bool): Set to False to compute the parent's result.
     """
 
     def init_weights(self) -> None:
-        """Initialise like the parent, whose rules do not fit the STF module."""
+        """Initialise the parent, and then the STF module by its own rules."""
         super().init_weights()
         for layer in self.stf_graph.modules():
             if isinstance(layer, nn.Linear):
@@ -42,7 +42,7 @@ class STFUnit:
             return super().forward(x)
         graph, _ = self.stf_graph(x.permute(0, 2, 3, 1))
         graph = graph.transpose(2, 3)  # MMAction2: (k, in, out)
-        others = len(self.A) - NUM_SCALES  # farther than the nearest scales
+        others = len(self.A) - NUM_SCALES  # beyond the nearest scales
         return self.infer(x, F.pad(graph, (0, 0, 0, 0, 0, others)))
 
     def infer(self, x: Tensor, graph: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ class STFUnitAAGCN(STFUnit, unit_aagcn):
         return torch.stack(out, 1)
 
     def _attend(self, y: Tensor) -> Tensor:
-        """Attend to joints, then to frames, then to channels, each beside the identity."""
+        """Apply attention over joints, then frames, then channels, each added to the identity."""
         y = y + y * self.conv_sa(y.mean(2)).sigmoid().unsqueeze(2)
         y = y + y * self.conv_ta(y.mean(3)).sigmoid().unsqueeze(3)
         channels = self.fc2c(self.fc1c(y.mean((2, 3))).relu()).sigmoid()
@@ -124,34 +124,34 @@ UNITS: Dict[Type[nn.Module], Type[STFUnit]] = {
 
 
 def add_stf_module(unit: nn.Module, in_channels: int) -> None:
-    """Give a graph convolution an STF module, which adds nothing at first.
+    """Add an STF module to a graph convolution; it contributes nothing at first.
 
-    Its class changes, as by PyTorch's ``register_parametrization``.
+    This changes its class, as PyTorch's ``register_parametrization`` does.
 
     Args:
-        unit (nn.Module): One of :data:`UNITS`, or of a class derived from one.
+        unit (nn.Module): Of a class in :data:`UNITS`, or derived from one.
         in_channels (int): C.
 
     Raises:
-        TypeError: If it is of no such class.
+        TypeError: If it is of another class.
         ValueError: If it has fewer scales than an STF module.
     """
     kind = type(unit)
     base = next((parent for parent in kind.__mro__ if parent in UNITS), None)
     if base is None:
         raise TypeError(
-            f'{kind.__name__} is no graph convolution that an STF module is written for: derive '
-            f'it from one of {[known.__name__ for known in UNITS]}, or add a class to UNITS whose '
+            f'{kind.__name__} is not a graph convolution that supports an STF module: derive it '
+            f'from one of {[known.__name__ for known in UNITS]}, or add a class to UNITS whose '
             "'infer' computes it with a given adjacency"
         )
     if len(unit.A) < NUM_SCALES:
         raise ValueError(
-            f'a graph convolution over {len(unit.A)} adjacency matrices has '
-            f"no room for the {NUM_SCALES} of an STF module: use graph_cfg "
+            f'a graph convolution with {len(unit.A)} adjacency matrices has too few for the '
+            f'{NUM_SCALES} of an STF module: use graph_cfg '
             "mode 'spatial' or 'stgcn_spatial'"
         )
     own = UNITS[base]
-    # A derived class keeps what it overrides.
+    # A derived class keeps its overrides.
     unit.__class__ = own if kind is base else type(f'STF{kind.__name__}', (own, kind), {})
     unit.stf_graph = InferredGraph(in_channels, unit.A.shape[-1])
     unit.stf_enabled = True

@@ -1,4 +1,4 @@
-"""A GCN head whose losses also say where to look."""
+"""A GCN head with losses that supervise the focus."""
 
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -13,17 +13,18 @@ from stf_mmaction.focus import focus_map, last_gradient, last_weights, lower_wei
 
 
 class FocusContext(NamedTuple):
-    """Inputs of an :class:`STFHead` beside the features.
+    """Inputs of an :class:`STFHead` in addition to the features.
 
     Attributes:
         present (torch.Tensor): Persons that take part, boolean, (N, M).
-        lower (torch.Tensor, optional): Features of the module before the
-            last, on the way to the last, (N, M, C', T', V); for coherence.
-        last (torch.Tensor, optional): Features of the last module, where
-            they are not what the head reads; for coherence.
+        lower (torch.Tensor, optional): Features of the module before the last,
+            from which those of the last are computed, (N, M, C', T', V); for
+            coherence.
+        last (torch.Tensor, optional): Features of the last module, if they are
+            not the input of the head; for coherence.
         embeddings (tuple[torch.Tensor]): beta(X^l) of the STF modules, each
             (N, M, T_l, V); for adjacency.
-        masked_scores (Callable, optional): From a focus (N, M, T', V) to the
+        masked_scores (Callable, optional): Maps a focus (N, M, T', V) to the
             scores (N, K) of the masked input; for exploration.
     """
 
@@ -38,7 +39,7 @@ def needs_stf_modules(backbone: str) -> ValueError:
     """Return the error of ``loss_adjacency`` without an STF module.
 
     Args:
-        backbone (str): What has none.
+        backbone (str): Name of the backbone that has none.
     """
     return ValueError(
         f'loss_adjacency needs STF modules, and {backbone} has none: use the backbone with STF '
@@ -51,8 +52,8 @@ def needs_stf_modules(backbone: str) -> ValueError:
 class STFHead(GCNHead):
     """``GCNHead`` with the four STF losses, Eq. (3) to (6).
 
-    Without any of them it is a ``GCNHead``. Dropout is left out where the
-    focus is computed: it is the focus of the network that will be used.
+    Without any of them it is a ``GCNHead``. The focus is computed without
+    dropout, as in inference.
 
     Args:
         num_classes (int): K.
@@ -61,8 +62,8 @@ class STFHead(GCNHead):
         loss_divergence (dict, optional): ``dict(type='STFDivergenceLoss')``.
         loss_coherence (dict, optional): ``dict(type='STFCoherenceLoss')``.
         loss_adjacency (dict, optional): ``dict(type='STFAdjacencyLoss')``.
-        second_order (bool): Whether gradients also pass through a_c, as the
-            equations say. False is cheaper. Defaults to True.
+        second_order (bool): Whether gradients also pass through a_c, as in the
+            equations. False is cheaper. Defaults to True.
         kwargs: Arguments of ``GCNHead``: ``loss_cls``, ``dropout``, ``average_clips``,
             ``label_smooth_eps``, ``topk``, ``init_cfg``.
 
@@ -94,9 +95,9 @@ class STFHead(GCNHead):
             setattr(self, name, None if cfg is None else MODELS.build(cfg))
         if self.uses_focus and (num_classes < 2 or self.multi_class):
             raise ValueError(
-                f'STF losses compare classes: num_classes={num_classes}, '
-                f'multi_class={self.multi_class} has no two that exclude '
-                'each other; use at least 2 and multi_class=False'
+                'STF losses compare two classes that exclude each other, which '
+                f'num_classes={num_classes}, multi_class={self.multi_class} does not have: use '
+                'at least 2 and multi_class=False'
             )
 
     @property
@@ -110,10 +111,10 @@ class STFHead(GCNHead):
         """Compute the focus of the last module in closed form.
 
         Args:
-            features (torch.Tensor): What the head reads, (N, M, C, T', V).
+            features (torch.Tensor): Input of the head, (N, M, C, T', V).
             present (torch.Tensor, optional): Boolean, shape (N, M).
             classes (torch.Tensor, optional): Class indices y, shape (N, S).
-                Defaults to None, the two likeliest.
+                Defaults to None, the two most probable.
 
         Returns:
             tuple[torch.Tensor]: Q (N, S, M, T', V) and the classes (N, S).
@@ -152,7 +153,7 @@ class STFHead(GCNHead):
             on, and the accuracies.
 
         Raises:
-            ValueError: If a loss that is on lacks what it needs.
+            ValueError: If the input of a loss is missing.
         """
         cls_scores = self(feats, **kwargs)
         losses = self.loss_by_feat(cls_scores, data_samples)
@@ -160,11 +161,11 @@ class STFHead(GCNHead):
             return losses
         if context is None:
             raise ValueError(
-                "STF losses of STFHead need type='STFRecognizer' around it, "
-                'which provides what they compare'
+                "the STF losses of STFHead require a recognizer of type='STFRecognizer', which "
+                'computes their inputs'
             )
         with torch.autocast(feats.device.type, enabled=False):
-            # Without dropout and autocast those above are the scores.
+            # Without dropout and autocast, cls_scores are these scores.
             known = self.dropout is None and cls_scores.dtype == self._fc_weight().dtype
             logits = cls_scores if known else self.scores(feats)
             losses.update(self._stf_losses(feats, logits, context))
@@ -173,7 +174,7 @@ class STFHead(GCNHead):
     def loss_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """Compute the loss of scores (N, K) like ``BaseHead``, in float32 at least.
 
-        NumPy, which computes the accuracies, lacks bfloat16.
+        NumPy, which computes the accuracies, has no bfloat16.
         """
         dtype = torch.promote_types(cls_scores.dtype, torch.float32)
         return super().loss_by_feat(cls_scores.to(dtype), data_samples)
@@ -207,27 +208,27 @@ class STFHead(GCNHead):
         """Compute Q of the module before the last, and of the last.
 
         Args:
-            feats (torch.Tensor): What the head reads, (N, M, C, T', V).
-            first (torch.Tensor): Q of the likeliest class, (N, M, T', V).
+            feats (torch.Tensor): Input of the head, (N, M, C, T', V).
+            first (torch.Tensor): Q of the most probable class, (N, M, T', V).
             context (FocusContext): With the features of the modules.
             logits (torch.Tensor): Shape (N, K).
-            classes (torch.Tensor): The likeliest class, shape (N, 1).
+            classes (torch.Tensor): The most probable class, shape (N, 1).
 
         Returns:
             list[torch.Tensor]: Two maps, (N, M, T'', V) and (N, M, T', V).
 
         Raises:
-            ValueError: If the backbone does not say which modules.
+            ValueError: If the modules are not known.
         """
         if context.lower is None:
             raise ValueError(
                 'loss_coherence compares two modules: name them in '
-                "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use a "
-                'backbone that knows them (STFGCN, STFSTGCN, STFAAGCN or '
-                'STFCTRGCN)'
+                "STFRecognizer(focus_layers=('gcn.8', 'gcn.9')), or use a backbone that names "
+                'its own (STFGCN, STFSTGCN, STFAAGCN or STFCTRGCN)'
             )
         seed = last_gradient(logits, self._fc_weight(), classes)
-        # Min-max cancels one factor for the whole batch. With numbers up to 1, none underflows.
+        # Min-max cancels one factor for the whole batch. Scaled to at most 1, no number
+        # underflows.
         largest = seed.detach().abs().amax().clamp_min(torch.finfo(seed.dtype).tiny)
         seed = seed / largest
         maps = []

@@ -16,22 +16,22 @@ MMACTION_LAYOUT = 'coco'  # of MMAction2's Graph, by default
 
 
 def layout_of(graph_cfg: Dict, default: str) -> Layout:
-    """Return the layout that a ``graph_cfg`` names.
+    """Return the layout of a ``graph_cfg``.
 
     Args:
         graph_cfg (dict): As for MMAction2's ``Graph``; ``layout`` is a name, a dict or a file.
-        default (str): The layout where ``graph_cfg`` has none: that of the networks' own code,
+        default (str): The layout if ``graph_cfg`` has none, as in the networks' own code:
             ``'nturgb+d'`` for MS-G3D and :data:`MMACTION_LAYOUT` for those on MMAction2's graph.
     """
     return get_layout(graph_cfg.get('layout', default))
 
 
 def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
-    """Return the ``graph_cfg`` that MMAction2's ``Graph`` takes for any layout.
+    """Return a ``graph_cfg`` of any layout that MMAction2's ``Graph`` accepts.
 
     Args:
-        graph_cfg (dict): With ``mode`` and the like.
-        layout (Layout): Stands for ``graph_cfg['layout']``.
+        graph_cfg (dict): With ``mode`` and other arguments.
+        layout (Layout): Replaces ``graph_cfg['layout']``.
     """
     return dict(
         graph_cfg,
@@ -40,10 +40,10 @@ def stock_graph_cfg(graph_cfg: Dict, layout: Layout) -> Dict:
 
 
 def _published_root(degree: np.ndarray) -> np.ndarray:
-    """Compute degree^-1/2 bit-identical to the published networks.
+    """Compute degree^-1/2, bit-identical to the published networks.
 
-    They take it in single precision, where the roots of 6 and 7 came out one
-    unit beside the nearest number. That is 1e-7 in the logits.
+    They compute it in single precision, where the roots of 6 and 7 are one
+    unit off the nearest number. This changes logits by 1e-7.
     """
     root = (degree**-0.5).astype(np.float32)
     for value, towards in ((6, 0), (7, 1)):

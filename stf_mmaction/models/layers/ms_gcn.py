@@ -1,8 +1,9 @@
 """MS-GCN and G3D, the two spatial operators of MS-G3D.
 
 Paper: Liu et al., CVPR 2020, https://arxiv.org/abs/2003.14111, Eq. (3), (7).
-Original code: https://github.com/kenziyuliu/MS-G3D (MIT). Written anew:
-same functions and parameters, other order of the steps.
+Original code: https://github.com/kenziyuliu/MS-G3D (MIT). This is a new
+implementation with the same functions and parameters, in which the steps are
+reordered.
 """
 
 from typing import Optional, Tuple
@@ -35,7 +36,7 @@ class MultiScaleGraphConv(BaseModule):
         out_channels (int): D.
         layout (Layout): The skeleton.
         num_scales (int): K.
-        window (int): Frames w of a spatio-temporal window; 1 is MS-GCN.
+        window (int): Frames w of a spatio-temporal window; MS-GCN has 1.
         stride (int): Frames between windows. Defaults to 1.
         adjacency_norm (str): See :func:`adjacency_scales`.
     """
@@ -52,7 +53,7 @@ class MultiScaleGraphConv(BaseModule):
     ) -> None:
         super().__init__()
         if window % 2 == 0:
-            raise ValueError(f'a window of {window} frames has no centre: use an odd number')
+            raise ValueError(f'a window of {window} frames has no middle frame: use an odd number')
         self.window = window
         self.stride = stride
         self.num_node = layout.num_node
@@ -65,7 +66,7 @@ class MultiScaleGraphConv(BaseModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise like the original: a mask near zero, PyTorch's default for W_k."""
+        """Initialise as the original does: a mask near zero, PyTorch's default for W_k."""
         nn.init.uniform_(self.mask, -1e-6, 1e-6)
         fan_in = self.weight.shape[0] * self.weight.shape[2]
         nn.init.uniform_(self.weight, -(fan_in**-0.5), fan_in**-0.5)
@@ -92,7 +93,7 @@ class MultiScaleGraphConv(BaseModule):
         return out.reshape(*out.shape[:2], self.num_node, -1)
 
     def folded(self) -> Tuple[Tensor, Tensor]:
-        """Return the weight (K, D, C) and bias (D,) with the norm in evaluation mode folded in."""
+        """Return the weight (K, D, C) and bias (D,) with the norm folded in, in evaluation mode."""
         factor, shift = factor_and_shift(self.norm)
         return self.weight * factor[:, None], self.bias * factor + shift
 
@@ -172,7 +173,7 @@ class G3D(BaseModule):
         return channels_last_norm(self.norm, out)
 
     def _evaluate(self, x: Tensor) -> Tensor:
-        """Compute :meth:`forward` with norms that are part of weights and biases."""
+        """Compute :meth:`forward` with the norms folded into weights and biases."""
         conv = self.conv
         weight, bias = self.collapse.weight, self.collapse.bias
         if uses_running_stats(self.norm):

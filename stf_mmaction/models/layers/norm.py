@@ -1,4 +1,4 @@
-"""Batch norm of features with channels last, alone or behind a linear layer."""
+"""Batch norm of features with channels last, alone or after a linear layer."""
 
 from typing import Tuple
 
@@ -10,7 +10,7 @@ from ..ops import batch_norm, needs_reference
 
 
 def is_plain(norm: nn.Module) -> bool:
-    """Return whether a norm is PyTorch's own by the batch, so that built-in operators compute it.
+    """Return whether a norm is a plain batch norm of PyTorch, which built-in operators compute.
 
     Not ``SyncBatchNorm``, and not one with a cumulative average (``momentum=None``).
     """
@@ -23,7 +23,7 @@ def is_plain(norm: nn.Module) -> bool:
 
 
 def channels_last_norm(norm: nn.Module, x: Tensor, relu: bool = False) -> Tensor:
-    """Normalise (B, T, V, C) over all but the channels C, and perhaps apply ReLU."""
+    """Normalise (B, T, V, C) over all but the channels C, and apply ReLU if ``relu``."""
     if not is_plain(norm):
         out = norm(x.permute(0, 3, 1, 2))
         return (F.relu_(out) if relu else out).permute(0, 2, 3, 1)
@@ -35,7 +35,7 @@ def channels_last_norm(norm: nn.Module, x: Tensor, relu: bool = False) -> Tensor
 
 
 def uses_running_stats(norm: nn.Module) -> bool:
-    """Return whether a norm is just a factor and a shift, as in evaluation mode."""
+    """Return whether a norm is only a factor and a shift, as in evaluation mode."""
     return not norm.training and getattr(norm, 'running_mean', None) is not None
 
 
@@ -80,8 +80,8 @@ def update_running(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, rows: i
 
     Args:
         norm (nn.BatchNorm2d): Its buffers are changed in place.
-        mean, variance (torch.Tensor): Those of the batch, the variance biased, each (C,).
-        rows (int): Numbers per channel in the batch.
+        mean, variance (torch.Tensor): Mean and biased variance of the batch, each (C,).
+        rows (int): Number of values per channel in the batch.
     """
     norm.num_batches_tracked += 1
     norm.running_mean.lerp_(mean, norm.momentum)

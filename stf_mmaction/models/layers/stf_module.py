@@ -19,7 +19,7 @@ from .ms_gcn import MultiScaleGraphConv
 from .norm import linear_norm
 
 NUM_SCALES = 3  # K of Eq. (1)
-TIME_BINS = 8  # alpha sees every clip at this length
+TIME_BINS = 8  # alpha averages every clip to this length
 ALPHA_CHANNELS = 16
 
 
@@ -43,7 +43,7 @@ class Beta(BaseModule):
         padded = F.pad(x, (0, 0, 0, 0, 1, 1))
         x = torch.cat([padded[:, :-2], x, padded[:, 2:]], -1)
         x = F.relu(self.temporal(x))
-        # By a vector, whose gradient has the strides of the weight, as DDP requires.
+        # A product with a vector: its gradient has the strides of the weight, as DDP requires.
         return (x @ self.score.weight[0].to(x.dtype) + self.score.bias.to(x.dtype)).sigmoid()
 
 
@@ -58,7 +58,7 @@ class Alpha(BaseModule):
         super().__init__()
         self.bins = nn.Linear(TIME_BINS, ALPHA_CHANNELS)
         self.edges = nn.Linear(ALPHA_CHANNELS, NUM_SCALES * num_node)
-        # A fresh STF network is its MS-G3D baseline.
+        # A new STF network equals its MS-G3D baseline.
         nn.init.zeros_(self.edges.weight)
         nn.init.zeros_(self.edges.bias)
 
@@ -66,7 +66,7 @@ class Alpha(BaseModule):
         """Map E (B, T, V) -> G[k, out, in], shape (B, 3, V, V), for any T."""
         joints = embedding.shape[2]
         frames = embedding.shape[1]
-        if needs_reference():  # a recorded matrix would fix the length
+        if needs_reference():  # an exported constant matrix would fix the length
             bins = bin_means_of_operators(embedding, frames, TIME_BINS)
         else:
             bins = on_device_of(embedding, bin_means, frames, TIME_BINS)
@@ -95,7 +95,7 @@ class InferredGraph(BaseModule):
 
 
 class BottleneckSTF(BaseModule):
-    """An STF module of its own: C -> C / 4, Eq. (1) with K = 3, -> C.
+    """A separate STF module: C -> C / 4, Eq. (1) with K = 3, -> C.
 
     Its last layer starts at zero, so that it adds nothing to a baseline.
 
@@ -119,7 +119,7 @@ class BottleneckSTF(BaseModule):
         nn.init.zeros_(self.expand.bias)
 
     def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:
-        """Map (B, T, V, C) -> the same with this added, and embedding (B, T, V)."""
+        """Map (B, T, V, C) -> the input plus the module's output, and the embedding (B, T, V)."""
         h = linear_norm(self.reduce.weight, self.reduce.bias, self.norm, x, relu=True)
         graph, embedding = self.graph(h)
         return x + self.expand(self.conv(h, graph)), embedding

@@ -1,8 +1,9 @@
 """The multi-scale temporal unit of MS-G3D (MS-TCN).
 
 Paper: Liu et al., CVPR 2020, section 3.4. Original code:
-https://github.com/kenziyuliu/MS-G3D (MIT). Written anew with channels last
-and with one product where the original has a convolution per branch.
+https://github.com/kenziyuliu/MS-G3D (MIT). This is a new implementation, with
+channels last and one product in place of the original's convolution per
+branch.
 """
 
 import torch
@@ -22,8 +23,8 @@ class TemporalUnit(BaseModule):
     Args:
         in_channels (int): C.
         out_channels (int): D, a multiple of 6.
-        stride (int): Over frames. Defaults to 1.
-        activate (bool): ReLU at the end. Defaults to True.
+        stride (int): Stride over frames. Defaults to 1.
+        activate (bool): Whether to apply ReLU at the end. Defaults to True.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class TemporalUnit(BaseModule):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise like the original: Kaiming (fan out) convolutions, norms N(1, .02)."""
+        """Initialise as the original does: Kaiming (fan out) convolutions, norms N(1, .02)."""
         width = self.width
         nn.init.normal_(self.reduce.weight, 0, (2 / width) ** 0.5)
         nn.init.normal_(self.point.weight, 0, (2 / width) ** 0.5)
@@ -84,16 +85,16 @@ class TemporalUnit(BaseModule):
         return relu_(out) if self.activate else out
 
     def _strided(self, x: Tensor) -> Tensor:
-        """Return every s-th frame. A slice of all would cost a copy on the way back."""
+        """Return every s-th frame. A slice with stride 1 would cost a copy in the backward pass."""
         return x if self.stride == 1 else x[:, :: self.stride]
 
     def _folded_branches(self, x: Tensor) -> Tensor:
-        """Return the branches with their norms inside, in evaluation mode."""
+        """Return the branches with their norms folded in, in evaluation mode."""
         width = self.width
         factor, shift = (t.view(6, width) for t in factor_and_shift(self.norm))
         weight, bias = fold(self.reduce.weight, self.reduce.bias, self.reduce_norm)
         point = (self.point.weight * factor[5, :, None], self.point.bias * factor[5] + shift[5])
-        if self.stride == 1:  # one product reads the input
+        if self.stride == 1:  # a single product reads the input
             both = F.linear(x, torch.cat([weight, point[0]]), torch.cat([bias, point[1]]))
             h, point = F.relu(both[..., : 5 * width]), both[..., 5 * width :]
         else:
@@ -106,7 +107,7 @@ class TemporalUnit(BaseModule):
             self.conv_bias * factor[:4] + shift[:4],
             self.stride,
         )
-        # The norm of the pool, which is not linear, comes behind it.
+        # The pool is not linear, so its norm is applied after it.
         if not torch.is_grad_enabled() and not needs_reference():
             out[..., 4 * width : 5 * width].mul_(factor[4]).add_(shift[4])
             return out

@@ -10,7 +10,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _KnownGradients(Function):
-    """A number whose gradients are known."""
+    """A scalar with gradients computed beforehand."""
 
     @staticmethod
     def forward(ctx, value, grads, *parameters):
@@ -26,10 +26,10 @@ class _KnownGradients(Function):
 
 
 class LossScale:
-    """A dynamic loss scale for float16, as that of ``torch.amp.GradScaler``, without waits.
+    """A dynamic loss scale for float16, like ``torch.amp.GradScaler`` but never waiting for a GPU.
 
-    The scale of the optimizer's own scaler is not known while gradients are taken early. This
-    one adapts by itself; where it was too large the gradients are infinite, and the optimizer's
+    When gradients are computed early, the scale of the optimizer's own scaler is not known. This
+    one adapts by itself; if it was too large, the gradients are infinite, and the optimizer's
     scaler skips the step.
     """
 
@@ -37,11 +37,12 @@ class LossScale:
         self._state: Optional[Tuple[Tensor, Tensor]] = None
 
     def gradients(self, total: Tensor, parameters: Sequence[nn.Parameter]) -> Tuple:
-        """Compute the gradients of a loss, of a scaled copy and scaled back.
+        """Compute the gradients of a scaled loss and scale them back.
 
         Args:
             total (torch.Tensor): A scalar.
-            parameters (Sequence[torch.nn.Parameter]): To differentiate by.
+            parameters (Sequence[torch.nn.Parameter]): Differentiate with
+                respect to these.
 
         Returns:
             tuple: One gradient or None per parameter.
@@ -61,14 +62,15 @@ class LossScale:
 def backward_now(
     losses: Dict[str, Tensor], parameters: Sequence[nn.Parameter], scale: LossScale
 ) -> Dict[str, Tensor]:
-    """Take the gradients of losses at once, and free what they needed.
+    """Compute the gradients of losses immediately, and free the memory for them.
 
-    The sum of the result, as ``parse_losses`` takes it, has the same value and the same
-    gradients; the losses one by one have their values only.
+    The sum of the result, which ``parse_losses`` computes, has the same value and the
+    same gradients; each loss alone has only its value.
 
     Args:
         losses (dict[str, torch.Tensor]): Losses of one network, scalars.
-        parameters (Sequence[torch.nn.Parameter]): All that learn from them.
+        parameters (Sequence[torch.nn.Parameter]): All parameters that they
+            train.
         scale (LossScale): Used under float16 autocast.
 
     Returns:

@@ -11,8 +11,8 @@ from .focus_layers import candidates
 def check_labels(data_samples: SampleList, num_classes: int) -> None:
     """Raise a ValueError if a label is not a class.
 
-    Labels on a GPU are not read back, which would wait for all that it has to do; before
-    training, ``SkeletonCheckHook`` has checked those of the data set.
+    Labels on a GPU are not read back, since that would wait for all of its pending work;
+    ``SkeletonCheckHook`` checks the labels of the data set before training.
 
     Args:
         data_samples (list[ActionDataSample]): With gt_label.
@@ -31,7 +31,7 @@ def check_labels(data_samples: SampleList, num_classes: int) -> None:
 
 
 def check_head(head: nn.Module, backbone: nn.Module, compares_modules: bool) -> None:
-    """Raise a ValueError if a head asks for more than its backbone gives.
+    """Raise a ValueError if a head requires more than its backbone provides.
 
     Args:
         head (torch.nn.Module): A ``GCNHead``.
@@ -42,16 +42,16 @@ def check_head(head: nn.Module, backbone: nn.Module, compares_modules: bool) -> 
     width = getattr(backbone, 'out_channels', head.in_channels)
     if head.in_channels != width:
         raise ValueError(
-            f'the head has in_channels={head.in_channels}, but {kind} '
-            f'gives {width} channels: set cls_head.in_channels={width}'
+            f'the head has in_channels={head.in_channels}, but {kind} returns {width} channels: '
+            f'set cls_head.in_channels={width}'
         )
     if not isinstance(head, STFHead):
         return
     if head.loss_coherence is not None and not compares_modules:
         raise ValueError(
-            'loss_coherence compares two modules of the backbone, and '
-            f'{kind} does not say which: add focus_layers=(lower, last), '
-            f'two of {candidates(backbone)}, or leave it out'
+            f'loss_coherence compares two modules of the backbone, and {kind} does not name '
+            f'them: add focus_layers=(lower, last), two of {candidates(backbone)}, or leave the '
+            'loss out'
         )
     if head.loss_adjacency is not None and not getattr(backbone, 'num_stf_modules', 0):
         raise needs_stf_modules(f'the backbone {kind}')
@@ -70,11 +70,11 @@ def check_tells_focus(head: nn.Module) -> None:
         )
     if head.multi_class:
         raise ValueError(
-            'a network with multi_class=True gives several labels to a clip: the focus is '
-            'defined for networks of one label, whose classes exclude each other'
+            'a network with multi_class=True predicts several labels for a clip: the focus is '
+            'defined for one label, with classes that exclude each other'
         )
     if head.num_classes < 2:
         raise ValueError(
-            'a network of one class is always sure of it and looks '
-            'nowhere: the focus needs num_classes of 2 or more'
+            'a network with one class always predicts it with probability 1 and has no focus: '
+            'use num_classes of 2 or more'
         )

@@ -1,4 +1,4 @@
-"""Two modules of any backbone, which coherence compares."""
+"""Find the two modules of any backbone that coherence compares."""
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -20,7 +20,7 @@ def last_blocks(backbone: nn.Module) -> Tuple[str, ...]:
         backbone (torch.nn.Module): Any.
 
     Returns:
-        tuple[str]: Two names, or none where there is no chain.
+        tuple[str]: Two names, or none if there is no chain.
     """
     chains = [
         (name, len(child))
@@ -73,21 +73,22 @@ def check_layers(backbone: nn.Module, names: Sequence[str]) -> Tuple[str, ...]:
 def choose_layers(
     backbone: nn.Module, head: nn.Module, names: Optional[Sequence[str]]
 ) -> Tuple[str, ...]:
-    """Return the modules that a recognizer watches; none where it needs none.
+    """Return the names of the modules that a recognizer watches; empty if it needs none.
 
     Args:
-        backbone (torch.nn.Module): Any; one with ``forward_stages`` knows its modules.
+        backbone (torch.nn.Module): Any; one with ``forward_stages`` names its own
+            modules.
         head (torch.nn.Module): Needs two modules if it has ``loss_coherence``.
-        names (Sequence[str], optional): What a config says. None is the last two blocks.
+        names (Sequence[str], optional): As in a config. None means the last two blocks.
 
     Raises:
-        ValueError: If these are not two modules that run, or the backbone knows its modules.
+        ValueError: If these are not two modules that run, or the backbone names its own.
     """
     knows = hasattr(backbone, 'forward_stages')
     if names is not None and knows:
         raise ValueError(
-            f'{type(backbone).__name__} knows its last two modules: '
-            f'leave focus_layers={tuple(names)} out'
+            f'{type(backbone).__name__} names its last two modules itself: leave '
+            f'focus_layers={tuple(names)} out'
         )
     if names is not None:
         return check_layers(backbone, names)
@@ -98,7 +99,7 @@ def choose_layers(
 def watched_features(
     backbone: nn.Module, names: Sequence[str], clips: Tensor
 ) -> Tuple[Tensor, Optional[Tensor], Optional[Tensor]]:
-    """Run a backbone and keep what two of its modules give.
+    """Run a backbone and keep the outputs of two of its modules.
 
     Args:
         backbone (torch.nn.Module): From (N, M, T, V, C) to
@@ -107,12 +108,12 @@ def watched_features(
         clips (torch.Tensor): Shape (N, M, T, V, C).
 
     Returns:
-        tuple: The features; those of the lower and of the last module, on
-        the way to them, each (N, M, C', T', V), or None. The last is also
-        None where it is the features.
+        tuple: The features; the outputs of the lower and of the last module,
+        from which they are computed, each (N, M, C', T', V), or None. The last
+        is also None if it equals the features.
 
     Raises:
-        ValueError: If a module does not run, gives something else, or is
+        ValueError: If a module does not run, returns something else, or is
             followed by one that changes its output in place.
     """
     lead = clips.shape[:2]
@@ -148,9 +149,8 @@ def watched_features(
         if seen[name]._version != versions[name]:
             raise ValueError(
                 f'focus_layers: the output of {name!r} of '
-                f'{type(backbone).__name__} is changed in place by what '
-                'follows: name the module that does it (a ReLU, say) or give '
-                'that one inplace=False'
+                f'{type(backbone).__name__} is changed in place by a later module: name that '
+                'module (a ReLU, for example), or set inplace=False in it'
             )
     lower, last = (seen[name] for name in names) if names else (None, None)
     if last is not None and _same_memory(last, feats):
@@ -167,7 +167,7 @@ def _shapeless(backbone: nn.Module, name: str, output: Any) -> ValueError:
     return _refusal(
         backbone,
         name,
-        f'gives {given}, not one tensor of shape (N M, C\', T\', V) or (N, M, C\', T\', V)',
+        f'returns {given}, not one tensor of shape (N M, C\', T\', V) or (N, M, C\', T\', V)',
     )
 
 

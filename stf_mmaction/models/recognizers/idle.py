@@ -1,4 +1,4 @@
-"""Weights that a loss does not reach, but that DDP waits for."""
+"""Zero gradients for weights that a loss does not reach, since DDP waits for them."""
 
 from typing import Sequence
 
@@ -8,7 +8,7 @@ from torch.autograd.function import once_differentiable
 
 
 class _WithIdle(Function):
-    """Passes a value on, and zeros to idle weights: views of one tensor, in one launch."""
+    """Pass a value on, and zeros to idle weights: views of one tensor, in one launch."""
 
     @staticmethod
     def forward(ctx, value, *idle):
@@ -25,10 +25,10 @@ class _WithIdle(Function):
 
 
 def with_idle(loss: Tensor, idle: Sequence[nn.Parameter]) -> Tensor:
-    """Return a loss that gives idle weights a gradient of zero.
+    """Return the loss, with a gradient of zero for idle weights.
 
-    DDP waits for a gradient of every weight. ``STFPhaseHook`` keeps the optimizer from decaying
-    these.
+    DDP waits for a gradient of every weight. ``STFPhaseHook`` prevents the optimizer from
+    decaying these weights.
 
     Args:
         loss (torch.Tensor): A scalar.

@@ -1,4 +1,4 @@
-"""The ``test_pipeline`` of a config, which MMAction2's APIs run, and that of its test data."""
+"""Make the ``test_pipeline`` of a config, which MMAction2's APIs run, that of its test data."""
 
 import logging
 from typing import Any, Dict, Optional
@@ -10,13 +10,13 @@ from mmengine.logging import print_log
 class InferenceConfig:
     """Mixin of recognizers: the config that ``mmaction.apis.init_recognizer`` gives a model.
 
-    ``inference_recognizer`` prepares a clip by ``cfg.test_pipeline``, so that it is made the
+    ``inference_recognizer`` prepares a clip by ``cfg.test_pipeline``, so this is set to the
     pipeline of the test data.
     """
 
     @property
     def cfg(self) -> Config:
-        """mmengine.Config: There is none before ``init_recognizer`` sets it."""
+        """mmengine.Config: Missing until ``init_recognizer`` sets it."""
         return self._cfg
 
     @cfg.setter
@@ -31,10 +31,10 @@ def set_test_pipeline(cfg: Config) -> Optional[str]:
     """Make ``test_pipeline`` the pipeline of the test data, with the stream of the data set.
 
     Args:
-        cfg (mmengine.Config): Is changed, unless it has no test data.
+        cfg (mmengine.Config): Changed in place, unless it has no test data.
 
     Returns:
-        str: What was different, in a sentence; None if nothing was.
+        str: A sentence on the difference; None if there is none.
     """
     dataset = _first_part((cfg.get('test_dataloader') or {}).get('dataset'))
     steps = dataset.get('pipeline')
@@ -50,9 +50,9 @@ def set_test_pipeline(cfg: Config) -> Optional[str]:
     pairs = [*zip(given, used), (f'{len(given)} steps', f'{len(used)} steps')]
     theirs, tested = next(pair for pair in pairs if pair[0] != pair[1])
     return (
-        f'test_pipeline of the config is not the pipeline of its test data, {theirs} and not '
-        f'{tested}: the latter is used; write test_pipeline and the pipeline of '
-        'test_dataloader.dataset alike'
+        f'test_pipeline of the config differs from the pipeline of its test data, {theirs} and '
+        f'{tested}: the latter is used; write the same in test_pipeline and in '
+        'test_dataloader.dataset.pipeline'
     )
 
 
@@ -64,14 +64,14 @@ def _first_part(dataset: Any) -> Dict:
 
 
 def _with_stream(step: Any, stream: Any) -> Any:
-    """Let the transform say which stream it computes: a clip does not tell outside a data set."""
+    """Set the stream in the transform, since a clip outside a data set does not name it."""
     if stream is None or not isinstance(step, dict) or step.get('stream') is not None:
         return step
     return dict(step, stream=stream) if step['type'] == 'SkeletonStream' else step
 
 
 def _plain(value: Any) -> Any:
-    """Return what matters to compare: MMEngine marks steps of an inherited scope."""
+    """Return a step for comparison, without the scope by which MMEngine marks inherited steps."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if key != '_scope_'}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

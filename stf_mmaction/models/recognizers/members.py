@@ -1,4 +1,4 @@
-"""The members of an ensemble: how they are built, and a baseline's weights for them."""
+"""Build the members of an ensemble and load a baseline's weights into them."""
 
 from typing import Dict, Optional, Sequence, Tuple
 
@@ -14,11 +14,13 @@ def build_members(
 
     Args:
         members (Sequence[dict]): Configs, see :class:`STFEnsemble`.
-        shared (dict, optional): What they have in common.
-        streams (Sequence[str]): Names of the streams, which end those of the members.
+        shared (dict, optional): Settings that they have in common.
+        streams (Sequence[str]): Names of the streams, which are appended to those of
+            the members.
 
     Returns:
-        tuple: By name the members, and which of the streams each reads.
+        tuple: The members by name, and the index of the stream that each reads, by
+        name.
 
     Raises:
         ValueError: If two members have one name, or one does not predict probabilities.
@@ -33,7 +35,7 @@ def build_members(
             name = f'{name}_{stream}' if stream else name
             if name in built:
                 raise ValueError(
-                    f'two members of STFEnsemble are named {name!r}: give each a name of its own'
+                    f'two members of STFEnsemble are called {name!r}: give each a name of its own'
                 )
             built[name], part_of[name] = _build(name, cfg), part
     return built, part_of
@@ -56,13 +58,13 @@ def spread_weights(
     """Let the weights of one network load into all members.
 
     Args:
-        state_dict (dict): Changed in place if it is of one network.
-        prefix (str): What the names in it begin with.
+        state_dict (dict): Changed in place if it belongs to one network.
+        prefix (str): Prefix of the names in it.
         members (Sequence[str]): Names of the members.
-        streams (Sequence[str]): What they read.
+        streams (Sequence[str]): Names of the streams that they read.
 
     Raises:
-        ValueError: If it is of one network and there are several streams.
+        ValueError: If it belongs to one network and there are several streams.
     """
     parts = (f'{prefix}backbone.', f'{prefix}cls_head.')
     own = [name for name in state_dict if name.startswith(parts)]
@@ -70,10 +72,9 @@ def spread_weights(
         return
     if len(streams) > 1:
         raise ValueError(
-            'the checkpoint is of one network, the ensemble reads the '
-            f'streams {tuple(streams)}: it would fill all of them with the '
-            'weights of one, so train without load_from, or resume a '
-            'checkpoint of this ensemble'
+            'the checkpoint holds one network, but the ensemble reads the streams '
+            f'{tuple(streams)}, and all would get the weights of one stream: train without '
+            'load_from, or resume a checkpoint of this ensemble'
         )
     for name in own:
         value, tail = state_dict.pop(name), name[len(prefix) :]

@@ -1,4 +1,4 @@
-"""Results of recognizers beside scores and losses."""
+"""Results of recognizers other than scores and losses."""
 
 from typing import Any, Callable, NamedTuple, Optional, Tuple
 
@@ -6,20 +6,20 @@ import torch
 from mmaction.utils import SampleList
 from torch import Tensor
 
-# Receives what a test step found, see STFRecognizer.focus_sink.
+# Receives the focus of a test step, see STFRecognizer.focus_sink.
 FocusSink = Callable[[SampleList, Tensor, Tensor], None]
 
 
 class ModuleFocus(NamedTuple):
-    """The focus of the modules of a network, for its likeliest class.
+    """The focus of the modules of a network, for the most probable class.
 
     Attributes:
         present (torch.Tensor): Persons that take part, boolean, (N, M).
-        classes (torch.Tensor): The two likeliest classes, (N, 2).
-        first (torch.Tensor): Q of what the head reads, (N, M, T', V).
+        classes (torch.Tensor): The two most probable classes, (N, 2).
+        first (torch.Tensor): Q of the input of the head, (N, M, T', V).
         second (torch.Tensor): The same for the second class.
         lower (torch.Tensor, optional): Q of the module before the last, None
-            where the backbone does not say which it is.
+            if it is not known.
         last (torch.Tensor, optional): Q of the last module.
         embeddings (tuple[torch.Tensor]): beta(X^l) of each STF module.
     """
@@ -34,9 +34,9 @@ class ModuleFocus(NamedTuple):
 
 
 def top_classes(samples: SampleList) -> Tensor:
-    """Return the two likeliest classes of N predicted samples, (N, 2)."""
+    """Return the two most probable classes of N predicted samples, (N, 2)."""
     scores = [sample.pred_score for sample in samples]
-    # average_clips=None leaves scores of each clip, (num_clips, K).
+    # With average_clips=None there are scores for each clip, (num_clips, K).
     return torch.stack([s.reshape(-1, s.shape[-1]).mean(0) for s in scores]).topk(2, 1).indices
 
 

@@ -22,24 +22,25 @@ from .stf_recognizer import STFRecognizer, build_preprocessor
 class STFEnsemble(InferenceConfig, BaseModel):
     """Networks trained side by side, whose probabilities are averaged.
 
-    Exploration pulls the focus apart, the other STF losses pull it together,
-    so that one member learns with each. While ``baseline`` (see
-    :class:`STFPhaseHook`) the first member alone learns, as a plain MS-G3D.
-    A baseline's checkpoint loads into every member.
+    Exploration and the other STF losses have opposite effects on the focus, so
+    each trains a member of its own. During the warm-up (see
+    :class:`STFPhaseHook`) only the first member is trained, as a plain MS-G3D.
+    The checkpoint of a baseline loads into every member.
 
-    With several ``streams`` there are all members for each of them; they
-    read their part of the channels and start from a warm-up of their own,
-    not from a baseline's checkpoint, which is of one stream.
+    With several ``streams``, each of them has all members. They read their
+    part of the channels and start from a warm-up of their own, not from the
+    checkpoint of a baseline, which has only one stream.
 
     Args:
         members (Sequence[dict]): Configs of the members; each may have a
-            ``name`` (default ``member0``, ...) and, with ``shared``, states
+            ``name`` (default ``member0``, ...) and, with ``shared``, contains
             only what differs from it.
-        shared (dict, optional): What the members have in common.
+        shared (dict, optional): Settings that the members have in common.
             Defaults to None.
-        streams (Sequence[str], optional): Names of the streams that the
-            input holds side by side along its channels, as the ``stream`` of
-            :class:`SkeletonDataset`. Defaults to None, one without a name.
+        streams (Sequence[str], optional): Names of the streams that the input
+            holds side by side along its channels, as the ``stream`` of
+            :class:`SkeletonDataset`. Defaults to None, a single one without a
+            name.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         init_cfg (dict, optional): As in MMEngine.
@@ -75,19 +76,19 @@ class STFEnsemble(InferenceConfig, BaseModel):
 
     @property
     def lead(self) -> STFRecognizer:
-        """STFRecognizer: A member that learns during the warm-up."""
+        """STFRecognizer: A member that is trained during the warm-up."""
         return next(iter(self.members.values()))
 
     @property
     def leads(self) -> Dict[str, STFRecognizer]:
-        """dict[str, STFRecognizer]: The first member of each stream; learns in the warm-up."""
+        """dict[str, STFRecognizer]: The first member of each stream; trained in the warm-up."""
         leads = {}
         for name, member in self.members.items():
             leads.setdefault(self._part[name], (name, member))
         return dict(leads.values())
 
     def check_input(self, shape: Sequence[int]) -> None:
-        """Check an input like the members do, for all streams together.
+        """Check an input as the members do, for all streams together.
 
         Args:
             shape (Sequence[int]): (clips, M, T, V, C).
@@ -131,7 +132,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
 
     @torch.no_grad()
     def spread_leads(self) -> None:
-        """Give every member what the first one of its stream has."""
+        """Copy the first member of each stream to the others."""
         for name, member in self.members.items():
             (lead,) = (
                 lead for own, lead in self.leads.items() if self._part[own] == self._part[name]
@@ -145,7 +146,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
     def forward(
         self, inputs: Tensor, data_samples: Optional[SampleList] = None, mode: str = 'tensor'
     ):
-        """Run like ``BaseRecognizer``; ``tensor`` gives mean probabilities.
+        """Run like ``BaseRecognizer``; mode ``tensor`` returns mean probabilities.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -176,7 +177,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
         return torch.stack(scores, 1)
 
     def extract_feat(self, inputs: Tensor, *args, **kwargs) -> Tuple[Dict[str, Tensor], Dict]:
-        """Extract what each member computes, as ``RecognizerGCN.extract_feat`` does.
+        """Extract the features of each member, as ``RecognizerGCN.extract_feat`` does.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -184,8 +185,8 @@ class STFEnsemble(InferenceConfig, BaseModel):
                 ``stage='head'`` for the scores.
 
         Returns:
-            tuple: The features (N num_clips, M, C', T', V), or the scores,
-            by the name of the member; an empty dict.
+            tuple: A dict of the features (N num_clips, M, C', T', V), or of
+            the scores, by the name of the member; and an empty dict.
         """
         found = {
             name: member.extract_feat(self.stream_of(name, inputs), *args, **kwargs)[0]
@@ -196,9 +197,9 @@ class STFEnsemble(InferenceConfig, BaseModel):
     def loss(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
         """Compute the losses of all members, ``<name>.loss_cls`` and so on.
 
-        During the warm-up they are those of the first member of each stream,
-        and of a single one without its name. Several members take turns, so
-        that the step needs the memory of one; see :func:`backward_now`.
+        During the warm-up these are the losses of the first member of each
+        stream; with one stream, their keys have no name. Members take turns, so a
+        step needs the memory of one; see :func:`backward_now`.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -224,8 +225,8 @@ class STFEnsemble(InferenceConfig, BaseModel):
     def predict(self, inputs: Tensor, data_samples: SampleList) -> SampleList:
         """Average the members' probabilities.
 
-        Each sample also gets ``member_scores``, a dict of name to
-        probabilities (K,).
+        Each sample also gets ``member_scores``, a dict from the name of a
+        member to its probabilities (K,).
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -255,7 +256,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
         return data_samples
 
     def check_focus(self) -> None:
-        """Raise a ValueError if a member cannot tell the focus."""
+        """Raise a ValueError if a member cannot compute the focus."""
         for member in self.members.values():
             member.check_focus()
 
@@ -266,10 +267,10 @@ class STFEnsemble(InferenceConfig, BaseModel):
         Args:
             inputs (torch.Tensor): Shape (N, M, T, V, C).
             classes (torch.Tensor, optional): Class indices, shape (N, S).
-                Defaults to None, the two likeliest of the ensemble.
+                Defaults to None, the two most probable of the ensemble.
 
         Returns:
-            dict[str, torch.Tensor]: As :meth:`STFRecognizer.focus`.
+            dict[str, torch.Tensor]: As returned by :meth:`STFRecognizer.focus`.
         """
         self.check_focus()
         members = self._active()

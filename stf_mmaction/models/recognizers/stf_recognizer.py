@@ -1,4 +1,4 @@
-"""A GCN recognizer that is told where to look."""
+"""A GCN recognizer with a supervised focus."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -22,12 +22,12 @@ from .upstream_backbones import check_stock_input, translate_layout
 
 
 def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
-    """Build a data preprocessor outside of a Runner, too.
+    """Build a data preprocessor, also outside a Runner.
 
     MMEngine looks it up in the default scope, which only a Runner sets.
 
     Args:
-        cfg (dict, optional): None is MMAction2's ActionDataPreprocessor.
+        cfg (dict, optional): None means MMAction2's ActionDataPreprocessor.
     """
     cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
     return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
@@ -35,31 +35,31 @@ def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
 
 @MODELS.register_module()
 class STFRecognizer(InferenceConfig, RecognizerGCN):
-    """``RecognizerGCN`` that serves the STF losses of an ``STFHead``.
+    """``RecognizerGCN`` that computes the inputs of the STF losses of an ``STFHead``.
 
     Works with any backbone from (N, M, T, V, C) to (N, M, C, T', V). With a
     ``GCNHead`` it is the plain baseline.
 
     Args:
         backbone (dict): Config of the backbone; ``graph_cfg.layout`` may be
-            any built-in one for MMAction2's, too.
+            any built-in one, for MMAction2's backbones, too.
         cls_head (dict): Config of the head.
         focus_layers (Sequence[str], optional): Names within the backbone of
             the lower and the last module, for coherence. Backbones of this
-            package know theirs. Defaults to None, the last two blocks of the
-            last ``ModuleList`` in the backbone.
-        frozen_backbone (bool): Whether the head alone learns, on features
-            that stay as they are. Defaults to False.
+            package name their own. Defaults to None, the last two blocks of
+            the last ``ModuleList`` in the backbone.
+        frozen_backbone (bool): Whether to train the head alone, on fixed
+            features. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         kwargs: Other arguments of ``RecognizerGCN``.
 
     Attributes:
-        baseline (bool): While True the model is its own baseline: STF
+        baseline (bool): While True, the model is trained as the baseline: STF
             modules are off and the classification loss is the only one.
             Defaults to False.
         focus_sink (Callable, optional): Called by ``predict`` with the N
-            samples, their two likeliest classes (N, 2) and the focus for
+            samples, their two most probable classes (N, 2) and the focus for
             these, (N, num_clips, 2, M, T, V). Defaults to None.
 
     Raises:
@@ -96,26 +96,26 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             self.backbone.requires_grad_(False)
             if getattr(self.cls_head, 'uses_focus', False):
                 raise ValueError(
-                    'frozen_backbone=True leaves nothing that STF losses '
-                    'could train: take them out of cls_head'
+                    'frozen_backbone=True leaves nothing for STF losses to train: remove them '
+                    'from cls_head'
                 )
 
     @property
     def lead(self) -> 'STFRecognizer':
-        """STFRecognizer: Itself, as the only network there is."""
+        """STFRecognizer: Itself, since it is the only network."""
         return self
 
     @property
     def layout(self) -> Layout:
-        """Layout: The skeleton, by the backbone or its ``graph_cfg``."""
+        """Layout: The skeleton of the backbone, or of its ``graph_cfg``."""
         if hasattr(self.backbone, 'layout'):
             return self.backbone.layout
         graph = getattr(self.backbone, 'graph', None)
         layout = self._graph_cfg.get('layout', getattr(graph, 'layout', None))
         if layout is None:
             raise ValueError(
-                f'{type(self.backbone).__name__} does not say which skeleton '
-                'it is for: give it a graph_cfg with a layout'
+                f'{type(self.backbone).__name__} does not name its skeleton: give it a '
+                'graph_cfg with a layout'
             )
         return get_layout(layout)
 
@@ -138,7 +138,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         return self
 
     def set_baseline(self, baseline: bool) -> None:
-        """Switch between the baseline inside and the whole STF network.
+        """Switch between the baseline and the whole STF network.
 
         Args:
             baseline (bool): See the attribute of the same name.
@@ -161,11 +161,11 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             data_samples (list[ActionDataSample]): N samples with gt_label.
 
         Returns:
-            dict[str, torch.Tensor]: Those of the head.
+            dict[str, torch.Tensor]: The losses of the head.
 
         Raises:
-            ValueError: If a label is not a class, or the inputs are not
-                those of the network.
+            ValueError: If a label is not a class, or the inputs do not fit the
+                network.
         """
         check_labels(data_samples, self.cls_head.num_classes)
         clips = inputs.flatten(0, 1)
@@ -185,7 +185,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         return super().extract_feat(inputs, *args, **kwargs)
 
     def predict(self, inputs: Tensor, data_samples: SampleList, **kwargs) -> SampleList:
-        """Predict as ``RecognizerGCN``; give the focus to ``focus_sink``.
+        """Predict as ``RecognizerGCN`` does; pass the focus to ``focus_sink``.
 
         Args:
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
@@ -199,7 +199,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         return samples
 
     def focus_of_features(self, feats: Tensor, inputs: Tensor, classes: Tensor) -> Tensor:
-        """Compute the focus from features that a forward pass left.
+        """Compute the focus from the features of a forward pass.
 
         Args:
             feats (torch.Tensor): Shape (N num_clips, M, C, T', V).
@@ -217,7 +217,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
     def _forward_stages(self, clips: Tensor) -> Stages:
         """Run the backbone for all features and embeddings, compiled if the backbone is."""
         run = self.backbone.forward_stages
-        # A module that torch.compile returns compiles its forward alone.
+        # A module that torch.compile returns compiles only its forward.
         compiled = getattr(self.backbone, 'dynamo_ctx', None)
         if compiled is None:
             return run(clips)
@@ -265,7 +265,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         Args:
             inputs (torch.Tensor): Shape (N, M, T, V, C).
             classes (torch.Tensor, optional): Class indices, shape (N, S).
-                Defaults to None, the two likeliest.
+                Defaults to None, the two most probable.
 
         Returns:
             dict[str, torch.Tensor]: ``scores`` (N, K), probabilities;
@@ -283,10 +283,10 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
 
     @torch.enable_grad()
     def module_focus(self, inputs: Tensor) -> ModuleFocus:
-        """Compute what coherence and adjacency compare, for the likeliest class.
+        """Compute the maps that coherence and adjacency compare, for the most probable class.
 
-        The focus of a lower module takes a vector-Jacobian product, so that
-        this costs about two forward passes.
+        The focus of a lower module requires a vector-Jacobian product, so this costs about
+        two forward passes.
 
         Args:
             inputs (torch.Tensor): Shape (N, M, T, V, C).

@@ -1,4 +1,4 @@
-"""Skeletons of backbones that are not built-in: their layouts and checks of their inputs."""
+"""Layouts and input checks for backbones that are not built-in."""
 
 import sys
 from typing import Dict, Sequence
@@ -17,16 +17,16 @@ NEEDED = ('num_node', 'inward', 'center')
 
 
 def translate_layout(backbone: Dict) -> Dict:
-    """Return a backbone's config with a layout that MMAction2's ``Graph`` takes.
+    """Return the config of a backbone with a layout that MMAction2's ``Graph`` accepts.
 
-    Only for backbones that are built on it; built-in ones know all layouts,
-    and others may have names of their own.
+    This is only for backbones that use it; built-in ones know all layouts, and others
+    may have their own names.
 
     Args:
         backbone (dict): Its ``graph_cfg.layout`` may be any built-in one.
 
     Raises:
-        ValueError: If the layout is unknown or no skeleton.
+        ValueError: If the layout is unknown or is not a skeleton.
     """
     graph_cfg = backbone.get('graph_cfg') or {}
     layout, kind = graph_cfg.get('layout'), backbone['type']
@@ -46,18 +46,17 @@ def translate_layout(backbone: Dict) -> Dict:
 
 
 def check_stock_input(backbone: nn.Module, shape: Sequence[int]) -> None:
-    """Raise if data of a shape do not fit, as far as the backbone tells.
+    """Raise a ValueError if data of a shape does not fit, as far as the backbone reveals it.
 
-    MMAction2's tell by their ``graph``, ``data_bn``, ``in_channels`` and
-    ``num_person``. Where these do not go together they mean something else,
-    and nothing is checked.
+    MMAction2's backbones have ``graph``, ``data_bn``, ``in_channels`` and ``num_person``. If
+    these are inconsistent, they mean something else, and nothing is checked.
 
     Args:
-        backbone (torch.nn.Module): One that does not check by itself.
+        backbone (torch.nn.Module): One that does not check its input itself.
         shape (Sequence[int]): (clips, M, T, V, C).
 
     Raises:
-        ValueError: If they do not.
+        ValueError: If it does not fit.
     """
     graph = getattr(backbone, 'graph', None)
     joints = getattr(graph, 'num_node', None)
@@ -67,7 +66,7 @@ def check_stock_input(backbone: nn.Module, shape: Sequence[int]) -> None:
     persons = getattr(backbone, 'num_person', None)
     channels = getattr(backbone, 'in_channels', None)
     if width is None or getattr(backbone, 'data_bn_type', 'MVC') == 'VC':
-        persons = None  # each person alike, any number
+        persons = None  # the same for each person, for any number of them
     elif channels:
         persons = width // (joints * channels)
     elif persons:
