@@ -2,9 +2,9 @@
 
 ==================  =========================================================
 ``reference.py``    The definitions, in differentiable operators of PyTorch.
-``clipwise/``       The CPU's way: clip by clip, in the caches.
-``batched/``        Everything else's way: whole batches, few launches.
-``dispatch.py``     Which way a tensor takes.
+``clipwise/``       The CPU implementation: clip by clip, in the caches.
+``batched/``        The implementation for other devices: few launches.
+``dispatch.py``     The choice between them.
 the other files     One operator each: its autograd function and its docs.
 ==================  =========================================================
 """

@@ -1,4 +1,4 @@
-"""Batch norm and ReLU with channels last, differentiable twice at the cost of once.
+"""Batch norm and ReLU with channels last, with cheap second derivatives.
 
 PyTorch's own second derivatives of batch norm work on a strided (N, C, H, W) tensor and take many
 times as long as the network around them. docs/derivations.md derives the formulas here.
@@ -65,7 +65,7 @@ def _coefficients(
     covariance: Tensor,
     u_gamma: Optional[Tensor],
 ) -> _Coefficients:
-    """Compute the four coefficients of the derivative by x (docs/derivations.md).
+    """Compute the four coefficients of the derivative with respect to x (docs/derivations.md).
 
     Args:
         gamma, mean, inverse (torch.Tensor): The norm's factor and statistics.
@@ -106,7 +106,7 @@ class _BatchNormBackward(Function):
         grad, x, gamma, mean, inverse, grad_gamma, grad_beta = ctx.saved_tensors
         way, rows = way_of(x), x[..., 0].numel()
         u = torch.zeros_like(x) if u is None else u
-        # As a function of g, grad_x is its own adjoint.
+        # As a function of g, grad_x is self-adjoint.
         of_g, *sums_of_u = _adjoint(u, x, gamma, mean, inverse, ctx.eps)
         means = grad_beta / rows, grad_gamma / rows
         means_of_u = sums_of_u[1] / rows, sums_of_u[0] / rows
@@ -124,7 +124,7 @@ class _BatchNormBackward(Function):
 class _BatchNorm(Function):
     @staticmethod
     def forward(ctx, x, gamma, beta, running_mean, running_var, momentum, eps, relu):
-        # Not a view, so that the caller may change it in place.
+        # Not a view, so that the caller can change it in place.
         out = torch.empty_like(x, memory_format=torch.contiguous_format)
         mean, inverse = torch.empty_like(gamma), torch.empty_like(gamma)
         torch.native_batch_norm(
@@ -162,7 +162,7 @@ def batch_norm(
     eps: float,
     relu: bool = False,
 ) -> Tensor:
-    """Normalise by the statistics of the batch, and perhaps apply ReLU.
+    """Normalise by batch statistics, and apply ReLU if ``relu``.
 
     Args:
         x (torch.Tensor): Shape (B, T, V, C).
@@ -181,7 +181,7 @@ def batch_norm(
 def relu_backward(grad: Tensor, out: Tensor) -> Tensor:
     """Compute the gradient of a ReLU of any shape, constant with respect to its result.
 
-    PyTorch's own formula passes a tensor of zeros on to the result.
+    PyTorch's own formula also passes a tensor of zeros on to the result.
     """
     return torch.ops.aten.threshold_backward(grad, out.detach(), 0)
 

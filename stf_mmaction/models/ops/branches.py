@@ -1,4 +1,4 @@
-"""The six branches of a temporal unit: four dilated convolutions, a max pool, and a given one."""
+"""The six branches of a temporal unit: four dilated convolutions, a max pool and a given branch."""
 
 from typing import Iterator, Sequence, Tuple
 
@@ -56,9 +56,9 @@ def _pool_settings(stride: int) -> Tuple:
 
 
 def _largest(h: Tensor, stride: int) -> Tensor:
-    """Find where the pool found its largest again, (B, W, T', V).
+    """Recompute the indices of the max pool, (B, W, T', V).
 
-    Kept, it would take twice the memory of the features.
+    Kept indices would take twice the memory of the features.
     """
     return F.max_pool2d(channels_second(h), *_pool_settings(stride), return_indices=True)[1]
 
@@ -78,7 +78,7 @@ def _pool_backward_by_tap(grad: Tensor, h: Tensor, where: Tensor, stride: int) -
     count, frames = grad.shape[1], h.shape[1]
     frame = where.permute(0, 2, 3, 1) // h.shape[2]
     centre = stride * torch.arange(count, device=h.device)[:, None, None]
-    out = grad.new_zeros(h.shape[0], frames + 2, *h.shape[2:])  # a frame more at both ends
+    out = grad.new_zeros(h.shape[0], frames + 2, *h.shape[2:])  # one more frame at both ends
     for tap in range(TAPS):
         part = out[:, tap : tap + (count - 1) * stride + 1 : stride]
         part += torch.where(frame - centre == tap - 1, grad, 0)
@@ -141,7 +141,7 @@ class _BranchesBackward(Function):
 
 
 class _Branches(Function):
-    """Keeps h and the weights alone, and writes the gradient of h once."""
+    """The branches; keeps only h and the weights, and writes the gradient of h once."""
 
     @staticmethod
     def forward(ctx, h, point, weight, bias, stride):

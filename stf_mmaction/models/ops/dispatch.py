@@ -1,4 +1,4 @@
-"""Which implementation of the operators a tensor takes: the only place that asks for its device."""
+"""Choose the implementation of the operators for a tensor; only this module checks its device."""
 
 from contextlib import contextmanager
 from types import ModuleType
@@ -30,7 +30,7 @@ def way_of(x: Tensor) -> ModuleType:
 
 @contextmanager
 def use_way(name: str) -> Iterator[None]:
-    """Force an implementation within a context, to test or to count it.
+    """Force an implementation within a context, for tests or counting.
 
     Args:
         name (str): ``'clipwise'`` or ``'batched'``.
@@ -46,12 +46,12 @@ def use_way(name: str) -> Iterator[None]:
 def needs_reference() -> bool:
     """Return whether something records operators (export, tracing, compilation).
 
-    Custom autograd functions would be opaque to it, so the plain references run.
+    Custom autograd functions would be opaque to it, so the reference functions run instead.
     """
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
 
 def compute_dtype(x: Tensor) -> torch.dtype:
-    """Return the dtype of matrix products with x: that of autocast where it is on, else its own."""
+    """Return the dtype of matrix products with x: that of autocast if it is on, else that of x."""
     device = x.device.type
     return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype

@@ -9,7 +9,7 @@ from .dispatch import compute_dtype, needs_reference, way_of
 
 
 class _GraphConv(Function):
-    """Keeps x, W and A alone."""
+    """A graph convolution that keeps only x, W and A for the backward pass."""
 
     @staticmethod
     def forward(ctx, x, weight, adjacency, stride, window):

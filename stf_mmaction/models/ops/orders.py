@@ -1,7 +1,7 @@
-"""Which order of the two steps of a graph convolution takes the fewest multiplications.
+"""Choose the order of the two steps of a graph convolution with the fewest multiplications.
 
 The steps are linear, so either may come first: transform channels by W_k, or aggregate over
-joints and frames by A_k. Each way has a class for each order, by these names.
+joints and frames by A_k. Each implementation has a class of this name for each order.
 """
 
 from torch import Tensor
@@ -27,7 +27,7 @@ def cheapest_order(joints: int, weight: Tensor, stride: int, window: int) -> str
     aggregate_first = (rows * channels + rows**2) * in_channels
     if aggregate_first < transform_first:
         return FEW_CHANNELS
-    # Equal costs: what the backward pass computes again is the cheaper step.
+    # At equal cost, the backward pass recomputes the cheaper step.
     return AGGREGATE_FIRST if window == stride == 1 else TRANSFORM_FIRST
 
 
@@ -47,5 +47,5 @@ def by_scale(adjacency: Tensor, scales: int) -> Tensor:
 
 
 def from_scale(grad: Tensor, scales: int) -> Tensor:
-    """Take a gradient of :func:`by_scale`'s result back: (.., R K, c) -> (.., R, c K)."""
+    """Convert the gradient of :func:`by_scale`'s result back: (.., R K, c) -> (.., R, c K)."""
     return grad.unflatten(1, (-1, scales)).transpose(2, 3).flatten(2)

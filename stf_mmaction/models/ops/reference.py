@@ -1,7 +1,7 @@
 """The definition of each operator, in differentiable operators of PyTorch.
 
-The fast ways are tested against these functions, export and compilation see these, and
-derivatives of second order that have no rule of their own go through these.
+The fast versions are tested against these functions. Export and compilation use them,
+and so do second derivatives without a rule of their own.
 """
 
 from typing import Callable, Optional, Sequence, Tuple
@@ -29,7 +29,7 @@ def graph_conv(x: Tensor, weight: Tensor, adjacency: Tensor, stride: int, window
     y = y.view(batch, -1, joints * scales, out_channels)
     if window > 1 or stride > 1:
         y = torch.cat([y[:, j : j + last : stride] for j in range(window)], dim=2)
-    # Expanded, because counters of FLOPs look at the first shape alone.
+    # Expanded, because FLOP counters consider only the first shape.
     return adjacency.unsqueeze(1).expand(*y.shape[:2], -1, -1) @ y
 
 
@@ -97,8 +97,9 @@ def differentiable_backward(
     """Compute gradients that can be differentiated again, through a reference.
 
     Args:
-        reference (Callable): ``reference(*inputs, *settings)`` is what was computed.
-        inputs (Sequence[torch.Tensor]): To differentiate by.
+        reference (Callable): ``reference(*inputs, *settings)`` is the function that
+            was computed.
+        inputs (Sequence[torch.Tensor]): Differentiate with respect to these.
         settings (tuple): Arguments without gradients.
         grad (torch.Tensor): Gradient of the output.
         needs (Sequence[bool]): Which inputs require a gradient.

@@ -1,7 +1,7 @@
 """One G3D branch: graph convolution, batch norm, ReLU, collapse of the window.
 
-The tensors between these steps have w times as many joints as the input. Done together, only the
-input of the norm is kept for the backward pass.
+The tensors between these steps have w times as many joints as the input. Computed together, only
+the input of the norm is kept for the backward pass.
 """
 
 from typing import Tuple
@@ -17,7 +17,7 @@ from .graph_conv import graph_conv
 
 
 class _WindowConv(Function):
-    """Normalises by the batch, in training."""
+    """The branch in training, where the norm uses batch statistics."""
 
     @staticmethod
     def forward(
@@ -31,14 +31,14 @@ class _WindowConv(Function):
         ctx.save_for_backward(
             x, weight, adjacency, bias, gamma, beta, collapse, collapse_bias, mean, variance, *kept
         )
-        # The norm takes the bias of the convolution away: only the running mean knows of it.
+        # The norm removes the bias of the convolution, so only the running mean depends on it.
         mean = mean + bias
         ctx.mark_non_differentiable(mean, variance)
         return out, mean, variance
 
     @staticmethod
     def backward(ctx, grad, *_):
-        saved = ctx.saved_tensors  # once only, for checkpointing
+        saved = ctx.saved_tensors  # only once, for checkpointing
         inputs, (mean, variance), kept = saved[:8], saved[8:10], saved[10:]
         needs = ctx.needs_input_grad[:8]
         if torch.is_grad_enabled():  # the caller differentiates the gradients again
@@ -85,13 +85,14 @@ def window_conv(
     window: int,
     eps: float,
 ) -> Tuple[Tensor, Tensor, Tensor]:
-    """Convolve over windows, normalise by the batch, apply ReLU, collapse the windows.
+    """Convolve over windows, normalise by batch statistics, apply ReLU, collapse the windows.
 
     Args:
         x, weight, adjacency, stride, window: As in :func:`.graph_conv`.
         bias (torch.Tensor): Bias of the convolution, shape (D,).
         gamma, beta (torch.Tensor): Factor and shift of the batch norm, each (D,).
-        collapse (torch.Tensor): From the w frames of a window to one, shape (E, w D).
+        collapse (torch.Tensor): Weight that maps the w frames of a window to one,
+            shape (E, w D).
         collapse_bias (torch.Tensor): Shape (E,).
         eps (float): Added to the variance.
 
@@ -115,7 +116,7 @@ def window_conv_folded(
     stride: int,
     window: int,
 ) -> Tensor:
-    """Compute :func:`window_conv` with a norm that is part of weight and bias (evaluation).
+    """Compute :func:`window_conv` with a norm folded into weight and bias (evaluation).
 
     Args:
         x, weight, adjacency, bias, collapse, collapse_bias, stride, window: As in

@@ -1,6 +1,6 @@
-"""The way of GPUs: whole batches in few launches, in chunks of clips that fit a memory budget.
+"""The GPU implementation: few launches for a whole batch, or for chunks that fit a memory budget.
 
-Same functions as :mod:`..clipwise`.
+It has the same functions as :mod:`..clipwise`.
 """
 
 from .batch_norm import combine, sum_of_products

@@ -10,8 +10,8 @@ from ..shapes import out_frames, pad_frames
 from .budget import Total, chunks
 from .product import BatchProduct
 
-# A matrix per clip is copied for each of its frames where that moves fewer bytes (two passes at
-# 1.5 TB/s) than the GPU could move in the time of a launch (6 us) per clip.
+# A matrix per clip is copied for each of its frames if that moves fewer bytes (two passes at 1.5
+# TB/s) than the GPU could move in the time of one launch (6 us) per clip.
 COPY_BYTES = 2**22
 
 
@@ -29,7 +29,7 @@ class _Aggregating(BatchProduct):
         scales, channels, in_channels = self.weight.shape
         assert total.value is not None  # there is at least one chunk
         grad = total.value.view(scales, in_channels, channels).transpose(1, 2)
-        return grad.contiguous()  # as the weight: DDP copies any other stride
+        return grad.contiguous()  # strides of the weight, since DDP copies any others
 
 
 class AggregateFirst(_Aggregating):
@@ -108,7 +108,7 @@ def times_frames(matrix: Tensor, x: Tensor, out: Optional[Tensor] = None) -> Ten
 
 
 class FewChannels(_Aggregating):
-    """For any window, where C is much smaller than D: one product for all clips."""
+    """For any window if C is much smaller than D: one product for all clips."""
 
     def _chunks(self, x: Tensor):
         clips, frames, _, channels = x.shape

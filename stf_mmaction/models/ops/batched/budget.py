@@ -1,20 +1,20 @@
-"""How much one operator takes at once on a GPU."""
+"""The memory that one operator may use at a time on a GPU."""
 
 from typing import Iterator, Optional
 
 import torch
 from torch import Tensor
 
-CHUNK_BYTES = 2**29  # of temporaries; a batch beyond it runs in chunks of whole clips
-L2_BYTES = 40 * 2**20  # of an A100, where no GPU tells
+CHUNK_BYTES = 2**29  # bytes of temporaries; a larger batch runs in chunks of whole clips
+L2_BYTES = 40 * 2**20  # that of an A100, if there is no GPU to ask
 
 
 def chunks(clips: int, bytes_per_clip: int) -> Iterator[slice]:
-    """Split a batch into chunks of whole clips, as equal as can be, within the memory budget.
+    """Split a batch into chunks of whole clips, as equal as possible, within the memory budget.
 
     Args:
         clips (int): B.
-        bytes_per_clip (int): Temporaries of one clip.
+        bytes_per_clip (int): Bytes of temporaries for one clip.
 
     Yields:
         slice: At least one clip.
@@ -27,13 +27,14 @@ def chunks(clips: int, bytes_per_clip: int) -> Iterator[slice]:
 
 
 def partial_sums(like: Tensor, numbers: int) -> int:
-    """Return how many sums of so many numbers fit half of the second-level cache.
+    """Return how many sums of this size fit into half of the L2 cache.
 
-    They are read and written for every window, so they should not go to memory.
+    They are read and written for every window, so they should stay in the
+    cache.
 
     Args:
         like (torch.Tensor): Gives the device.
-        numbers (int): Numbers in one sum, in float32.
+        numbers (int): Number of float32 values in one sum.
     """
     cache = L2_BYTES
     if like.is_cuda:

@@ -40,6 +40,7 @@ class BatchProduct:
             needs (Sequence[bool]): Which of the three are needed.
 
         Returns:
-            tuple: The last two at least in float32.
+            tuple: The gradients that are needed, the last two in float32 at
+            least.
         """
         raise NotImplementedError

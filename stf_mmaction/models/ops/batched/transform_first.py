@@ -15,12 +15,12 @@ from .product import BatchProduct
 
 
 class Phase(NamedTuple):
-    """Where the windows hold the frames of one phase p, p + s, ... (docs/derivations.md).
+    """The places in windows of the frames of one phase p, p + s, ... (docs/derivations.md).
 
     Attributes:
-        matrix (torch.Tensor): The adjacency from those windows, of rising index, to one frame,
-            shape (1 or B, V K, windows V w).
-        windows (int): How many windows hold a frame.
+        matrix (torch.Tensor): The adjacency from those windows, in ascending order, to one
+            frame, shape (1 or B, V K, windows V w).
+        windows (int): Number of windows that hold a frame.
     """
 
     matrix: Tensor
@@ -47,7 +47,7 @@ class TransformFirst(BatchProduct):
         return chunks(len(x), numbers * x.element_size())
 
     def _padded(self, x: Tensor) -> Tensor:
-        """Lay the clips into zero frames: (B, T, V, C) -> (B per s + w, V, C)."""
+        """Place the clips among zero frames: (B, T, V, C) -> (B per s + w, V, C)."""
         clips, frames, joints, channels = x.shape
         length = self._per(frames) * self.stride
         out = x.new_zeros(clips * length + self.window, joints, channels)
@@ -68,8 +68,8 @@ class TransformFirst(BatchProduct):
             frames = self._transform(self._padded(x[part]))
             own = out[part]
             windows = window_view(frames, len(own) * per, self.stride, self.window)
-            # A launch per clip: one for all would compute the unused windows, and drop them in
-            # a copy of the result.
+            # One launch per clip: a single one would also compute the unused windows, and drop
+            # them in a copy of the result.
             for n, result in enumerate(own):
                 matrix = self._matrix(part.start + n).expand(len(result), -1, -1)
                 torch.bmm(matrix, windows[n * per : n * per + len(result)], out=result)
@@ -106,11 +106,11 @@ class TransformFirst(BatchProduct):
 
     @property
     def _front(self) -> int:
-        """Zero windows before the first, which frames of the first windows look back to."""
+        """Number of zero windows before the first one, in which the first frames would lie."""
         return (self.window - 1) // self.stride
 
     def _with_zeros(self, grad: Tensor, per: int) -> Tensor:
-        """Lay the gradient of windows into zeros: (b, T', R, D) -> (front + b per + w, R, D)."""
+        """Place the gradient of windows among zeros: (b, T', R, D) -> (front + b per + w, R, D)."""
         clips, count, rows, channels = grad.shape
         out = grad.new_zeros(self._front + clips * per + self.window, rows, channels)
         inner = out[self._front : self._front + clips * per]
@@ -138,14 +138,14 @@ class TransformFirst(BatchProduct):
         count, rows, _ = self.adjacency.shape
         places = self.adjacency.transpose(1, 2).reshape(count, self.window, -1, rows)
         for phase in range(self.stride):
-            own = places[:, phase :: self.stride].flip(1)  # of rising windows
+            own = places[:, phase :: self.stride].flip(1)  # windows in ascending order
             yield Phase(own.transpose(1, 2).flatten(2), own.shape[1])
 
     def _grad_frames(self, frames: Tensor, grad: Tensor, phases, part: slice) -> Tensor:
         """Compute the gradient of the frames W_k x in their memory, (frames, V K, D).
 
-        A frame collects from all windows that hold it. Those are neighbours, so this is again
-        one product per frame over a strided view, not a scatter.
+        A frame receives gradients from all windows that hold it. Those are neighbours, so
+        this is again one product per frame over a strided view, not a scatter.
         """
         used = len(frames) - self.window
         frames[used:].zero_()
@@ -178,7 +178,7 @@ class _AdjacencyGradient:
         self.dtype = dtype
 
     def add(self, which: int, grad: Tensor, windows: Tensor) -> None:
-        """Add all windows, some sums side by side so that a launch has enough to do."""
+        """Add all windows, in several partial sums so that a launch has enough work."""
         windows = windows.transpose(1, 2)
         if not self.exact:  # half precision: one product per window, summed in float32
             for g, w in zip(grad.split(self.count), windows.split(self.count)):

@@ -1,6 +1,6 @@
-"""The CPU's way: one clip after the other, so that what lies between two steps stays in a cache.
+"""The CPU implementation: one clip after the other, so that intermediate results stay in a cache.
 
-Same functions as :mod:`..batched`.
+It has the same functions as :mod:`..batched`.
 """
 
 from .batch_norm import combine, sum_of_products

@@ -19,7 +19,7 @@ class _Aggregating(ClipProduct):
     def grad_weight(self) -> Tensor:
         scales, channels, in_channels = self.weight.shape
         grad = self._grad_weight.view(scales, in_channels, channels).transpose(1, 2)
-        return grad.contiguous()  # as the weight: DDP copies any other stride
+        return grad.contiguous()  # strides of the weight, since DDP copies any others
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
         return by_scale(adjacency, len(self.weight))
@@ -33,7 +33,7 @@ class _Aggregating(ClipProduct):
 class AggregateFirst(_Aggregating):
     """For windows of one frame: a small product per frame.
 
-    As many multiplications as the other order, but what the backward pass computes again is the
+    It takes as many multiplications as the other order, but the backward pass recomputes the
     cheaper step.
     """
 
@@ -76,9 +76,9 @@ class AggregateFirst(_Aggregating):
 
 
 class FewChannels(_Aggregating):
-    """For any window, where C is much smaller than D: one product per clip.
+    """For any window if C is much smaller than D: one product per clip.
 
-    The first block reads coordinates.
+    This is the case in the first block, which reads coordinates.
     """
 
     def _unfold(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class FewChannels(_Aggregating):
         channels = self.weight.shape[2]
         matrix = self.matrix[clip % len(self.matrix)]
         product = (unfolded @ matrix.t()).view(channels, -1)
-        # For few channels four times as fast as a copy of the transpose.
+        # With few channels, this is four times as fast as a copy of the transpose.
         return torch.stack(product.unbind(), 1).view(-1, len(self.flat))
 
     def forward(self, x: Tensor, clip: int, out: Tensor) -> None:

@@ -7,11 +7,11 @@ CPU = Path('/sys/devices/system/cpu/cpu0/cache')
 
 
 def cache_size(level: int, root: Path = CPU) -> Optional[int]:
-    """Return the bytes of a cache that one core can use, None where the system does not tell.
+    """Return the bytes of a cache that one core can use, None if the system does not report it.
 
     Args:
-        level (int): 2 or 3, say.
-        root (Path): Where Linux describes the caches of a core.
+        level (int): Such as 2 or 3.
+        root (Path): Folder in which Linux describes the caches of a core.
     """
     for index in sorted(root.glob('index*')):
         try:
@@ -29,8 +29,8 @@ def cache_size(level: int, root: Path = CPU) -> Optional[int]:
 FLOAT = 4  # bytes
 L2 = cache_size(2) or 2**20
 L3 = cache_size(3) or 2**25
-# Numbers of a scratch that is written and read again at once, in a share of the common cache.
+# Size of a scratch that is written and immediately read again, in a share of the common cache.
 SCRATCH = min(2**22, L3 // 8) // FLOAT
-# Numbers of the partial sums of a gradient, side by side, which every frame reads and writes:
-# half of a core's own cache. Measured: 2^16 or 2^17 on an EPYC (512 KiB), 2^18 on a Xeon (2 MiB).
+# Size of the partial sums of a gradient, which every frame reads and writes: half of a core's own
+# cache. Measured: 2^16 or 2^17 on an EPYC (512 KiB), 2^18 on a Xeon (2 MiB).
 PARTIAL_SUMS = L2 // 2 // FLOAT

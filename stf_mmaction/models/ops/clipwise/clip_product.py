@@ -2,8 +2,8 @@
 
 Z[t, (u, i)] = sum over (j, v, k) of A[(u, i), (j, v, k)] W_k x[s t + j, v]
 
-The K times larger tensor between the two steps is what fills the memory in the published MS-G3D.
-Here it lives for one clip or less, in the cache, and is computed again in the backward pass.
+In the published MS-G3D, the K times larger tensor between the two steps fills the memory. Here
+it exists for one clip or less, in the cache, and is recomputed in the backward pass.
 """
 
 from typing import Optional, Sequence, Tuple
@@ -24,14 +24,14 @@ class ClipProduct:
         adjacency (torch.Tensor): Shape (1 or B, V w, w V K).
         stride (int): Frames between windows.
         window (int): Frames w of a window.
-        needs (Sequence[bool]): Which gradients :meth:`backward` gives: of x, of the weight, of
-            the adjacency. Defaults to none.
+        needs (Sequence[bool]): Which gradients :meth:`backward` computes: of x, of the weight,
+            of the adjacency. Defaults to none.
 
     Attributes:
         margins (tuple[int]): Zero frames that :meth:`backward` expects before and after the
             gradient.
-        grad_weight, grad_adjacency (torch.Tensor): Sums over the clips that :meth:`backward`
-            has seen, at least float32.
+        grad_weight, grad_adjacency (torch.Tensor): Sums over the clips for which
+            :meth:`backward` has run, at least float32.
     """
 
     margins: Tuple[int, int] = (0, 0)
@@ -94,7 +94,7 @@ class ClipProduct:
         raise NotImplementedError
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
-        """Arrange the adjacency as the product reads it, (1 or B, rows, columns)."""
+        """Arrange the adjacency for the product, (1 or B, rows, columns)."""
         raise NotImplementedError
 
     def _add_weight(self, a: Tensor, b: Tensor) -> None:
@@ -104,7 +104,8 @@ class ClipProduct:
     def _collect(self, which: int, a: Tensor, b: Tensor) -> None:
         """Add a[t] b[t]^T of all frames to the gradient of a matrix.
 
-        In several sums side by side: one product is too small to be shared by threads.
+        It uses several partial sums: one product is too small to be split among
+        threads.
 
         Args:
             which (int): Index of the matrix.
@@ -129,13 +130,13 @@ class ClipProduct:
             grad += sums[: len(a)].sum(0)
 
     def _collected(self) -> Tensor:
-        """Return the gradient of the adjacency as :meth:`_arrange` gave it."""
+        """Return the gradient of the adjacency in the arrangement of :meth:`_arrange`."""
         if len(self.matrix) == 1 and self._sums is not None:
             return self._sums.sum(0, keepdim=True)
         return self._grad_matrix
 
     def _scratch(self, like: Tensor, *shape: int) -> Tensor:
-        """Return memory that is used again for every clip."""
+        """Return memory that is reused for every clip."""
         if self._kept is None or self._kept.shape != shape:
             self._kept = like.new_empty(shape)
         return self._kept

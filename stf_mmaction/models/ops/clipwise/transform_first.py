@@ -13,14 +13,14 @@ from .clip_product import ClipProduct
 
 
 class Phase(NamedTuple):
-    """Where the windows hold the frames of one phase p, p + s, ... (docs/derivations.md).
+    """The places in windows of the frames of one phase p, p + s, ... (docs/derivations.md).
 
     Attributes:
-        matrix (torch.Tensor): The adjacency from those windows, of rising index, to one frame,
-            shape (1 or B, V K, windows V w).
+        matrix (torch.Tensor): The adjacency from those windows, in ascending order, to one
+            frame, shape (1 or B, V K, windows V w).
         first (int): The first window that holds frame p, as an index into the gradient with its
             margins.
-        windows (int): How many windows hold a frame.
+        windows (int): Number of windows that hold a frame.
     """
 
     matrix: Tensor
@@ -42,7 +42,7 @@ def split_by_phase(places: Tensor, stride: int, pad: int, margin: int) -> Iterat
     """
     for phase in range(stride):
         first = (phase + pad) % stride  # place
-        own = places[:, first::stride].flip(1)  # of rising windows
+        own = places[:, first::stride].flip(1)  # windows in ascending order
         newest = (phase + pad - first) // stride  # window
         windows = own.shape[1]
         yield Phase(own.transpose(1, 2).flatten(2), margin + newest - windows + 1, windows)
@@ -66,7 +66,7 @@ class TransformFirst(ClipProduct):
         return weight.flatten(0, 1)  # (K D, C)
 
     def _arrange(self, adjacency: Tensor) -> Tensor:
-        return adjacency.transpose(1, 2)  # its gradient is faster so
+        return adjacency.transpose(1, 2)  # this makes its gradient faster
 
     @property
     def grad_weight(self) -> Tensor:
@@ -122,9 +122,9 @@ class TransformFirst(ClipProduct):
     def _grad_frames(self, grad: Tensor, which: int, x: Tensor) -> Tensor:
         """Compute the gradient of the frames W_k x: (T V, K D).
 
-        A frame collects from all windows that hold it. Those are neighbours, so this is again
-        one product per frame over a strided view, not a scatter. It takes the place of the
-        frames.
+        A frame receives gradients from all windows that hold it. Those are neighbours, so
+        this is again one product per frame over a strided view, not a scatter. The result
+        replaces the frames in memory.
         """
         _, out = self._buffer(x)
         for index, phase in enumerate(self._phases):
