@@ -1,4 +1,4 @@
-"""Ids, labels and splits of an annotation file, made uniform or refused."""
+"""Normalise the ids, labels and splits of an annotation file, or refuse it."""
 
 import logging
 from collections import Counter
@@ -18,11 +18,11 @@ def read_annotations(path: Path) -> Dict:
 
     Returns:
         dict: With ``annotations``, a list of dicts, each with ``frame_dir``,
-        and whatever else the file holds.
+        and everything else in the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no list of clips, or an id twice.
+        ValueError: If it has no list of clips, or an id twice.
     """
     data = safe_load(path)
     if not isinstance(data, dict) or 'annotations' not in data:
@@ -33,21 +33,22 @@ def read_annotations(path: Path) -> Dict:
     clips = data['annotations']
     if not isinstance(clips, (list, tuple)) or not all(isinstance(clip, dict) for clip in clips):
         raise ValueError(
-            f"{path} holds 'annotations' that are not a list of dicts: see \"Data\" in the README"
+            f"{path} holds 'annotations' that are not a list of dicts: convert the clips anew, as "
+            'tools/data/README.md describes'
         )
     if not clips:
-        raise ValueError(f'{path} holds no clip: copy or make it again')
+        raise ValueError(f'{path} holds no clip: copy or convert it again')
     _name_clips(clips, path)
     return data
 
 
 def clip_id(clip: Dict) -> str:
-    """Return the id of a clip, in the order in which PoseDataset looks."""
+    """Return the id of a clip, from the keys in which PoseDataset looks, in its order."""
     return clip.get('filename', clip.get('frame_dir', '(no frame_dir)'))
 
 
 def _name_clips(clips: List[Dict], path: Path) -> None:
-    """Make every id text; number the clips if none has one."""
+    """Convert every id to text; number the clips if none has one."""
     unnamed = [place for place, clip in enumerate(clips) if 'filename' not in clip and _blank(clip)]
     if unnamed and len(unnamed) < len(clips):
         raise ValueError(
@@ -90,11 +91,11 @@ def choose_split(data: Dict, split: Optional[str], path: Path) -> List[Dict]:
 
     Args:
         data (dict): From :func:`read_annotations`.
-        split (str, optional): None is all clips.
+        split (str, optional): None means all clips.
         path (Path): Named in errors.
 
     Raises:
-        ValueError: If there is no such split, or no clip of it.
+        ValueError: If there is no such split, or it has no clip.
     """
     clips = list(data['annotations'])
     if split is None:
@@ -132,10 +133,10 @@ def choose_split(data: Dict, split: Optional[str], path: Path) -> List[Dict]:
 
 
 def as_label(value: Any, classes: Optional[Sequence[str]] = None) -> Optional[int]:
-    """Return a label as an int from 0 on, or None if it is not a label.
+    """Return a label as an int of at least 0, or None if it is not a label.
 
-    Whole numbers of any type count (NumPy's of any width, ``3.0``, one in an
-    array or a list), and the name of a class where the names are known.
+    A label is an integer of any type (any of NumPy's, ``3.0``, or one in an array
+    or a list), or the name of a class if the names are known.
     """
     if isinstance(value, (np.ndarray, Tensor)):
         value = value.tolist()
@@ -151,7 +152,7 @@ def as_label(value: Any, classes: Optional[Sequence[str]] = None) -> Optional[in
 
 
 def as_labels(value: Any, classes: Optional[Sequence[str]] = None) -> Optional[List[int]]:
-    """Return the labels of a clip of several, or None if one is no label."""
+    """Return the labels of a clip with several, or None if one is not a label."""
     if isinstance(value, (np.ndarray, Tensor)):
         value = value.tolist()
     if not isinstance(value, (list, tuple)):

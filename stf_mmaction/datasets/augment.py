@@ -1,10 +1,10 @@
 """Random changes of a skeleton clip in space, for any layout, 2D and 3D.
 
-All of them take clips as a data set gives them, or after
-:class:`PrepareSkeleton`, and belong before :class:`SkeletonStream`. They draw
-from NumPy's global generator, which MMEngine seeds in each worker, once per
-clip: all persons and frames change alike, but for noise and erased joints.
-A joint that was not seen stays so, and so does an absent person.
+All of them accept clips from a data set, or after :class:`PrepareSkeleton`,
+and must come before :class:`SkeletonStream`. They draw from NumPy's global
+generator, which MMEngine seeds in each worker, once per clip: all persons and
+frames change in the same way, except for noise and erased joints. Missing
+joints stay missing, and absent persons stay absent.
 """
 
 from typing import Dict, Optional, Sequence, Tuple, Union
@@ -28,11 +28,11 @@ NORMALISED = 2
 
 @TRANSFORMS.register_module()
 class RandomSkeletonRotation(SkeletonMotion):
-    """Rotate a clip, as if the camera stood elsewhere.
+    """Rotate a clip, as if the camera had another position.
 
     3D clips turn about the vertical axis by up to ``angle``, then tilt about
-    each horizontal axis by up to ``tilt``. 2D clips tilt in the picture by up
-    to ``tilt``; x and y must be in the same unit for that.
+    each horizontal axis by up to ``tilt``. 2D clips tilt in the image plane by
+    up to ``tilt``, for which x and y must have the same unit.
 
     Args:
         angle (float): Radians, 0 to pi. Defaults to 0.5.
@@ -53,7 +53,7 @@ class RandomSkeletonRotation(SkeletonMotion):
         self.vertical = vertical
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Rotate all joints (M, T, V, C) alike."""
+        """Rotate all joints (M, T, V, C) together."""
         if points.shape[-1] == 2:
             matrix = rotation(2, np.random.uniform(-self.tilt, self.tilt))[:2, :2]
         else:
@@ -89,7 +89,7 @@ class RandomSkeletonScale(SkeletonMotion):
         self.ratio = check_range('ratio', ratio, 0, 1, open_end=True)
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Scale all joints (M, T, V, C) alike."""
+        """Scale all joints (M, T, V, C) by the same factor."""
         return points * np.float32(np.random.uniform(1 - self.ratio, 1 + self.ratio))
 
 
@@ -108,19 +108,18 @@ class RandomSkeletonJitter(SkeletonMotion):
         self.std = check_range('std', std, 0, np.inf)
 
     def move(self, points: np.ndarray) -> np.ndarray:
-        """Move each joint of (M, T, V, C) by a vector of its own."""
+        """Move each joint of (M, T, V, C) by its own random vector."""
         return points + np.random.normal(0, self.std, points.shape)
 
 
 @TRANSFORMS.register_module()
 class RandomSkeletonMirror(SkeletonAugmentation):
-    """Mirror a clip: x changes its sign, left and right joints change places.
+    """Mirror a clip: change the sign of x and exchange left and right joints.
 
-    So a raised left arm becomes a raised right arm of a body whose left is
-    still at its left, in 3D too. Raw 2D pixels with an ``img_shape`` (height,
-    width) go to width - x; others, and 2D that has been normalised, are
-    mirrored about the pivot of :class:`SkeletonMotion`. Leave it out where a
-    class says left or right.
+    So a raised left arm becomes a raised right arm, and the joints keep their
+    names. Raw 2D pixels x with an ``img_shape`` (height, width) become width -
+    x; others, and normalised 2D clips, are mirrored about the pivot of
+    :class:`SkeletonMotion`. Leave it out if a class says left or right.
 
     Args:
         layout (str or dict): With ``pairs``, see :func:`get_layout`.
@@ -161,7 +160,7 @@ class RandomSkeletonMirror(SkeletonAugmentation):
 
     @staticmethod
     def _middle(results: Dict, points: np.ndarray, seen: np.ndarray) -> float:
-        """Return x of the mirror."""
+        """Return the x at which to mirror."""
         if 'visibility' in results:
             return 0.0
         shape: Optional[Sequence[int]] = results.get('img_shape')
@@ -174,10 +173,10 @@ class RandomSkeletonMirror(SkeletonAugmentation):
 
 @TRANSFORMS.register_module()
 class RandomJointErasing(SkeletonAugmentation):
-    """Hide some joints of each person during a stretch of frames.
+    """Hide some joints of each person during some consecutive frames.
 
-    Each person loses joints and frames of its own. A person of whom nothing
-    would be left keeps all.
+    Joints and frames are drawn for each person separately. A person of whom
+    nothing would be left keeps all joints.
 
     Args:
         joints (float): Up to this share of the joints, at least one.

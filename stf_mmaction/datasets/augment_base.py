@@ -7,7 +7,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 WEIGHTS = ('visibility', 'keypoint_score')  # of joints, (M, T, V)
-# Where a joint that was seen may not lie: at exactly zero it would be missing.
+# A joint that was seen must not lie closer to zero than this: at exactly zero it would be missing.
 NUDGE = 1e-6
 
 
@@ -28,10 +28,10 @@ class SkeletonAugmentation(BaseTransform):
         self.p = check_range('p', p, 0, 1)
 
     def transform(self, results: Dict) -> Dict:
-        """Change one clip, or leave it as it is.
+        """Change one clip, or leave it unchanged.
 
         Raises:
-            ValueError: If the keypoints are not those of a clip.
+            ValueError: If the keypoints do not have the shape of a clip.
         """
         seen = self._seen(results)
         if np.random.random() < self.p and seen.any():
@@ -56,7 +56,7 @@ class SkeletonAugmentation(BaseTransform):
             if key in results and np.shape(results[key]) != shape[:3]:
                 raise ValueError(
                     f'clip {name} has {key} of shape {np.shape(results[key])} for keypoints of '
-                    f'shape {shape}: one number for each joint is needed'
+                    f'shape {shape}: give one number for each joint'
                 )
         if 'visibility' in results:
             return results['visibility'] > 0
@@ -72,10 +72,11 @@ class SkeletonAugmentation(BaseTransform):
 
 
 class SkeletonMotion(SkeletonAugmentation):
-    """Base class of those that move joints about a pivot.
+    """Base class of augmentations that move joints about a pivot.
 
-    The pivot is the origin after :class:`PrepareSkeleton`, which has put the
-    centre joint there, and the mean of all seen joints of the clip before it.
+    After :class:`PrepareSkeleton`, the pivot is the origin, where the centre
+    joint is. Before it, the pivot is the mean of all joints that were seen in
+    the clip.
     """
 
     def augment(self, results: Dict, seen: np.ndarray) -> None:
@@ -105,7 +106,7 @@ def write_points(results: Dict, points: np.ndarray, seen: np.ndarray) -> None:
 
 
 def check_range(name: str, value: float, low: float, high: float, open_end: bool = False) -> float:
-    """Return a number from ``low`` to ``high``, without the end if it is open.
+    """Return a number from ``low`` to ``high``, excluding the end if it is open.
 
     Raises:
         ValueError: If it is anything else.
@@ -145,8 +146,8 @@ def check_length(name: str, value: int) -> int:
     """Return a number of frames.
 
     Raises:
-        ValueError: If it is not a whole number from 1 on.
+        ValueError: If it is not a positive integer.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f'{name}={value!r} is not possible: use a whole number from 1 on')
+        raise ValueError(f'{name}={value!r} is not possible: use a whole number of at least 1')
     return value

@@ -1,8 +1,8 @@
 """Random changes of a skeleton clip in time, for any layout, 2D and 3D.
 
-They belong before ``UniformSampleFrames`` and ``PadTo``. Between two frames a
-joint is interpolated; where it was seen in one of them only, the nearer frame
-counts.
+Put them before ``UniformSampleFrames`` and ``PadTo``. Joints are interpolated
+between two frames; if a joint was seen in only one of them, the nearer frame
+is taken.
 """
 
 from typing import Dict, Optional, Tuple
@@ -18,14 +18,14 @@ from .augment_base import (
     check_range,
 )
 
-KNOTS = 4  # of the speed of a time warp
+KNOTS = 4  # knots of the speed of a time warp
 
 
 class TimeAugmentation(SkeletonAugmentation):
-    """Base class of those that show other moments of a clip.
+    """Base class of augmentations that show other moments of a clip.
 
-    Modified keys: keypoint, visibility and keypoint_score where there are
-    any, total_frames.
+    Modified keys: keypoint, total_frames, and if present, visibility and
+    keypoint_score.
 
     Added key: moments, shape (T',); which moments of the clip are shown.
     """
@@ -46,7 +46,7 @@ class TimeAugmentation(SkeletonAugmentation):
 
 
 def resample(results: Dict, seen: np.ndarray, moments: np.ndarray) -> None:
-    """Replace a clip by what it shows at some moments.
+    """Resample a clip at some moments.
 
     Args:
         results (dict): The clip.
@@ -71,9 +71,9 @@ def resample(results: Dict, seen: np.ndarray, moments: np.ndarray) -> None:
 
 @TRANSFORMS.register_module()
 class RandomFrameCrop(TimeAugmentation):
-    """Keep a stretch of consecutive frames.
+    """Keep a part of a clip, of consecutive frames.
 
-    A stretch that nobody is in is not taken; the clip then stays whole.
+    If nobody is in that part, the whole clip is kept.
 
     Args:
         frames (tuple[float, float]): The least and the largest share of
@@ -104,10 +104,10 @@ class RandomSpeed(TimeAugmentation):
     not.
 
     Args:
-        factor (float): At most as many times as fast or as slow.
+        factor (float): The largest factor by which a clip is faster or slower.
             Defaults to 1.5.
-        max_frames (int, optional): A clip does not become longer than this,
-            the ``length`` of ``PadTo``. Defaults to None.
+        max_frames (int, optional): The largest number of frames of a result,
+            such as the ``length`` of ``PadTo``. Defaults to None.
         p (float): Defaults to 1.
     """
 
@@ -132,12 +132,12 @@ class RandomSpeed(TimeAugmentation):
 
 @TRANSFORMS.register_module()
 class RandomTimeWarp(TimeAugmentation):
-    """Let the speed rise and fall during a clip; its length stays.
+    """Vary the speed within a clip; its length stays the same.
 
     Args:
-        factor (float): At any moment, the speed before it is brought to the
-            length of the clip is at most as many times as fast or as slow.
-            Defaults to 1.5.
+        factor (float): The largest factor by which any part is faster or
+            slower, before the clip is resampled to its length. Defaults to
+            1.5.
         p (float): Defaults to 1.
     """
 
@@ -158,13 +158,13 @@ class RandomTimeWarp(TimeAugmentation):
 
 @TRANSFORMS.register_module()
 class ResampleFrames(TimeAugmentation):
-    """Bring every clip to one length by interpolation.
+    """Resample every clip to the same length by interpolation.
 
     Not random: for training and test pipelines, in place of
     ``UniformSampleFrames`` and ``PadTo``.
 
     Args:
-        length (int): Frames of the result.
+        length (int): Number of frames of the result.
     """
 
     def __init__(self, length: int) -> None:
@@ -172,7 +172,7 @@ class ResampleFrames(TimeAugmentation):
         self.length = check_length('length', length)
 
     def transform(self, results: Dict) -> Dict:
-        """Resample one clip; NumPy's generator is not used."""
+        """Resample one clip, without using NumPy's generator."""
         self.augment(results, self._seen(results))
         return results
 

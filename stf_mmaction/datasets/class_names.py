@@ -1,4 +1,4 @@
-"""Names of classes: where they come from, and whether they fit."""
+"""Read the names of classes, and check that they fit the network."""
 
 from pathlib import Path
 from typing import Any, Dict, Optional, Sequence, Tuple, Union
@@ -18,7 +18,7 @@ def read_class_names(path: Union[str, Path]) -> Names:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it holds no name, or a blank line between two names.
+        ValueError: If it has no name, or a blank line between two names.
     """
     path = Path(path)
     if not path.is_file():
@@ -33,7 +33,7 @@ def as_class_names(value: Any, source: str) -> Names:
     Args:
         value: A sequence of text, an array of text, or a dict from each
             label to its name.
-        source (str): Where it comes from, for the error.
+        source (str): Its source, for the error.
 
     Raises:
         ValueError: If it is none of these, or a name is blank.
@@ -61,7 +61,7 @@ def as_class_names(value: Any, source: str) -> Names:
 
 
 def plain_name(name: str) -> str:
-    """Return a class name without case, blanks, hyphens and underscores, to compare."""
+    """Return a class name in lower case without blanks, hyphens and underscores, for comparison."""
     return ''.join(name.lower().replace('_', ' ').replace('-', ' ').split())
 
 
@@ -70,8 +70,8 @@ def check_class_names(names: Sequence[str], num_classes: int, source: str) -> No
 
     Args:
         names (Sequence[str]): The names.
-        num_classes (int): Of the network.
-        source (str): Where the names come from, for the error.
+        num_classes (int): K of the network.
+        source (str): Source of the names, for the error.
     """
     if len(names) != num_classes:
         raise ValueError(
@@ -84,8 +84,8 @@ def find_class_names(num_classes: int, *metas: Optional[Dict]) -> Optional[Names
     """Return the first class names that fit a network, or None.
 
     Args:
-        num_classes (int): Of the network. Names for another number of
-            classes belong to other data and are passed over.
+        num_classes (int): K of the network. Names for another number of
+            classes belong to other data and are ignored.
         metas (dict, optional): ``metainfo`` of data sets and ``dataset_meta``
             of models, the most trusted first.
     """

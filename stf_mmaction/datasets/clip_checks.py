@@ -13,8 +13,8 @@ class Check(NamedTuple):
     """A fault that a clip may have.
 
     Attributes:
-        what (str): What a clip has that has it.
-        mend (str): What to do about it.
+        what (str): The fault, as the object of "clips have ...".
+        mend (str): The remedy.
         is_bad (Callable): Whether a clip has it.
     """
 
@@ -28,7 +28,7 @@ def refuse(clips: Sequence[Dict], source: Union[str, Path], check: Check) -> Non
 
     Args:
         clips (Sequence[dict]): As in an annotation file.
-        source (str or Path): The file that they are from.
+        source (str or Path): The file from which they come.
         check (Check): The fault.
     """
     bad = [clip for clip in clips if check.is_bad(clip)]
@@ -66,17 +66,17 @@ def _has_other_length(clip: Dict) -> bool:
     return clip.setdefault('total_frames', frames) != frames
 
 
-# The first of all: the others need it.
+# This comes first, since the other checks require it.
 ARRAYS = Check(
     'keypoints that are missing or not (persons, frames, joints, 2 or 3 channels)',
-    'see "Data" in the README',
+    'see tools/data/README.md',
     _is_no_array,
 )
 
-# Of pipelines with MMAction2's Flip.
+# For pipelines with MMAction2's Flip.
 FLIP_MEND = (
     "MMAction2's Flip moves x to width - x, in the pixels of a picture: use "
-    "dict(type='RandomSkeletonMirror', layout=...) in its place"
+    "dict(type='RandomSkeletonMirror', layout=...) instead"
 )
 FLIP = Check(
     'three coordinates or no img_shape',
@@ -86,7 +86,7 @@ FLIP = Check(
 
 
 def refuse_flip(steps: Sequence[str]) -> None:
-    """Raise a ValueError where MMAction2's ``Flip`` comes after the pixels are gone.
+    """Raise a ValueError if MMAction2's ``Flip`` comes after a transform that leaves no pixels.
 
     Args:
         steps (Sequence[str]): Types of the transforms, in order.
@@ -98,18 +98,18 @@ def refuse_flip(steps: Sequence[str]) -> None:
 
 
 def keypoint_checks(num_joints: int, joints_of: str, max_frames: float) -> List[Check]:
-    """Return what is checked of keypoints (M, T, V, C), after :data:`ARRAYS`.
+    """Return the checks of keypoints (M, T, V, C), after :data:`ARRAYS`.
 
     Args:
         num_joints (int): V.
-        joints_of (str): What has so many joints.
+        joints_of (str): What has this number of joints, such as the layout.
         max_frames (float): Length of ``PadTo``, or infinity.
     """
     return [
         Check('no frame', 'leave it out', lambda clip: clip['keypoint'].shape[1] == 0),
         Check(
             f'another number of joints than the {num_joints} of the {joints_of}',
-            'name the layout the data was recorded with',
+            'set the layout with which the data was recorded',
             lambda clip: clip['keypoint'].shape[2] != num_joints,
         ),
         Check(
@@ -139,7 +139,7 @@ def keypoint_checks(num_joints: int, joints_of: str, max_frames: float) -> List[
         ),
         Check(
             f'more frames than the {max_frames} of PadTo',
-            'use a larger length, or UniformSampleFrames in its place',
+            'use a larger length, or UniformSampleFrames instead',
             lambda clip: clip['keypoint'].shape[1] > max_frames,
         ),
     ]

@@ -1,4 +1,4 @@
-"""One view of test data, however it is wrapped or stored."""
+"""A uniform view of test data, however it is wrapped or stored."""
 
 from typing import Any, Callable, Dict, List, Tuple
 
@@ -9,7 +9,7 @@ from stf_mmaction.upstream import inner_index
 
 
 def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
-    """Return the data set that holds a clip of a wrapped one, and its place there.
+    """Return the data set inside wrappers that holds a clip, and its index there.
 
     Args:
         dataset (Dataset): May be a ``ConcatDataset``, ``RepeatDataset``,
@@ -29,7 +29,7 @@ def locate_clip(dataset: Dataset, index: int) -> Tuple[Dataset, int]:
 
 
 def unpacking_steps(pipeline: Compose) -> List[Callable]:
-    """Return the steps at the start of a pipeline that make (M, T, V, C) of detections."""
+    """Return the steps at the start of a pipeline that convert detections to (M, T, V, C)."""
     kinds = [type(step).__name__ == 'DecompressPose' for step in pipeline.transforms]
     return pipeline.transforms[: kinds.index(False)] if False in kinds else pipeline.transforms
 
@@ -42,8 +42,8 @@ def clip_of(dataset: Dataset, index: int) -> Tuple[Dict, List[int]]:
         index (int): Of the clip.
 
     Returns:
-        tuple: The clip, with keypoints (M, T, V, C) and an id of text, and
-        its classes, several where a clip has several labels.
+        tuple: The clip, with keypoints (M, T, V, C) and an id of text, and its
+        classes, several if it has several labels.
     """
     part, place = locate_clip(dataset, index)
     clip = part.get_data_info(place)
@@ -58,8 +58,8 @@ class ClipView:
     """The clips of wrapped data sets, or of detections stored frame by frame.
 
     MMAction2's 2D Kinetics holds (detections, V, 3), which ``DecompressPose``
-    at the start of the pipeline makes (M, T, V, 2): here clips are unpacked,
-    and the pipeline is what follows.
+    at the start of the pipeline converts to (M, T, V, 2). Here clips are
+    unpacked, and the pipeline has the steps after it.
 
     Args:
         dataset (Dataset): See :func:`locate_clip`.
@@ -85,11 +85,11 @@ class ClipView:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Dict:
-        """Return the inputs of a network, as the data set itself."""
+        """Return the inputs of a network, as the data set itself does."""
         return self.dataset[index]
 
     def __getattr__(self, name: str) -> Any:
-        # Not what __init__ sets: pickle asks before it is called.
+        # Not for names that __init__ sets, which pickle looks up before it is called.
         if name.startswith('_') or name == 'dataset':
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -100,7 +100,7 @@ class ClipView:
 
 
 def view_clips(dataset: Dataset) -> Dataset:
-    """Return a data set as it is, or a :class:`ClipView` where it needs one."""
+    """Return a data set unchanged, or a :class:`ClipView` of it if needed."""
     pipeline = getattr(dataset, 'pipeline', None)
     kinds = [type(step).__name__ for step in getattr(pipeline, 'transforms', ())]
     is_plain = pipeline is not None and kinds[:1] != ['DecompressPose']

@@ -10,11 +10,11 @@ from .class_names import plain_name
 
 @DATASETS.register_module(name='ConcatDataset')
 class SkeletonConcatDataset(ConcatDataset):
-    """MMEngine's ``ConcatDataset``, of which some parts may not name the classes.
+    """MMEngine's ``ConcatDataset``, but some parts may have no class names.
 
-    MMEngine refuses parts unless all name the same. Here the parts that have
-    names must agree on each class, and the longest list counts: clips of
-    NTU RGB+D 60 and 120 go together.
+    MMEngine refuses parts unless all have the same names. Here, the parts that
+    have names must agree on each class, and the longest list is used, so that
+    clips of NTU RGB+D 60 and 120 can be combined.
 
     Args:
         datasets (Sequence[BaseDataset | dict]): The parts.
@@ -53,9 +53,9 @@ def _agreed_names(parts: Sequence[BaseDataset]) -> Tuple[str, ...]:
         for label, (one, other) in enumerate(zip(longest, names)):
             if plain_name(one) != plain_name(other):
                 raise ValueError(
-                    f'ConcatDataset: class {label} is {one!r} in {source} and {other!r} in {file}: '
-                    'number the classes of all parts alike, or write labels as names and give '
-                    'all parts the same metainfo=dict(classes=[...])'
+                    f'ConcatDataset: class {label} is {one!r} in {source} and {other!r} in '
+                    f'{file}: number the classes in all parts in the same way, or write labels as '
+                    'names and give all parts the same metainfo=dict(classes=[...])'
                 )
         if len(names) > len(longest):
             longest, source = names, file

@@ -1,4 +1,4 @@
-"""Which frame and person of a clip each of a network's inputs shows."""
+"""Trace which frame and person of a clip each input of a network shows."""
 
 from functools import lru_cache
 from typing import Dict, NamedTuple, Tuple
@@ -13,14 +13,14 @@ from .clip_view import unpacking_steps
 
 
 class TracedInputs(NamedTuple):
-    """Output of a pipeline, with the frame and person that each part comes from.
+    """Output of a pipeline, with the frame and person from which each part comes.
 
     Attributes:
         inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
         data_samples (ActionDataSample): The sample of the clip.
         persons (numpy.ndarray): The person (track) of the clip that each of
-            the M' persons shows in each frame of the clip, -1 where it shows
-            none, shape (M', T).
+            the M' persons shows in each frame of the clip, -1 for none, shape
+            (M', T).
         frames (numpy.ndarray): The same for frames, (num_clips, T').
     """
 
@@ -33,12 +33,12 @@ class TracedInputs(NamedTuple):
 def trace(pipeline: Compose, clip: Dict) -> TracedInputs:
     """Run the pipeline of a skeleton network and keep track of its frames.
 
-    MMAction2's ``UniformSampleFrames`` seeds NumPy in test mode; here its
-    random state is put back.
+    MMAction2's ``UniformSampleFrames`` seeds NumPy in test mode; here, its
+    random state is restored.
 
     Args:
         pipeline (Compose): Transforms up to ``PackActionInputs``.
-        clip (dict): ``keypoint`` (M, T, V, C) and whatever else they need.
+        clip (dict): ``keypoint`` (M, T, V, C) and other keys that they need.
 
     Returns:
         TracedInputs: The inputs and their origin.
@@ -62,8 +62,7 @@ def _trace(pipeline: Compose, clip: Dict) -> TracedInputs:
     for step in pipeline.transforms:
         kind = type(step).__name__
         if kind == 'PreNormalize3D':
-            # Keeps the frames of the person who is in most, and puts that
-            # one first.
+            # Keeps the frames of the person who is present longest, and puts that person first.
             there = ~np.isclose(clip['keypoint'], 0).all((2, 3))
             most = int(there.sum(1).argmax())
             if there.any():
@@ -93,16 +92,15 @@ def _trace(pipeline: Compose, clip: Dict) -> TracedInputs:
     clips, slots, length = inputs.shape[:3]
     if frames.size != clips * length:
         raise ValueError(
-            f'the pipeline makes {clips * length} frames, of which it is '
-            f'known where {frames.size} come from: a transform that chooses '
-            "frames must leave 'frame_inds' to PoseDecode"
+            f'the pipeline produces {clips * length} frames, but the origin of {frames.size} '
+            "is known: a transform that chooses frames must leave 'frame_inds' to PoseDecode"
         )
     persons = np.concatenate([persons, np.full((slots, total), -1)])[:slots]
     return TracedInputs(inputs, clip['data_samples'], persons, frames.reshape(clips, length))
 
 
 def lay_persons(focus: np.ndarray, persons: np.ndarray, num_persons: int) -> np.ndarray:
-    """Give each person of a clip the focus of the one that showed it.
+    """Assign the focus of the inputs to the persons of the clip that they show.
 
     Args:
         focus (numpy.ndarray): For the persons of the inputs, in the frames of
@@ -123,10 +121,10 @@ def lay_persons(focus: np.ndarray, persons: np.ndarray, num_persons: int) -> np.
 
 
 class TracingPipeline:
-    """A pipeline whose samples know which clip and frames they come from.
+    """A pipeline whose samples record the clip and frames from which they come.
 
-    It adds one field, ``source``, to the ``data_samples`` that its pipeline
-    packs, so that nothing runs twice; see :class:`Source`.
+    It adds a field ``source`` to the ``data_samples`` that its pipeline packs,
+    so that the pipeline need not run twice; see :class:`Source`.
 
     Args:
         pipeline (Compose): Transforms up to ``PackActionInputs``.
@@ -147,7 +145,7 @@ class TracingPipeline:
         for step in self._unpack:
             clip = step(clip)
         persons, frames = clip['keypoint'].shape[:2]
-        # To put the random state back takes as long as the rest of the export.
+        # Restoring the random state would take as long as the rest of the export.
         traced = _trace(self._prepare, clip)
         source = Source(index, name, persons, frames, traced.persons, traced.frames)
         traced.data_samples.set_field(source, 'source')
@@ -155,7 +153,7 @@ class TracingPipeline:
 
 
 class Source(NamedTuple):
-    """The clip that a sample was made of.
+    """The clip from which a sample was made.
 
     Attributes:
         index (int): Its position in the test data.
@@ -174,14 +172,14 @@ class Source(NamedTuple):
     frames: np.ndarray
 
     def lay(self, focus: np.ndarray) -> np.ndarray:
-        """Lay the focus of the inputs onto the frames and persons of the clip.
+        """Map the focus of the inputs to the frames and persons of the clip.
 
         Args:
             focus (numpy.ndarray): Float32, shape (num_clips, S, M', T', V).
 
         Returns:
-            numpy.ndarray: Zero for persons whom the pipeline leaves out, mean
-            over the num_clips, shape (S, M, T, V).
+            numpy.ndarray: Mean over the num_clips, zero for persons whom the
+            pipeline leaves out, shape (S, M, T, V).
         """
         maps, persons, _, joints = focus.shape[1:]
         frames = np.ascontiguousarray(self.frames, np.int64)
@@ -193,6 +191,6 @@ class Source(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _weights(frames: bytes, shape: Tuple[int, int], length: int) -> np.ndarray:
-    """Return the weights in float32; clips of one length mostly have the same ones."""
+    """Return the weights in float32, which clips of the same length mostly share."""
     origin = np.frombuffer(frames, np.int64).reshape(shape)
     return frame_weights(origin, length).astype(np.float32)

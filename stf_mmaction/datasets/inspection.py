@@ -10,7 +10,7 @@ import numpy as np
 from .annotations import clip_id
 from .layouts import Layout
 
-# What a warning begins at.
+# Thresholds of the warnings.
 MISSING_CLIP, MISSING_JOINT = 0.3, 0.5  # shares of a clip's or a joint's frames
 FEW_CLIPS, IMBALANCE = 5, 20  # clips of a class; the largest to the smallest class
 JUMP = 1.0  # body heights from frame to frame
@@ -22,13 +22,14 @@ class SplitSummary:
     """Summary of a split.
 
     Attributes:
-        labels (Counter): Clips of each class.
-        persons (Counter): Clips by number of persons.
-        lengths (list[int]): Frames of each clip.
-        unseen (numpy.ndarray): Share of each joint that was not seen, of the
-            frames in which its person is present, (V,).
-        suspects (dict[str, list[str]]): Ids of clips by what looks wrong.
-        hashes (dict[str, str]): Id of a clip by its keypoints.
+        labels (Counter): Number of clips of each class.
+        persons (Counter): Number of clips by number of persons.
+        lengths (list[int]): Number of frames of each clip.
+        unseen (numpy.ndarray): For each joint, the share of the frames with
+            its person in which it was not seen, (V,).
+        suspects (dict[str, list[str]]): Ids of clips, by what looks wrong in
+            them.
+        hashes (dict[str, str]): Id of a clip, by a hash of its keypoints.
         ids (set[str]): Ids of all clips.
         upside_down (float): Share of clips whose head is below the hips.
     """
@@ -44,15 +45,15 @@ class SplitSummary:
 
 
 def summarize(clips: Iterable[Tuple[Dict, List[int]]], layout: Layout) -> SplitSummary:
-    """Count what clips hold.
+    """Summarise the contents of clips.
 
     Args:
-        clips (Iterable[tuple[dict, list[int]]]): Of :func:`clip_of`: each
-            with ``keypoint`` and an id, and its classes.
+        clips (Iterable[tuple[dict, list[int]]]): Clips with ``keypoint`` and
+            an id, and their classes, from :func:`clip_of`.
         layout (Layout): Their skeleton.
 
     Returns:
-        SplitSummary: Of all of them.
+        SplitSummary: The summary of all clips.
     """
     out = SplitSummary()
     seen_frames, all_frames, turned = np.zeros(layout.num_node), 0, []
@@ -106,7 +107,7 @@ def _size(keypoint: np.ndarray, seen: np.ndarray) -> float:
 
 
 def _upside_down(keypoint: np.ndarray, seen: np.ndarray, layout: Layout) -> List[bool]:
-    """Return whether a head is below the hips; nothing where that is not known."""
+    """Return whether a head is below the hips; nothing if that is not known."""
     names = layout.names or ()
     heads = [j for j, name in enumerate(names) if name in ('head', 'nose', 'neck')]
     hips = [j for j, name in enumerate(names) if name in ('l_hip', 'r_hip')]
@@ -119,7 +120,7 @@ def _upside_down(keypoint: np.ndarray, seen: np.ndarray, layout: Layout) -> List
 def warnings_of(
     splits: Dict[str, SplitSummary], layout: Layout, num_classes: Optional[int] = None
 ) -> List[str]:
-    """Return what looks wrong, a sentence each, the most serious first.
+    """Return a sentence for each thing that looks wrong, the most serious first.
 
     Args:
         splits (dict[str, SplitSummary]): By name; ``train`` is compared with
@@ -156,7 +157,7 @@ def _compare(train: SplitSummary, split: SplitSummary, name: str) -> List[str]:
         )
     new = sorted(set(split.labels) - set(train.labels))
     if new:
-        found.append(f'{name} has classes that train has not: {_some(new)}')
+        found.append(f'{name} has classes that are not in train: {_some(new)}')
     return found
 
 
@@ -199,7 +200,7 @@ def _some(items: Sequence, most: int = 5) -> str:
 def class_table(
     splits: Dict[str, SplitSummary], names: Optional[Sequence[str]] = None
 ) -> List[Tuple[str, ...]]:
-    """Return the rows of a table: the class, and its clips in each split.
+    """Return the rows of a table: the class, and its number of clips in each split.
 
     Args:
         splits (dict[str, SplitSummary]): By name.

@@ -39,7 +39,7 @@ def _skeleton(
 
 
 def _ntu(fingers: Tuple[str, ...]) -> Dict[str, Any]:
-    """Return Kinect v2 as in NTU RGB+D; the tables differ in what a finger hangs on."""
+    """Return Kinect v2 as in NTU RGB+D; variants differ in the parents of the fingers."""
     return _skeleton(
         'spine_base spine_mid neck head l_shoulder l_elbow l_wrist l_hand r_shoulder r_elbow '
         'r_wrist r_hand l_hip l_knee l_ankle l_foot r_hip r_knee r_ankle r_foot spine_shoulder '
@@ -104,7 +104,7 @@ _OPENPOSE_BONES = (
 def _fingers(wrist: int, palm: Optional[int] = None) -> Tuple[str, ...]:
     """Return the chains of five fingers, the joints after ``wrist`` (and ``palm``).
 
-    The thumb begins at the wrist, the others at the palm if there is one.
+    The thumb starts at the wrist, the others at the palm if there is one.
     """
     first = (wrist if palm is None else palm) + 1
     roots = [wrist] + [wrist if palm is None else palm] * 4
@@ -149,7 +149,7 @@ def _whole_body() -> Dict[str, Any]:
         for i in range(count)
     )
     feet = tuple((17 + i, 15 + i // 3) for i in range(6))
-    face = tuple((j, 0) for j in range(23, 91))  # all on the nose
+    face = tuple((j, 0) for j in range(23, 91))  # all attached to the nose
     hands = _tree('9 91', *_fingers(91)), _tree('10 112', *_fingers(112))
     return _skeleton(
         f'{_COCO_NAMES} l_big_toe l_small_toe l_heel r_big_toe r_small_toe r_heel {numbered}',
@@ -161,9 +161,9 @@ def _whole_body() -> Dict[str, Any]:
 
 
 TABLE: Dict[str, Dict[str, Any]] = {
-    # As in MMAction2: finger tip and thumb both hang on the hand.
+    # As in MMAction2: finger tip and thumb are both attached to the hand.
     'nturgb+d': _ntu(('7 21', '7 22', '11 23', '11 24')),
-    # As in the code of MS-G3D: the tip hangs on the thumb.
+    # As in the code of MS-G3D: the tip is attached to the thumb.
     'nturgb+d_msg3d': _ntu(('7 22 21', '11 24 23')),
     # OpenPose's COCO model, 18 joints; Kinetics-Skeleton.
     'openpose': _skeleton(
@@ -223,7 +223,7 @@ TABLE: Dict[str, Dict[str, Any]] = {
         center=2,
         height=(26, 21),
     ),
-    # MediaPipe's pose landmarks, 33 joints; face, mouth and shoulders hang on the nose.
+    # MediaPipe's pose landmarks, 33 joints; face, mouth and shoulders are attached to the nose.
     'mediapipe_pose': _skeleton(
         'nose l_eye_inner l_eye l_eye_outer r_eye_inner r_eye r_eye_outer l_ear r_ear l_mouth '
         'r_mouth l_shoulder r_shoulder l_elbow r_elbow l_wrist r_wrist l_little r_little l_index '

@@ -1,4 +1,4 @@
-"""Skeleton layouts: the one source of graph, bones, normalisation, drawing."""
+"""Skeleton layouts: the single source of graph, bones, normalisation and drawing."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,20 +10,19 @@ from stf_mmaction.files import read_json
 
 from .layout_table import TABLE, Pairs
 
-# A body with face and hands has 133; a graph holds the square of it many times.
+# A body with face and hands has 133; a graph has several matrices of this size squared.
 MAX_JOINTS, MAX_BONES = 2000, 20_000
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The joints of a skeleton and how they hang together.
+    """The joints of a skeleton and how they are connected.
 
     Attributes:
         num_node (int): V.
-        inward (tuple[tuple[int, int]]): (child, parent) of each bone. The
-            stream of bones and the picture require a tree; the graph may have
-            rings.
-        center (int): The joint that normalisation moves to the origin.
+        inward (tuple[tuple[int, int]]): (child, parent) of each bone. Bone
+            streams and pictures require a tree; the graph may have rings.
+        center (int): The joint that is moved to the origin.
         names (tuple[str], optional): Names of the V joints.
         height (tuple[int, int], optional): Two joints; body height is the
             length of the shortest path along the skeleton between them.
@@ -32,7 +31,7 @@ class Layout:
         name (str): Key of ``LAYOUTS``; empty for a custom layout.
 
     Raises:
-        ValueError: If this does not connect all joints.
+        ValueError: If the bones do not connect all joints.
     """
 
     num_node: int
@@ -69,7 +68,7 @@ class Layout:
         loops = [child for child, parent in self.inward if child == parent]
         if loops:
             raise ValueError(
-                f'joint {loops[0]} of a layout is its own parent: take that pair out of \'inward\''
+                f"joint {loops[0]} of a layout is its own parent: remove that pair from 'inward'"
             )
         apart = set(range(self.num_node)) - set(self._toward(self.center))
         if apart:
@@ -85,7 +84,7 @@ class Layout:
             )
 
     def _toward(self, start: int) -> Dict[int, int]:
-        """Return the next joint on a shortest path to ``start``, of each that has one."""
+        """Return the next joint on a shortest path to ``start``, for each joint that has one."""
         near: Dict[int, List[int]] = {j: [] for j in range(self.num_node)}
         for child, parent in self.inward:
             near[child].append(parent)
@@ -109,31 +108,31 @@ class Layout:
         twice = {child for child, count in Counter(children).items() if count > 1}
         if twice:
             raise ValueError(
-                f'joint {min(twice)} of a layout has several parents: for '
-                "bones and pictures 'inward' must name each child once"
+                f'joint {min(twice)} of a layout has several parents: for bones and pictures, '
+                "'inward' must name each child once"
             )
         if len(children) == self.num_node:
             raise ValueError(
-                "the bones of a layout form a circle: for bones and pictures "
-                "'inward' must be a tree of (child, parent) pairs"
+                "the bones of a layout form a ring: for bones and pictures, 'inward' must be a "
+                'tree of (child, parent) pairs'
             )
         parents = dict(self.inward)
         return tuple(parents.get(j, j) for j in range(self.num_node))
 
     @property
     def root(self) -> int:
-        """int: The joint that has no parent; an error as of parents."""
+        """int: The joint that has no parent; raises as :attr:`parents` does."""
         return next(j for j, p in enumerate(self.parents) if j == p)
 
     def path(self, start: int, end: int) -> Tuple[int, ...]:
-        """Return the fewest joints along the skeleton from ``start`` to ``end``.
+        """Return the shortest path along the skeleton from ``start`` to ``end``.
 
         Args:
             start (int): The first joint.
             end (int): The last joint.
 
         Returns:
-            tuple[int]: The joints of the way, both ends among them.
+            tuple[int]: The joints of the path, including both ends.
         """
         toward, way = self._toward(start), [end]
         while way[-1] != start:
@@ -148,17 +147,17 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
     """Return a layout by its name, from a JSON file or from a dict.
 
     Args:
-        layout (str or dict): A key of ``LAYOUTS``, or a dict as MMAction2's
-            ``Graph`` takes it (``num_node``, ``inward``, ``center``), with
-            ``names``, ``height`` and ``pairs`` if there are any, or the path
-            of a ``.json`` file with such a dict.
+        layout (str or dict): A key of ``LAYOUTS``, or a dict as for
+            MMAction2's ``Graph`` (``num_node``, ``inward``, ``center``),
+            optionally with ``names``, ``height`` and ``pairs``, or the path of
+            a ``.json`` file with such a dict.
 
     Returns:
         Layout: The layout.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the name is unknown or the dict is no skeleton.
+        ValueError: If the name is unknown or the dict is not a skeleton.
     """
     if isinstance(layout, Layout):
         return layout
@@ -182,11 +181,11 @@ def get_layout(layout: Union[str, Dict, Layout]) -> Layout:
     missing = [k for k in ('num_node', 'inward', 'center') if k not in layout]
     if missing:
         raise ValueError(f'a layout dict lacks {missing}: add them')
-    # MMEngine leaves its mark in the parts of a config that have nothing to replace.
+    # MMEngine leaves its ``_delete_`` in parts of a config that replace nothing.
     layout = {key: value for key, value in layout.items() if key != '_delete_'}
     unknown = [key for key in layout if key not in known]
     if unknown:
-        raise ValueError(f'a layout dict has unknown keys {unknown[:5]}: it takes {known}')
+        raise ValueError(f'a layout dict has unknown keys {unknown[:5]}: known are {known}')
     return Layout(**{key: _field(key, layout[key]) for key in layout})
 
 
@@ -200,7 +199,7 @@ def _pairs(value: Iterable) -> Pairs:
     return tuple((index(a), index(b)) for a, b in value)
 
 
-# What a config may write (lists) to what a layout holds (tuples).
+# Converts what a config may contain (lists) to what a layout holds (tuples).
 _FIELDS = dict(
     num_node=(index, 'a whole number'),
     center=(index, 'a whole number'),

@@ -1,4 +1,4 @@
-"""Which numbers a network can compute with."""
+"""Check that a network can compute with numbers."""
 
 from typing import Dict
 

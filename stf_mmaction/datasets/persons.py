@@ -1,4 +1,4 @@
-"""Which persons of a clip a network sees, where there are more than it takes."""
+"""Choose the persons of a clip that a network sees, if there are more than it supports."""
 
 from typing import Dict, List, Optional
 
@@ -7,9 +7,9 @@ from mmaction.registry import TRANSFORMS
 from mmcv.transforms import BaseTransform
 from scipy.optimize import linear_sum_assignment
 
-# A person in fewer frames than this share of the longest one's only passes by.
+# A person in fewer frames than this share of the longest track is a passer-by.
 PASSING = 0.2
-# Passers-by move as a whole: that counts less than the movement of limbs.
+# Passers-by move as a whole, which counts less than the movement of limbs.
 WHOLE = 0.1
 
 
@@ -26,12 +26,13 @@ def select_persons(
     3. The first ``num_person`` are kept. The others fill their gaps, where
        they fit.
 
-    With no more tracks than ``num_person`` all are kept as they are.
+    If there are no more tracks than ``num_person``, all are kept unchanged.
 
     Args:
         keypoint (numpy.ndarray): Tracks, zero where absent, (M, T, V, C).
-        num_person (int): How many persons to keep.
-        score (numpy.ndarray, optional): 0 is not seen, shape (M, T, V).
+        num_person (int): Number of persons to keep.
+        score (numpy.ndarray, optional): Scores, 0 for joints that were not
+            seen, shape (M, T, V).
 
     Returns:
         numpy.ndarray: The track of each person kept in each frame, -1 where
@@ -62,11 +63,11 @@ def select_persons(
 
 
 def join_tracks(tracks: np.ndarray, center: np.ndarray) -> List[np.ndarray]:
-    """Join tracks that follow each other, each with the nearest.
+    """Join tracks that follow one another, each with the nearest one.
 
     Args:
-        tracks (numpy.ndarray): Its number, a row of ``center``, where a track
-            is present, else -1, shape (M, T).
+        tracks (numpy.ndarray): The number of a track, its row in ``center``,
+            in frames in which it is present, else -1, shape (M, T).
         center (numpy.ndarray): Mean of the joints seen, shape (M, T, C).
 
     Returns:
@@ -110,19 +111,19 @@ def _motion(chain: np.ndarray, keypoint: np.ndarray, seen: np.ndarray, center: n
 
 
 def dropped_persons(inds: np.ndarray, present: np.ndarray) -> List[int]:
-    """Return the tracks of a clip that no person kept shows in any frame.
+    """Return the tracks of a clip that belong to no person kept.
 
     Args:
         inds (numpy.ndarray): The track of each person kept, -1 where absent,
             shape (M', T).
-        present (numpy.ndarray): Whether somebody is in a track, shape (M,).
+        present (numpy.ndarray): Whether a track contains anybody, shape (M,).
     """
     return [int(track) for track in np.flatnonzero(present) if not (inds == track).any()]
 
 
 @TRANSFORMS.register_module()
 class SelectPersons(BaseTransform):
-    """Keep the persons who act, where a clip has more than a network takes.
+    """Keep the persons who are present longest and move most, if a clip has too many.
 
     ``FormatGCNInput`` keeps the first ones in the file. Put this transform
     first in the pipeline; see :func:`select_persons` for the rules.
@@ -131,11 +132,11 @@ class SelectPersons(BaseTransform):
     (M, T, V), optional.
 
     Modified keys: keypoint, (M', T, V, C), and keypoint_score, (M', T, V),
-    zero where a person is absent; unchanged if there are no more than
-    ``num_person`` tracks.
+    zero in frames in which a person is absent; unchanged if there are no more
+    than ``num_person`` tracks.
 
-    Added key: person_inds, the track of each person in each frame, (M', T),
-    where something changed.
+    Added key: person_inds, the track of each person in each frame, (M', T), if
+    anything changed.
 
     Args:
         num_person (int): M, as in ``FormatGCNInput`` and the backbone.

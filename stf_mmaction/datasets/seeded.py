@@ -15,22 +15,22 @@ _OWN = ('dataset', 'seed', 'epoch', 'draws', 'seen_epoch')
 class SeededDataset:
     """Draw the random numbers of a clip from the seed, the epoch and its index.
 
-    So a run that resumes, with any number of workers, persistent or not,
-    gets the clips of the run that was never stopped. Everything else is that
-    of the data set inside.
+    So a run that resumes, with any number of workers, persistent or not, gets
+    the same clips as an uninterrupted one. Everything else is delegated to the
+    data set.
 
     Args:
         dataset (Dataset): Any with ``__getitem__`` and ``__len__``.
         seed (int): Seed of the run.
-        epoch (torch.Tensor): Shape (), in shared memory: workers that
-            persist read it, too.
+        epoch (torch.Tensor): Shape (), in shared memory, so that persistent
+            workers read it, too.
     """
 
     def __init__(self, dataset: Any, seed: int, epoch: Tensor) -> None:
         self.dataset = dataset
         self.seed = seed
         self.epoch = epoch
-        # The n-th draw of a clip in an epoch is not the first again.
+        # Later draws of a clip in an epoch differ from the first.
         self.draws: Counter = Counter()
         self.seen_epoch = None
 
@@ -44,7 +44,7 @@ class SeededDataset:
             self.seen_epoch = epoch
         key = [self.seed, epoch, int(index), self.draws[index]]
         self.draws[index] += 1
-        # The main process has other uses for its generators.
+        # The main process uses its generators for other purposes.
         state = None if get_worker_info() else _get_states()
         seed_generators(key)
         try:
@@ -54,8 +54,8 @@ class SeededDataset:
                 _set_states(state)
 
     def __getattr__(self, name: str) -> Any:
-        # copy and pickle ask before there is a dataset; DataLoader asks for
-        # __getitems__, which would leave __getitem__ out.
+        # copy and pickle look up names before there is a dataset; DataLoader looks up
+        # __getitems__, which would bypass __getitem__.
         if name.startswith('__') or name in _OWN:
             raise AttributeError(name)
         return getattr(self.dataset, name)
@@ -68,10 +68,10 @@ class SeededDataset:
 
 
 def seed_generators(key) -> None:
-    """Seed Python, NumPy and PyTorch's CPU generator from whole numbers.
+    """Seed Python, NumPy and PyTorch's CPU generator from integers.
 
     Args:
-        key (Sequence[int]): From 0 on.
+        key (Sequence[int]): Integers of at least 0.
     """
     first, second = np.random.SeedSequence(key).generate_state(2)
     random.seed(int(first))

@@ -7,7 +7,7 @@ import numpy as np
 
 
 def ids_and_labels(dataset) -> List[Tuple[str, int]]:
-    """Return the id and the class of every clip; their keypoints are not kept.
+    """Return the id and the class of every clip, without keeping their keypoints.
 
     Args:
         dataset (SkeletonDataset): The clips.
@@ -40,7 +40,7 @@ def spread_over_classes(labels: Sequence[int], count: int) -> List[int]:
 
     Args:
         labels (Sequence[int]): The class of every clip.
-        count (int): Number of clips at most.
+        count (int): Largest number of clips.
     """
     seen, earlier = Counter(), []
     for label in labels:

@@ -27,8 +27,8 @@ from .numbers import anyone_seen, usable
 from .persons import dropped_persons, select_persons
 from .transforms import check_stream
 
-# Clips that show nobody are left out if they are no larger a share than this, else refused: then
-# something is wrong with the file.
+# Clips that show nobody are left out if their share is at most this. If there are more, something
+# is wrong with the file, and it is refused.
 MAX_EMPTY = 0.05
 
 
@@ -36,9 +36,9 @@ MAX_EMPTY = 0.05
 class SkeletonDataset(PoseDataset):
     """Skeleton clips in MMAction2's ``PoseDataset`` format.
 
-    The file is read without running code from it, and every clip is looked
-    at once, so that a bad one is named now and not in epoch 3. Few clips that
-    show nobody are left out, and named in the log.
+    The file is read without running code from it, and every clip is checked
+    immediately, so that a bad one is found before training starts. A few clips
+    that show nobody are left out, and named in the log.
 
     Args:
         ann_file (str): Pickle of ``dict(split=..., annotations=[...])``.
@@ -48,24 +48,24 @@ class SkeletonDataset(PoseDataset):
             computes: ``'j'``, ``'b'``, ``'jm'``, ``'bm'``, or several of
             them side by side. Defaults to None, that of the transform, or
             joints.
-        fraction (float): Share of the clips to use, chosen at random but the
-            same everywhere. Defaults to 1.
+        fraction (float): Share of the clips to use, chosen at random but
+            always the same. Defaults to 1.
         metainfo (dict, optional): ``classes``, the names of all classes or a
             text file with one per line, in place of ``classes`` in the file.
-            They reach the checkpoint, from there pictures and the
-            inferencer. Defaults to None.
-        kwargs: Of ``PoseDataset``.
+            They are saved in checkpoints, for pictures and the inferencer.
+            Defaults to None.
+        kwargs: Arguments of ``PoseDataset``.
 
     Attributes:
         max_label (int): The largest label.
         min_label (int): The smallest label.
-        clip_ids (frozenset[str]): Of the clips.
-        num_joints (int): Of the layout of :class:`PrepareSkeleton`, else of
-            the file.
+        clip_ids (frozenset[str]): Ids of the clips.
+        num_joints (int): V, of the layout of :class:`PrepareSkeleton`, or else
+            of the file.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file, the split or a clip is not usable.
+        ValueError: If the file, the split or a clip cannot be used.
     """
 
     def __init__(
@@ -80,7 +80,8 @@ class SkeletonDataset(PoseDataset):
     ) -> None:
         if not 0 < fraction <= 1:
             raise ValueError(
-                f'fraction={fraction} of the clips is not possible: use a number above 0, up to 1'
+                f'fraction={fraction} is not a share of the clips: use a number above 0 and at '
+                'most 1'
             )
         indices = kwargs.get('indices')
         if indices is not None and (indices == 0 or isinstance(indices, list) and not indices):
@@ -102,15 +103,14 @@ class SkeletonDataset(PoseDataset):
         """Read the file and check its clips.
 
         Returns:
-            list[dict]: A clip each, with its ``stream``.
+            list[dict]: The clips, each with its ``stream``.
         """
         path = Path(self.ann_file)
         data = read_annotations(path)
         self._name_classes(data)
         clips = self._some(choose_split(data, self.split, path))
         self._check_labels(clips)
-        # MMAction2's switch to read each clip from a file of its own, when
-        # it is needed.
+        # MMAction2's flag for reading each clip from its own file, when it is needed.
         if 'skeleton' not in self.data_prefix:
             clips = self._without_empty(clips)
             self._check_keypoints(clips)
@@ -131,12 +131,12 @@ class SkeletonDataset(PoseDataset):
         self._metainfo['classes'] = as_class_names(names, source)
 
     def _check_labels(self, clips: List[Dict]) -> None:
-        """Make labels whole numbers, or refuse them."""
+        """Convert labels to integers, or refuse them."""
         classes = self._metainfo.get('classes')
         convert = as_labels if self.multi_class else as_label
         labels = [convert(clip.get('label'), classes) for clip in clips]
         bad = {id(clip) for clip, label in zip(clips, labels) if label is None}
-        what = "no 'label', or one that is not a whole number from 0 on"
+        what = "no 'label', or one that is not a whole number of at least 0"
         refuse(clips, self.ann_file, Check(what, 'correct it', lambda clip: id(clip) in bad))
         for clip, label in zip(clips, labels):
             clip['label'] = label
@@ -161,7 +161,7 @@ class SkeletonDataset(PoseDataset):
 
     def get_data_info(self, idx: int) -> Dict:
         """Get one clip."""
-        # Not PoseDataset's, which runs what a pickle asks for.
+        # Not PoseDataset's method, which runs code in pickles.
         info = super(PoseDataset, self).get_data_info(idx)
         if 'skeleton' in self.data_prefix:
             folder = Path(self.data_prefix['skeleton'])
@@ -169,7 +169,7 @@ class SkeletonDataset(PoseDataset):
             loaded = safe_load(path)
             if not isinstance(loaded, dict):
                 raise ValueError(f'{path} holds a {type(loaded).__name__}, not a dict of a clip')
-            # The label and the id of the annotation file have been checked.
+            # The label and the id in the annotation file have been checked.
             info.update({k: v for k, v in loaded.items() if k not in ('label', 'frame_dir')})
             self._check_loaded(info, path)
         return info
@@ -177,12 +177,12 @@ class SkeletonDataset(PoseDataset):
     def get_cat_ids(self, idx: int) -> List[int]:
         """Get the classes of a clip, for MMEngine's ``ClassBalancedDataset``."""
         label = super(PoseDataset, self).get_data_info(idx)['label']
-        # Of several classes PoseDataset makes a vector of zeros and ones.
+        # PoseDataset converts several classes to a vector of zeros and ones.
         kinds = np.flatnonzero(label) if self.multi_class else [label]
         return [int(kind) for kind in kinds]
 
     def _check_loaded(self, clip: Dict, path: Path) -> None:
-        """Check a clip that has a file of its own."""
+        """Check a clip that was read from its own file."""
         if not self._compressed:
             return self._check_keypoints([clip], path)
         for name in ('keypoint', 'keypoint_score'):
@@ -224,7 +224,7 @@ class SkeletonDataset(PoseDataset):
             refuse(clips, source, check)
 
     def _tell_dropped(self, clips: List[Dict]) -> None:
-        """Say which persons do not fit into the network."""
+        """Log which persons do not fit into the network."""
         limit, dropped = self._num_person, {}
         for clip in clips:
             keypoint = clip['keypoint']
@@ -242,8 +242,8 @@ class SkeletonDataset(PoseDataset):
         how = 'SelectPersons keeps those who act'
         if not self._selects:
             how = (
-                'FormatGCNInput keeps the first ones in the file; to keep those who act, put '
-                f"dict(type='SelectPersons', num_person={limit}) first in the pipeline"
+                'FormatGCNInput keeps the first ones in the file; to keep those who move most, '
+                f"put dict(type='SelectPersons', num_person={limit}) first in the pipeline"
             )
         print_log(
             f'{self.ann_file}: {len(dropped)} of {len(clips)} clips have more persons than the '
@@ -255,7 +255,7 @@ class SkeletonDataset(PoseDataset):
 
 
 def _kind(step: Dict) -> str:
-    """Return the last part of ``'mmaction.PadTo'``, of a name or a class."""
+    """Return the last part of a type such as ``'mmaction.PadTo'``, a name or a class."""
     kind = step['type']
     return (kind if isinstance(kind, str) else kind.__name__).split('.')[-1]
 
@@ -269,14 +269,14 @@ def _agreed_stream(
             check_stream(stream)
     if None not in (own, step) and _streams(own) != _streams(step):
         raise ValueError(
-            f'stream={own!r} of the data set is not the stream={step!r} of SkeletonStream in its '
+            f'stream={own!r} of the data set differs from stream={step!r} of SkeletonStream in its '
             'pipeline: set both to the same, or use the config of that stream'
         )
     return own or step or 'j'
 
 
 def _inside(folder: Path, name: str) -> Path:
-    """Return a file of a folder: an id from a file must not lead out of it."""
+    """Return a file in a folder: an id in a file must not lead out of it."""
     if Path(name).is_absolute() or '..' in Path(name).parts or '\0' in name:
         raise ValueError(f'the clip {name[:-4]!r:.100} names a file outside {folder}: rename it')
     return folder / name
@@ -287,6 +287,6 @@ def _streams(stream: Union[str, Sequence[str]]) -> Sequence[str]:
 
 
 def _read_names(metainfo: Optional[Dict]) -> Optional[Dict]:
-    """Read class names that are a file: MMEngine would keep its name."""
+    """Read class names that are given as a file, of which MMEngine would keep only the name."""
     names = (metainfo or {}).get('classes')
     return dict(metainfo, classes=read_class_names(names)) if isinstance(names, str) else metainfo

@@ -16,45 +16,43 @@ def _check_joints(results: Dict, layout: Layout) -> None:
     shape = results['keypoint'].shape
     if len(shape) != 4 or shape[2] != layout.num_node:
         raise ValueError(
-            f"clip {results.get('frame_dir', '(no id)')} has keypoints of "
-            f'shape {shape}, but the layout has {layout.num_node} joints: '
-            '(persons, frames, joints, channels) is needed, and the layout '
-            'the data was recorded with'
+            f"clip {results.get('frame_dir', '(no id)')} has keypoints of shape {shape}, but the "
+            f'layout has {layout.num_node} joints: use keypoints (persons, frames, joints, '
+            'channels) and the layout with which they were recorded'
         )
 
 
 def _visibility(results: Dict, seen: np.ndarray) -> np.ndarray:
-    """Return the score, or 1, of each joint that is there, (M, T, V)."""
+    """Return the score, or 1, of each joint that was seen, (M, T, V)."""
     score = results.pop('keypoint_score', None)
     if score is None:
         return seen.astype(np.float32)
     if np.shape(score) != seen.shape:
         raise ValueError(
-            f"clip {results.get('frame_dir', '(no id)')} has scores of shape "
-            f'{np.shape(score)} for keypoints of shape '
-            f"{results['keypoint'].shape}: one for each joint is needed"
+            f"clip {results.get('frame_dir', '(no id)')} has scores of shape {np.shape(score)} "
+            f"for keypoints of shape {results['keypoint'].shape}: give one for each joint"
         )
     return np.where(seen, score, 0).astype(np.float32)
 
 
 @TRANSFORMS.register_module()
 class PrepareSkeleton(BaseTransform):
-    """Joints minus the centre joint, divided by the body height.
+    """Subtract the centre joint from all joints, and divide by the body height.
 
-    The centre is that of the first person there is, frame by frame, so that
-    persons keep their places relative to one another. Body height is the
-    median over frames of the length of the way along the skeleton between
-    the two ``height`` joints of the layout, which does not change with the
-    pose. A joint that was not seen, exactly zero or with score 0, gets zero
-    coordinates and visibility 0.
+    The centre is that of the first person present, frame by frame, so that
+    persons keep their positions relative to each other. Body height is the
+    median over frames of the length of the path along the skeleton between the
+    two ``height`` joints of the layout, which does not change with the pose. A
+    joint that was not seen, exactly zero or with score 0, gets zero coordinates
+    and visibility 0.
 
     Required keys: keypoint, shape (M, T, V, 2 or 3); keypoint_score,
     shape (M, T, V), optional.
 
     Modified key: keypoint, float32, in body heights.
 
-    Added key: visibility, shape (M, T, V); the score where there is one,
-    else 1 for a joint that is not exactly zero.
+    Added key: visibility, shape (M, T, V); the score if there is one, else 1
+    for a joint that is not exactly zero.
 
     Args:
         layout (str or dict): See :func:`get_layout`.
@@ -68,8 +66,8 @@ class PrepareSkeleton(BaseTransform):
         """Prepare one clip.
 
         Raises:
-            ValueError: If the joints are not those of the layout, the
-                scores not those of the joints, or a result is not finite.
+            ValueError: If the joints do not fit the layout, the scores do not
+                fit the joints, or a result is not finite.
         """
         _check_joints(results, self.layout)
         keypoint = np.array(results['keypoint'], dtype=np.float32)
@@ -93,12 +91,12 @@ class PrepareSkeleton(BaseTransform):
         return results
 
     def _center(self, person: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Place of the centre in each frame, (T, C)."""
+        """Return the position of the centre in each frame, (T, C)."""
         frames = np.flatnonzero(seen[:, self.layout.center])
         if not len(frames):
             mean = person[seen].mean(0)
             return np.broadcast_to(mean, (len(person), len(mean)))
-        # Where it was lost, the nearest frame that has it.
+        # If it is missing, the nearest frame in which it is not.
         every = np.arange(len(person))
         after = np.searchsorted(frames, every).clip(max=len(frames) - 1)
         before = (np.searchsorted(frames, every, 'right') - 1).clip(min=0)
@@ -126,12 +124,12 @@ class PrepareSkeleton(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SkeletonStream(BaseTransform):
-    """Joints, bones or their motion, with a visibility channel.
+    """Compute joints, bones or their motion, with a visibility channel.
 
     ``j`` joints; ``b`` bones, each joint minus its parent, zero at the root;
     ``jm``, ``bm`` their motion, the next frame minus this one, zero in the
-    last. A bone or motion is as visible as its less visible end, and zero
-    where that is not visible.
+    last. A bone or motion is as visible as its less visible end, and zero if
+    that is not visible.
 
     Required keys: keypoint (M, T, V, C), visibility (M, T, V).
 
@@ -159,8 +157,8 @@ class SkeletonStream(BaseTransform):
         """Compute the stream of one clip.
 
         Raises:
-            ValueError: If the joints are not those of the layout, the
-                stream is unknown or the clip was not prepared.
+            ValueError: If the joints do not fit the layout, the stream is
+                unknown or the clip was not prepared.
         """
         _check_joints(results, self.layout)
         stream = self.stream or results.get('stream', 'j')
@@ -203,7 +201,7 @@ class SkeletonStream(BaseTransform):
 
 
 def check_stream(stream: Union[str, Sequence[str]]) -> None:
-    """Raise a ValueError if there is no such stream, or one of them."""
+    """Raise a ValueError if a stream is unknown."""
     streams = [stream] if isinstance(stream, str) else stream
     unknown = [name for name in streams if name not in STREAMS]
     if unknown or not streams:

@@ -32,7 +32,8 @@ def safe_load(path: Union[str, Path]) -> Any:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(
-            f'file {path} does not exist: see "Data" in the README for where each data set goes'
+            f'file {path} does not exist: tools/data/README.md describes how to get or convert '
+            'each data set'
         )
     return _read(path, read_pickle, 'a pickle of arrays')
 

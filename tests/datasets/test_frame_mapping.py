@@ -90,5 +90,5 @@ def test_what_cannot_be_traced_is_said():
 
     pack = TRANSFORMS.build(dict(type='PackActionInputs'))
     form = TRANSFORMS.build(dict(type='FormatGCNInput'))
-    with pytest.raises(ValueError, match="10 frames, .* 11 come from"):
+    with pytest.raises(ValueError, match="10 frames, .* origin of 11 "):
         trace(Compose([DropFirst(), form, pack]), numbered())

@@ -258,7 +258,7 @@ def test_wrong_settings_and_inputs(name):
     with pytest.raises(ValueError, match=r'names modules \[11\]'):
         MODELS.build(dict(net, stf_stages=(1, 11)))
     one = dict(layout=STAR, mode='binary_adj')
-    with pytest.raises(ValueError, match='over 1 adjacency matrices'):
+    with pytest.raises(ValueError, match='with 1 adjacency matrices'):
         MODELS.build(dict(net, graph_cfg=one))
     with pytest.raises(ValueError, match="'ntu' is unknown"):
         MODELS.build(dict(net, graph_cfg=dict(SPATIAL, layout='ntu')))

@@ -58,7 +58,7 @@ def test_modules_that_are_no_chain_are_named():
     with pytest.raises(
         ValueError,
         match=r"focus_layers=\(lower, last\), two "
-        r"of \['list.0', 'side'.*'end'\], or leave it out",
+        r"of \['list.0', 'side'.*'end'\], or leave the loss out",
     ):
         model_of(dict(type='Parts'))
 
