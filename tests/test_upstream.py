@@ -176,7 +176,7 @@ class Smuggled:
 )
 def test_a_checkpoint_cannot_run_code(tmp_path, call):
     torch.save(dict(state_dict=call), tmp_path / 'x.pth')
-    with pytest.raises(ValueError, match='not to be trusted'):
+    with pytest.raises(ValueError, match='cannot be trusted'):
         CheckpointLoader.load_checkpoint(str(tmp_path / 'x.pth'))
 
 

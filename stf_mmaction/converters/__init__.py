@@ -1,4 +1,4 @@
-"""Readers of raw skeleton files, and what writes them into one pickle.
+"""Readers of raw skeleton files, and code that writes them into one pickle.
 
-Each tool in ``tools/data`` is one of these with a command line.
+Each tool in ``tools/data`` is a command line for one of them.
 """

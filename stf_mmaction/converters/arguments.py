@@ -8,7 +8,7 @@ from stf_mmaction.engine.arguments import positive
 
 
 def add_conversion_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments that every converter takes."""
+    """Add the arguments that all converters share."""
     parser.add_argument('out', type=_pickle_path, help='the pickle to write')
     parser.add_argument(
         '--workers',
@@ -26,7 +26,7 @@ def existing_folder(path: str) -> Path:
 
 
 def below_folders(path: str) -> Path:
-    """Check that a folder exists or can be made, as an argparse type."""
+    """Check that a folder exists or can be created, as an argparse type."""
     for folder in (Path(path), *Path(path).parents):
         if folder.is_file():
             raise argparse.ArgumentTypeError(f'{folder} is a file: it cannot be a folder')

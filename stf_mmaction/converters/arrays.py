@@ -1,17 +1,17 @@
-"""Read whole data sets in one array.
+"""Read data sets that are stored as one array.
 
 * A folder as ST-GCN, 2s-AGCN and MS-G3D write it: ``train_data.npy`` or
   ``train_data_joint.npy`` of shape (clips, channels, frames, joints, persons)
-  and ``train_label.pkl``, likewise ``val``. One half alone is enough.
+  and ``train_label.pkl``, likewise ``val``. One split alone is enough.
 * An ``.npz`` file as CTR-GCN writes it: ``x_train`` of shape (clips, frames,
   persons x joints x 3), ``y_train`` with one column per class, likewise
   ``test``, which becomes the split ``val``.
 
-What these files do to the frames is undone where it can be known: empty
-frames at the end are cut off, and a clip that is filled up by repeating it is
-cut to one round. A joint that is at exactly zero in all frames of a person is
-where the others are measured from, and not missing: it is moved by a millionth.
-The third channel of 18 joints is OpenPose's score.
+Padding in these files is undone as far as possible: empty frames at the end are
+cut off, and a clip that is padded by repetition is cut to one repetition. A
+joint that is exactly zero in all frames of a person is the origin of the
+others, and not missing: it is moved by a millionth. The third channel of 18
+joints is OpenPose's score.
 """
 
 import functools
@@ -60,7 +60,7 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
 
 def one_round(values: np.ndarray) -> int:
-    """Return number of frames (M, T, V, C) up to the empty ones or the repetition."""
+    """Return the number of frames of (M, T, V, C) before the empty ones or the repetition."""
     values = values[:, : np.flatnonzero(values.any((0, 2, 3)))[-1] + 1]
     frames = values.shape[1]
     same = (values == values[:, :1]).all((0, 2, 3))
@@ -71,7 +71,7 @@ def one_round(values: np.ndarray) -> int:
 
 
 def move_origin(values: np.ndarray) -> np.ndarray:
-    """Move joints that are at zero whenever their person is there."""
+    """Move joints that are zero whenever their person is present."""
     there = values.any((2, 3))
     for person, frames in zip(values, there):
         always = ~person[frames].any((0, 2))
@@ -111,24 +111,24 @@ def _mapped(path: Path) -> np.ndarray:
         return np.load(path, mmap_mode='r', allow_pickle=False)
     except OSError:
         raise
-    except Exception as error:  # Its header is Python: a damaged one raises anything at all.
+    except Exception as error:  # Its header is Python, so a damaged one can raise any error.
         why = ' '.join(str(error).split())[:200]
-        raise SystemExit(f'error: {path} is not a whole array of NumPy: {why}') from None
+        raise SystemExit(f'error: {path} is not a complete NumPy array: {why}') from None
 
 
 def _numbered(labels: np.ndarray, path: Path) -> List[int]:
-    """Return labels as whole numbers."""
+    """Return labels as integers."""
     try:
         numbers = [int(label) for label in labels]
     except (TypeError, ValueError, OverflowError):
         numbers = [-1]
     if min(numbers, default=0) < 0 or max(numbers, default=0) >= 2**31:
-        raise SystemExit(f'error: {path} has labels that are not whole numbers from 0 on')
+        raise SystemExit(f'error: {path} has labels that are not whole numbers of at least 0')
     return numbers
 
 
 def find_npz(path: Path) -> List[Clip]:
-    """Return the clips of an ``.npz`` file; they have no names there."""
+    """Return the clips of an ``.npz`` file, which has no names for them."""
     clips = []
     with zipfile.ZipFile(path) as archive:
         names = {name.removesuffix('.npy') for name in archive.namelist()}
@@ -138,13 +138,13 @@ def find_npz(path: Path) -> List[Clip]:
         x, y = _member(path, f'x_{split}'), _member(path, f'y_{split}')
         if x.ndim != 3 or x.shape[2] != NTU_PERSONS * NTU_JOINTS * 3 or len(x) != len(y):
             raise SystemExit(
-                f'error: {path} has x_{split} of shape {x.shape} and y_{split} of shape {y.shape}: '
-                '(clips, frames, 150) and (clips, classes) are needed'
+                f'error: {path} has x_{split} of shape {x.shape} and y_{split} of shape '
+                f'{y.shape}: they must be (clips, frames, 150) and (clips, classes)'
             )
         if y.ndim > 2 or y.dtype.kind not in 'biuf' or x.dtype.kind not in 'iuf' or not y.size:
             raise SystemExit(
                 f'error: {path} has x_{split} of type {x.dtype} and y_{split} of shape {y.shape} '
-                f'and type {y.dtype}: numbers are needed'
+                f'and type {y.dtype}: they must be numbers'
             )
         labels = _numbered(np.argmax(y, 1) if y.ndim == 2 else y, path)
         clips += [
@@ -153,8 +153,8 @@ def find_npz(path: Path) -> List[Clip]:
         ]
     if not clips:
         raise SystemExit(
-            f'error: {path} holds {sorted(names)}: x_train and y_train, or x_test and y_test, are '
-            'needed'
+            f'error: {path} holds {sorted(names)}: it must have x_train and y_train, or x_test '
+            'and y_test'
         )
     return clips
 
@@ -169,13 +169,15 @@ def find_npy(folder: Path) -> List[Clip]:
             continue
         if data is None or label is None:
             gone = f'{split}_data.npy' if data is None else f'{split}_label.pkl'
-            raise SystemExit(f'error: {folder / gone} does not exist, but its other half does')
+            raise SystemExit(
+                f'error: {folder / gone} does not exist, but the file that belongs to it does'
+            )
         array = _mapped(data)
         shape = array.shape
         if len(shape) != 5 or shape[1] not in (2, 3) or array.dtype.kind not in 'iuf':
             raise SystemExit(
-                f'error: {data} has the shape {shape} and type {array.dtype}: numbers of shape '
-                '(clips, channels, frames, joints, persons) with 2 or 3 channels are needed'
+                f'error: {data} has the shape {shape} and type {array.dtype}: it must be numbers '
+                'of shape (clips, channels, frames, joints, persons) with 2 or 3 channels'
             )
         names, labels = _read_labels(label)
         if not len(names) == len(labels) == shape[0]:
@@ -223,6 +225,6 @@ def find_clips(source: Path) -> List[Clip]:
         return find_npz(source)
     except OSError:
         raise
-    except Exception as error:  # A damaged archive raises anything at all.
+    except Exception as error:  # A damaged archive can raise any error.
         why = str(error).partition('\n')[0][:200]
-        raise SystemExit(f'error: {source} is not a whole .npz file: {why}') from None
+        raise SystemExit(f'error: {source} is not a complete .npz file: {why}') from None

@@ -10,17 +10,17 @@ import numpy as np
 from stf_mmaction.files import check_regular
 
 NOBODY = 'nobody is in it'
-UNSEEN = 'all its scores are 0: no joint counts as seen'
-# Frames for each one that is listed, and those that a short clip may have.
+UNSEEN = 'all its scores are 0, so no joint counts as seen'
+# Frames per listed frame, and frames that a short clip may have.
 MAX_SPAN, FREE_SPAN = 10, 1000
-# Frames may be numbered in steps: every fifth of a video, or in milliseconds.
+# Frames may be numbered in steps, such as every fifth of a video, or in milliseconds.
 MIN_STEPS, MAX_STEP = 4, 1000
 
 Skipped = List[Tuple[str, str]]
 
 
 class Unusable(ValueError):
-    """A whole file of which no clip can be made: its text is the reason."""
+    """Raised for an intact file that yields no clip; its text is the reason."""
 
 
 class Clip(NamedTuple):
@@ -29,9 +29,9 @@ class Clip(NamedTuple):
     Attributes:
         frame_dir (str): Its id in the pickle.
         label (int): Its class.
-        splits (tuple[str]): The splits that it belongs to.
-        source (Path): The file that it is read from.
-        place (int): Its place among the clips of that file. Defaults to 0.
+        splits (tuple[str]): The splits to which it belongs.
+        source (Path): The file from which it is read.
+        place (int): Its index among the clips of that file. Defaults to 0.
     """
 
     frame_dir: str
@@ -42,11 +42,11 @@ class Clip(NamedTuple):
 
 
 def find_files(source: Path, fits: Callable[[str], bool]) -> Tuple[List[Path], Skipped]:
-    """Find files in a folder and in those below it.
+    """Find files in a folder and its subfolders.
 
     Args:
         source (Path): The folder. Links to folders are not followed.
-        fits (callable): Whether the name of a file is one to read.
+        fits (callable): Returns whether to read a file of this name.
 
     Returns:
         tuple: The files in order; the names of those that cannot be read,
@@ -91,21 +91,21 @@ def printable(name: str) -> str:
 
 
 def place_frames(numbers: Sequence[int]) -> Tuple[np.ndarray, int]:
-    """Return the place of each frame in its clip, from 0 on.
+    """Return the place of each frame in its clip, from 0.
 
-    Frames between those that are listed are empty. Where all numbers are
+    Frames between those that are listed are empty. If all numbers are
     multiples of a step apart, such as those of every fifth frame of a video,
     they count in steps.
 
     Args:
-        numbers (Sequence[int]): Of the frames that are listed, at least one.
-            They may repeat.
+        numbers (Sequence[int]): Numbers of the frames that are listed, at
+            least one. They may repeat.
 
     Returns:
         tuple: Places (n,), and the number of frames of the clip.
 
     Raises:
-        ValueError: If most frames would be empty, as between time stamps.
+        ValueError: If most frames would be empty, as with time stamps.
     """
     first, last, listed = int(min(numbers)), int(max(numbers)), len(set(map(int, numbers)))
     offsets = [int(number) - first for number in numbers]

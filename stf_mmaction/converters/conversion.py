@@ -15,6 +15,7 @@ from typing import (
     Any,
     Callable,
     Dict,
+    Iterable,
     Iterator,
     List,
     Optional,
@@ -44,29 +45,29 @@ def convert(
 ) -> None:
     """Read clips, leave out those that cannot be used, write one pickle.
 
-    Each clip is kept in ``<out>.parts`` as soon as it was read, so that a run that was stopped
-    resumes when it is started again, and writes the same bytes as an uninterrupted one. The
-    folder is deleted at the end.
+    Each clip is saved in ``<out>.parts`` as soon as it has been read, so that an interrupted
+    run resumes when it is started again, and writes the same bytes as an uninterrupted one.
+    The folder is deleted at the end.
 
     Args:
         clips (list[Clip]): In the order of the pickle.
-        read (callable): Gives ``keypoint`` (M, T, V, C) and, if there are
-            any, ``keypoint_score`` (M, T, V) of a clip, and ``left_out`` if
-            it has more persons. It is called in other processes; what it
-            raises says why the clip is skipped.
+        read (callable): Returns ``keypoint`` (M, T, V, C) of a clip and, if
+            present, ``keypoint_score`` (M, T, V), and ``left_out`` if it has
+            more persons. It is called in other processes; its error is the
+            reason to skip a clip.
         out (Path): The pickle to write.
         workers (int): Number of processes.
         skipped (list[tuple[str, str]]): Names of clips that were left out
-            before, with the reason. What comes before a colon in a reason
-            is what the summary counts.
+            before, with the reason. The summary counts the part of a reason
+            before a colon.
         clip_dir (Path, optional): Folder for a file with the keypoints of
             each clip, which are then not in ``out``. Defaults to None.
         classes (Sequence[str], optional): Names of the classes; they go to
             the pickle, and to ``<out>.classes.txt``. Defaults to None.
 
     Raises:
-        SystemExit: If there are no clips, or none of use, or another
-            process converts to ``out``.
+        SystemExit: If no clip can be used, or another process converts to
+            ``out``.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     parts = out.with_name(f'{out.name}.parts')
@@ -90,7 +91,7 @@ def convert(
 def _read_all(
     clips: List[Clip], read: Callable, parts: Path, workers: int
 ) -> Tuple[List[Tuple[Clip, Path]], Skipped]:
-    """Read each clip into its part; return those that can be used, and the others."""
+    """Save each clip in its part; return the clips that can be used, and the others."""
     usable, unusable = [], []
     step = functools.partial(_read_once, read=read, parts=parts)
     progress = ProgressBar(len(clips))
@@ -108,7 +109,7 @@ def _read_all(
 def _most_alike(
     usable: List[Tuple[Clip, Path]], clip_dir: Optional[Path]
 ) -> Tuple[List[Tuple[Clip, Dict]], Skipped]:
-    """Return the clips of the commonest kind with their annotations, and the others."""
+    """Return the clips of the most common kind with their annotations, and the others."""
     by_kind: Dict[str, List[Tuple[Clip, Dict]]] = {}
     for clip, part in usable:
         arrays = safe_load(part)
@@ -116,7 +117,7 @@ def _most_alike(
     most = max(by_kind, key=lambda kind: len(by_kind[kind]), default='')
     kept = by_kind.pop(most, [])
     unlike = [
-        (clip.frame_dir, f'of another kind: {kind}, most have {most}')
+        (clip.frame_dir, f'it differs from most clips: {kind}, most have {most}')
         for kind, others in by_kind.items()
         for clip, _ in others
     ]
@@ -125,7 +126,7 @@ def _most_alike(
 
 def _write_log(skipped: Skipped, log: TextIO) -> str:
     """List the clips that were left out; return how many for each reason."""
-    log.truncate(0)  # Of an earlier conversion.
+    log.truncate(0)  # Remove the list of an earlier conversion.
     log.writelines(f'{printable(name)}\t{why}\n' for name, why in skipped)
     counts = Counter(why.partition(':')[0] for _, why in skipped)
     return ''.join(f'\n  {n} skipped: {why}' for why, n in counts.items())
@@ -148,21 +149,38 @@ def _write(kept: List[Tuple[Clip, Dict]], out: Path, classes: Optional[Sequence[
     summary = f'{len(kept)} clips ({sizes})' + (f', {len(classes)} class names' if classes else '')
     if crowded:
         names = printable(', '.join(crowded[:3])) + ', ...' * (len(crowded) > 3)
-        summary += f'\n  {len(crowded)} have more persons than --persons, who are left out: {names}'
+        summary += (
+            f'\n  {len(crowded)} have more persons than --persons, the others are left out: {names}'
+        )
+    missing = _never_seen(annotation for _, annotation in kept)
+    if missing:
+        names = ', '.join(map(str, missing[:8])) + ', ...' * (len(missing) > 8)
+        summary += f'\n  joints that are missing in all clips: {names}'
     return summary
 
 
+def _never_seen(annotations: Iterable[Dict]) -> List[int]:
+    """Return the joints that are zero in all clips whose arrays are in the pickle."""
+    missing: List[int] = []
+    for number, annotation in enumerate(a for a in annotations if 'keypoint' in a):
+        seen = (annotation['keypoint'] != 0).any((0, 1, 3))
+        missing = [v for v in (missing if number else range(len(seen))) if not seen[v]]
+        if not missing:
+            break
+    return missing
+
+
 def _lock(log: TextIO, out: Path) -> None:
-    """Keep other processes from ``out`` until this one closes or ends."""
+    """Lock ``out`` for other processes until this one closes or ends."""
     try:
-        # Unlike flock's it is not left to workers when this process is killed.
+        # Unlike a lock by flock, workers do not hold it when this process is killed.
         fcntl.lockf(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         raise SystemExit(
             f'error: another process is converting to {out}: wait for it, or name another file'
         ) from None
     except OSError:
-        pass  # A file system that has no locks.
+        pass  # The file system has no locks.
 
 
 def _unique(clips: List[Clip]) -> Tuple[List[Clip], Skipped]:
@@ -195,7 +213,7 @@ def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
 
 
 def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
-    """Read a clip into its part; return that, or why it is of no use."""
+    """Save a clip in its part; return that, or why it cannot be used."""
     try:
         part = _part(clip, read, parts)
         if part.exists():
@@ -207,7 +225,7 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
         return str(error)
     except ValueError as error:
         return f'malformed: {_line(error)}'
-    except Exception as error:  # A damaged file raises anything at all.
+    except Exception as error:  # A damaged file can raise any error.
         return f'malformed: {type(error).__name__} {_line(error)}'
     if not arrays['keypoint'].any():
         return NOBODY
@@ -218,7 +236,7 @@ def _read_once(clip: Clip, read: Callable, parts: Path) -> Union[Path, str]:
 
 
 def _part(clip: Clip, read: Callable, parts: Path) -> Path:
-    """Return the name of a part, another one when its file, label or an argument has changed."""
+    """Return the name of a part, which changes with its file, its label and the arguments."""
     status = os.stat(clip.source)
     key = (
         f'{clip} {clip.source.resolve()} {status.st_size} '
@@ -232,14 +250,14 @@ def _line(error: Exception) -> str:
 
 
 def _kind(arrays: Dict[str, np.ndarray]) -> str:
-    """Return what all clips of a pickle have in common."""
+    """Return a description of what all clips of a pickle must have in common."""
     joints, channels = arrays['keypoint'].shape[2:]
     scores = 'with' if 'keypoint_score' in arrays else 'without'
     return f'{joints} joints, {channels} channels, {scores} scores'
 
 
 def _annotation(clip: Clip, arrays: Dict[str, np.ndarray], clip_dir: Optional[Path]) -> Dict:
-    """Return what the pickle says of a clip; its arrays go there or to a file."""
+    """Return the annotation of a clip, with its arrays or with the file that holds them."""
     annotation = dict(
         frame_dir=clip.frame_dir, label=clip.label, total_frames=arrays['keypoint'].shape[1]
     )
@@ -251,6 +269,6 @@ def _annotation(clip: Clip, arrays: Dict[str, np.ndarray], clip_dir: Optional[Pa
 
 
 def _dump(value: Any, path: Path) -> None:
-    """Write a pickle that is whole or not there."""
+    """Write a pickle atomically."""
     with replacing(path) as partial, partial.open('wb') as file:
         pickle.dump(value, file, protocol=4)

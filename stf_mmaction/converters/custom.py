@@ -20,8 +20,8 @@ INDEX, AXES = ('frame', 'person', 'joint'), ('x', 'y', 'z')
 # Names of the arrays of an NPZ file.
 KEYPOINTS = ('keypoint', 'keypoints')
 SCORES = ('keypoint_score', 'keypoint_scores', 'score', 'scores')
-MISSING = ('', 'nan', 'na', 'n/a', 'null', 'none')  # cells of what was not seen
-# Whole numbers beyond these are not meant: they would fill the memory.
+MISSING = ('', 'nan', 'na', 'n/a', 'null', 'none')  # cells of joints that were not seen
+# Numbers beyond these are mistakes, and would fill the memory.
 MAX_INDEX, MAX_JOINTS = 2**31, 2 * 10**7
 
 
@@ -34,7 +34,7 @@ def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
         is missing (NaN) is zero.
 
     Raises:
-        ValueError: If the file is not as README.md says.
+        ValueError: If the file is not as README.md describes.
     """
     kind = read_csv if clip.source.suffix.lower() == '.csv' else read_arrays
     arrays = kind(clip.source, joints)
@@ -59,17 +59,19 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
     frame, person, joint = index.astype(int)
     if joint.min() < 0 or joint.max() >= joints:
         raise ValueError(
-            f'it has joints {joint.min()} to {joint.max()}, '
-            f'but --joints {joints} are 0 to {joints - 1}'
+            f'it has joints {joint.min()} to {joint.max()}, but --joints {joints} allows 0 to '
+            f'{joints - 1}'
         )
     frame, num_frames = place_frames(frame)
     ids, person = np.unique(person, return_inverse=True)
     shape = (len(ids), num_frames, joints)
     if math.prod(shape) > MAX_JOINTS:
-        raise ValueError(f'it has {shape[0]} persons and {shape[1]} frames')
+        raise ValueError(
+            f'it has {shape[0]} persons and {shape[1]} frames, which is too much for one clip'
+        )
     place = np.ravel_multi_index((person, frame, joint), shape)
     if len(np.unique(place)) < len(place):
-        raise ValueError('a joint of a person is in a frame twice')
+        raise ValueError('a frame has two rows for the same joint of a person')
     axes = [name for name in AXES if name in column]
     out = dict(keypoint=np.zeros((*shape, len(axes))))
     out['keypoint'][person, frame, joint] = np.stack([column[axis] for axis in axes], 1)
@@ -80,7 +82,7 @@ def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
 
 
 def _read_columns(path: Path) -> Dict[str, np.ndarray]:
-    """Return the numbers of each known column; NaN where a cell is blank."""
+    """Return the numbers of each known column; NaN for blank cells."""
     lines = read_text(path).splitlines()
     delimiter = delimiter_of(lines[0]) if lines else ','
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
@@ -108,7 +110,7 @@ def _read_rows(
             continue
         if len(cells) != width:
             raise ValueError(
-                f'line {reader.line_num} has {len(cells)} cells, its heading has {width}'
+                f'line {reader.line_num} has {len(cells)} cells, but the heading has {width}'
             )
         try:
             rows.append([_number(name, cells[columns[name]], delimiter) for name in wanted])
@@ -125,9 +127,9 @@ def _number(name: str, cell: str, delimiter: str) -> float:
     cell = cell.strip()
     number = math.nan
     if cell.lower() not in MISSING:
-        # As spreadsheets write where a comma is the point.
+        # Spreadsheets write this if their decimal separator is a comma.
         number = float(cell if delimiter == ',' else cell.replace(',', '.'))
-    # NaN is no whole number either.
+    # NaN is not an integer either.
     if name in INDEX and not (number.is_integer() and abs(number) < MAX_INDEX):
         raise ValueError(f'{name} is {cell!r:.40}: frame, person and joint must be whole numbers')
     return number
@@ -136,7 +138,7 @@ def _number(name: str, cell: str, delimiter: str) -> float:
 def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
     """Read keypoints and, if there are any, scores from an NPZ or NPY file.
 
-    A clip of one person may leave out the axis of persons.
+    With one person, the axis of persons may be omitted.
     """
     check_arrays(path)
     loaded = np.load(path, allow_pickle=False)
@@ -150,7 +152,8 @@ def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
                 points = file.files
             if len(points) != 1 or len(scores) > 1:
                 raise ValueError(
-                    f'it holds {sorted(file.files)}: keypoint and keypoint_score are read'
+                    f'it holds {sorted(file.files)}: name its arrays keypoint and, if there are '
+                    'scores, keypoint_score'
                 )
             out = dict(keypoint=file[points[0]])
             if scores:
@@ -168,10 +171,10 @@ def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
 
 
 def unread_columns(clips: List[Clip]) -> str:
-    """Return the columns of the first table that are not read, as one of them may be a typo.
+    """Return the columns of the first table that are ignored, since one of them may be a typo.
 
     Args:
-        clips (list[Clip]): Only their first CSV file is looked at.
+        clips (list[Clip]): Only their first CSV file is checked.
 
     Returns:
         str: A sentence; empty if all columns are read, or there is no table.
@@ -184,4 +187,4 @@ def unread_columns(clips: List[Clip]) -> str:
     unread = [name for name in names if name not in (*INDEX, *AXES, 'score')]
     if not unread or 'joint' not in names:
         return ''
-    return f'columns of {table} that are not read: {", ".join(unread)}'
+    return f'ignored columns of {table}: {", ".join(unread)}'

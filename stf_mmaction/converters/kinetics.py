@@ -1,12 +1,12 @@
 """Read Kinetics-Skeleton, as published with ST-GCN.
 
-The folder holds ``kinetics_train/<id>.json``, ``kinetics_val/<id>.json`` and
-a ``kinetics_<split>_label.json`` for each; one half alone is enough. In every frame the two persons
-with the highest sum of scores are kept, as in ST-GCN (of all that OpenPose
-found; ST-GCN looks at the first five). They may change places from frame to
-frame: the data set has no identities.
+The folder holds ``kinetics_train/<id>.json``, ``kinetics_val/<id>.json`` and a
+``kinetics_<split>_label.json`` for each; one split alone is enough. In every frame the two
+persons with the highest sum of scores are kept, as in ST-GCN (of all persons found by OpenPose;
+ST-GCN considers the first five). Their order may change from frame to frame: the data set has no
+identities.
 
-Coordinates stay as they are: x and y from 0 to 1, in widths and heights of
+Coordinates are unchanged: x and y from 0 to 1, in widths and heights of
 the picture, y down, zero for a joint with score 0. ``PrepareSkeleton``
 centres and scales them; the score becomes the visibility.
 """
@@ -29,8 +29,8 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
     Returns:
         dict: ``keypoint`` (2, T, 18, 2) and ``keypoint_score`` (2, T, 18),
-        float16, which is finer than the three decimals of the files. T goes
-        from the first to the last frame that is listed; the files count
+        float16, which is finer than the three decimals of the files. T extends
+        from the first to the last frame that is listed; frames are numbered
         from 1 or from 0.
 
     Raises:
@@ -76,7 +76,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
     pose = np.array([person['pose'] for person in persons], float)
     score = np.array([person['score'] for person in persons], float)
     joints = np.concatenate([pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
-    # NaN too; the margin is for what is just outside the picture.
+    # This catches NaN, too; the margin is for joints just outside the picture.
     if not (abs(joints) < MAX_VALUE).all():
         raise ValueError('it has an x, y or score that is not from 0 to 1')
     if pose.any() and not (score > 0).any():
@@ -86,7 +86,7 @@ def _joints(persons: List[Dict]) -> np.ndarray:
 
 
 def read_labels(path: Path) -> Dict[str, Dict]:
-    """Return the labels of a split: what is known of each clip by its id."""
+    """Return the labels of a split, a dict for each clip by its id."""
     labels = read_json(path)
     if not isinstance(labels, dict) or not labels:
         raise SystemExit(
@@ -97,15 +97,15 @@ def read_labels(path: Path) -> Dict[str, Dict]:
         number = _number(value.get('label_index')) if isinstance(value, dict) else None
         if number is None:
             raise SystemExit(
-                f'error: {path} has {value!r:.80} for {name}: a dict with a label_index from 0 on '
-                'is needed'
+                f'error: {path} has {value!r:.80} for {name}: it must be a dict with a '
+                'label_index of at least 0'
             )
         value['label_index'] = number
     return labels
 
 
 def _number(label: Any) -> Optional[int]:
-    """Return a label as a number, also from text; None if it is none."""
+    """Return a label as a number, also from text; None if it is not one."""
     if isinstance(label, str) and label.strip().isdecimal() and len(label) < 10:
         label = int(label)
     return label if type(label) is int and 0 <= label < 2**31 else None
@@ -116,7 +116,7 @@ def _half(source: Path, split: str) -> Tuple[Path, Path]:
 
 
 def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
-    """Return the clips of a split, those left out with the reason, names of classes."""
+    """Return the clips of a split, those left out with the reason, and the names of classes."""
     folder, labels_path = _half(source, split)
     if not folder.exists() and not labels_path.exists():
         return [], [], set()
@@ -155,7 +155,7 @@ def class_names(titles: Set[Tuple[int, Any]]) -> Optional[List[str]]:
 
 
 def find_halves(source: Path) -> Tuple[List[Clip], Skipped, Optional[List[str]]]:
-    """Find the clips of both splits; say which split is not there.
+    """Find the clips of both splits; print which split is missing.
 
     Args:
         source (Path): The folder ``kinetics-skeleton`` of ST-GCN.
@@ -164,7 +164,7 @@ def find_halves(source: Path) -> Tuple[List[Clip], Skipped, Optional[List[str]]]
         tuple: Clips, those that are left out with the reason, names of the classes if known.
 
     Raises:
-        SystemExit: If neither split is there.
+        SystemExit: If neither split exists.
     """
     clips: List[Clip] = []
     skipped: Skipped = []

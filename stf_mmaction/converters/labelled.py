@@ -1,4 +1,4 @@
-"""Converters of files whose clips a table labels."""
+"""Shared code of converters that read a table of labels."""
 
 import argparse
 from collections import Counter
@@ -15,11 +15,11 @@ Files = Dict[str, List[Path]]  # by the name of their clip
 
 
 def labelled_parser(description: str, contents: str) -> argparse.ArgumentParser:
-    """Return a parser of what these converters have in common.
+    """Return a parser of the arguments that these converters have in common.
 
     Args:
         description (str): Docstring of the tool; its first line is used.
-        contents (str): What the folder to convert holds.
+        contents (str): Contents of the folder to convert, for the help.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument('source', type=existing_folder, help=f'folder with {contents}')
@@ -33,7 +33,7 @@ def labelled_parser(description: str, contents: str) -> argparse.ArgumentParser:
 
 
 def add_persons_argument(parser: argparse.ArgumentParser) -> None:
-    """Add how many persons of a clip are kept."""
+    """Add the argument for the number of persons to keep."""
     parser.add_argument(
         '--persons',
         type=positive,
@@ -61,14 +61,14 @@ def find_labelled(
     Args:
         args (argparse.Namespace): With ``source``, the folder, and ``labels``, the table.
         endings (Sequence[str]): Of the files to read, in any case.
-        aliases (Sequence[str]): Endings that the table may give a clip besides these, as that of
-            the video. Defaults to ().
-        group (callable): Names the clip of each file, or says why it is left out. Defaults to
-            :func:`by_stem`.
+        aliases (Sequence[str]): Other endings that the table may give a clip, such as that of
+            its video. Defaults to ().
+        group (callable): Returns the clip of each file, or the reason to leave it out.
+            Defaults to :func:`by_stem`.
 
     Returns:
         tuple: Clips with a file and a label, the others with the reason, and the names of the
-        classes, where the table has names.
+        classes, if the table has names.
 
     Raises:
         SystemExit: If the table is malformed, or the folder has no such file.
@@ -100,9 +100,9 @@ def match_labels(
     Args:
         files (dict[str, list[Path]]): Files by the name of their clip.
         labels (Labels): The table.
-        path (Path): Where it was read, for the error.
+        path (Path): Its file, for the error.
         endings (Sequence[str]): A clip may be named with one of these.
-        missing (str): The reason of a clip without a file.
+        missing (str): The reason to leave out a clip without a file.
 
     Returns:
         tuple: Clips with a file and a label, and the others with the reason.

@@ -1,4 +1,4 @@
-"""The table of labels that goes with clips of your own."""
+"""Read the table of labels for your own clips."""
 
 import csv
 from pathlib import Path
@@ -12,8 +12,8 @@ class Labels(NamedTuple):
 
     Attributes:
         rows (list[tuple[str, int, str]]): Clip, label and split.
-        classes (tuple[str], optional): Names of the classes, where the
-            table has names.
+        classes (tuple[str], optional): Names of the classes, if the table has
+            names.
     """
 
     rows: List[Tuple[str, int, str]]
@@ -21,20 +21,21 @@ class Labels(NamedTuple):
 
 
 def delimiter_of(heading: str) -> str:
-    """Return what separates columns: a comma, a semicolon or a tab."""
+    """Return the character that separates columns: a comma, a semicolon or a tab."""
     return max(',;\t', key=heading.count)
 
 
 def columns_of(heading: List[str]) -> Dict[str, int]:
-    """Return the place of each column by its name in lower case."""
+    """Return the index of each column by its name in lower case."""
     return {name.strip().lower(): place for place, name in reversed(list(enumerate(heading)))}
 
 
 def read_labels(path: Path) -> Labels:
-    """Read a table with the columns ``clip``, ``label`` and maybe ``split``.
+    """Read a table with the columns ``clip``, ``label`` and optionally ``split``.
 
-    Columns in any case and order, or more than these. Labels are numbers from
-    0 on (``3``, ``3.0``), or names: these are numbered in alphabetical order.
+    Column names may be in any case and order, and there may be more. Labels are
+    numbers of at least 0 (``3``, ``3.0``), or names, which are numbered in
+    alphabetical order.
 
     Raises:
         SystemExit: If this is not such a table.
@@ -88,7 +89,7 @@ def _numbered(rows: List[Tuple[str, str, str, int]], path: Path) -> Labels:
         label = named[0]
         line = next(line for _, other, _, line in rows if other == label)
         raise SystemExit(
-            f'error: line {line} of {path} has the label {label!r} where others have numbers: '
+            f'error: line {line} of {path} has the label {label!r}, but others have numbers: '
             'use either numbers or names throughout'
         )
     wrong = [(line, label) for _, label, _, line in rows if (numbers[label] or 0) < 0]
@@ -96,7 +97,7 @@ def _numbered(rows: List[Tuple[str, str, str, int]], path: Path) -> Labels:
     if wrong:
         raise SystemExit(
             f'error: line {wrong[0][0]} of {path} has the label {wrong[0][1]}: labels are whole '
-            'numbers from 0 on, or names'
+            'numbers of at least 0, or names'
         )
     classes = tuple(sorted(named)) or None
     if classes:

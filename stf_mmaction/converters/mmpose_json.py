@@ -1,9 +1,8 @@
 """Read MMPose's JSON files, one per video.
 
-As ``MMPoseInferencer(..., pred_out_dir=...)`` and the demos of MMPose 1.x
-(``--save-predictions``) write them: a list of frames, each with its
-``instances``. Where persons have a ``track_id``, it is used; else they are followed from
-frame to frame.
+``MMPoseInferencer(..., pred_out_dir=...)`` and the demos of MMPose 1.x
+(``--save-predictions``) write them: a list of frames, each with its ``instances``. If
+persons have a ``track_id``, it is used; else they are tracked from frame to frame.
 """
 
 from typing import Any, Dict, List, Optional
@@ -42,11 +41,11 @@ def _frames(data: Any) -> List[List[Dict]]:
         raise ValueError("it is neither a list of frames nor a dict with 'instance_info'")
     if any('instances' not in frame for frame in data):
         if any('keypoints' in one for one in data):
-            raise ValueError('it holds the persons of one picture: a clip has many frames')
+            raise ValueError('it holds the persons of one picture, but a clip needs many frames')
         raise ValueError("it has frames without 'instances', which MMPose writes")
     index = [frame.get('frame_id', place) for place, frame in enumerate(data)]
     if not all(isinstance(i, int) for i in index) or len(set(index)) < len(index):
-        raise ValueError('frame_id is not a different whole number for each frame')
+        raise ValueError('frame_id is not a whole number that differs for each frame')
     if not index:
         return [[]]
     places, num_frames = place_frames(index)
@@ -65,8 +64,8 @@ def _person(instance: Any, place: int) -> np.ndarray:
         score = np.array(instance['keypoint_scores'], float)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ValueError(
-            f"an instance of frame {place + 1} lacks 'keypoints' or 'keypoint_scores', or has "
-            'something else than numbers there'
+            f"an instance of frame {place + 1} lacks 'keypoints' or 'keypoint_scores', or they "
+            'are not numbers'
         ) from None
     if joints.ndim != 2 or joints.shape[1] not in (2, 3) or score.shape != joints.shape[:1]:
         raise ValueError(
@@ -82,7 +81,7 @@ def _person(instance: Any, place: int) -> np.ndarray:
 
 
 def _track_ids(frames: List[List[Dict]]) -> Optional[List[List[int]]]:
-    """Return the track of each person; None if one has none, or two of a frame the same."""
+    """Return the track of each person; None if one has none, or two in a frame have the same."""
     ids = [[one.get('track_id', -1) for one in instances] for instances in frames]
     fits = all(
         all(isinstance(i, int) and i >= 0 for i in row) and len(set(row)) == len(row) for row in ids

@@ -1,6 +1,6 @@
 """Read the raw skeletons of NTU RGB+D 60 or 120.
 
-How the persons are chosen is described in ``ntu_persons.py``.
+``ntu_persons.py`` describes how the persons are chosen.
 """
 
 import re
@@ -16,18 +16,18 @@ from .ntu_persons import choose_persons
 
 NAME = r'S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})'
 NUM_JOINTS = 25
-# Words of a body: 10 of its own, the number of joints, 12 for each of them.
+# Words of a body: 10 for itself, the number of joints, 12 for each of them.
 BODY, JOINT = 10, 12
-# Of both benchmarks: those of NTU-60 are the first 20.
+# For both benchmarks: those of NTU-60 are the first 20.
 _SUBJECTS = (
     '1 2 4 5 8 9 13 14 15 16 17 18 19 25 27 28 31 34 35 38 '
     '45 46 47 49 50 52 53 54 55 56 57 58 59 70 74 78 80 81 82 83 84 85 86 89 91 92 93 94 95 97 98 '
     '100 103'
 )
 TRAINING_SUBJECTS = frozenset(map(int, _SUBJECTS.split()))
-# Of all bodies together; a clip has 300 frames at most.
+# For all bodies together; a clip has at most 300 frames.
 MAX_BODY_FRAMES = 10**6
-# A Kinect sees 8.
+# A Kinect detects up to 8.
 MAX_METRES = 10**4
 
 
@@ -42,7 +42,7 @@ def read_bodies(path: Path) -> np.ndarray:
         not seen.
 
     Raises:
-        ValueError: If this is not such a file, or not a whole one.
+        ValueError: If this is not such a file, or is incomplete.
     """
     words = read_text(path).split()
     if not words:
@@ -50,10 +50,10 @@ def read_bodies(path: Path) -> np.ndarray:
     if not words[0].isdecimal() or len(words[0]) > 12:
         raise ValueError(f'it begins with {words[0]!r:.40}, not with the number of frames')
     num_frames, at = int(words[0]), 1
-    # Each frame has at least the number of its bodies.
+    # Each frame has at least one word, the number of its bodies.
     if not 0 <= num_frames < len(words):
         raise ValueError(f'it ends before its {num_frames} frames')
-    # Ids are too long for a float: they stay text.
+    # Ids are too long for a float, so they remain text.
     bodies: Dict[str, np.ndarray] = {}
     for frame in range(num_frames):
         cut = f'it ends in frame {frame + 1} of {num_frames}'
@@ -78,7 +78,7 @@ def read_bodies(path: Path) -> np.ndarray:
                     )
                 bodies[words[at]] = np.zeros((num_frames, NUM_JOINTS, 3))
             joints = np.array([words[i : i + 3] for i in range(first, end, JOINT)], float)
-            # What is not a number was not seen, the rest of its joint too.
+            # If any value of a joint is not a number, the joint was not seen.
             joints[~np.isfinite(joints).all(1)] = 0
             if (abs(joints) > MAX_METRES).any():
                 raise ValueError(f'frame {frame + 1} has a joint {abs(joints).max():g} m away')
@@ -118,7 +118,7 @@ def read_missing(path: str) -> Set[str]:
 
 
 def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip], List]:
-    """Return the clips of a benchmark, and those left out with the reason."""
+    """Return the clips of a benchmark, and those left out, with the reason."""
     clips: List[Clip] = []
     found, skipped = find_files(source, lambda name: name.endswith('.skeleton'))
     for path in found:
@@ -141,7 +141,7 @@ def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip
 
 
 def tell_missing(source: Path, path: Optional[str], missing: Set[str]) -> None:
-    """Say how many clips of a list are in the folder, or that there is none.
+    """Print how many clips of a list are in the folder, or that there is no list.
 
     Args:
         source (Path): The folder.
@@ -156,6 +156,6 @@ def tell_missing(source: Path, path: Optional[str], missing: Set[str]) -> None:
         return
     files, _ = find_files(source, lambda name: name.endswith('.skeleton'))
     found = len(missing & {file.stem for file in files})
-    print(f'{found} of the {len(missing)} clips that {path} lists are in {source}')
+    print(f'{found} of the {len(missing)} clips listed in {path} are in {source}')
     if not found:
         print(f'warning: is {path} the list of this data set? None of its clips is left out')

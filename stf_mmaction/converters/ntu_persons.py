@@ -1,12 +1,12 @@
 """Choose at most two persons among the bodies of an NTU clip.
 
-A ``.skeleton`` file lists the bodies that a Kinect saw in each frame, in no
-useful order, together with furniture and reflections that it took for
+A ``.skeleton`` file lists the bodies that a Kinect detected in each frame, in
+no useful order, including furniture and reflections that it mistook for
 bodies. These rules choose at most two persons. They and their thresholds are
 those of pyskl's ``ntu_preproc.py``, from the author of the ``ntu60_3d.pkl``
 that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
 
-1. A body is what has the same id, in every frame that it is in.
+1. A body consists of all detections with the same id.
 2. Of several bodies, those in 11 frames or fewer are noise, and so are those
    that are wider than 0.8 of their height in 69.754 % of their frames or
    more. A rule that would leave nobody is not applied.
@@ -14,8 +14,8 @@ that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
    frames, summed; the frames in which it is too wide are left out if it is
    less without them.
 4. From the most to the least motion, a body joins the first person (of two)
-   that is in none of its frames: a Kinect that loses someone gives a new id.
-   A body for which there is no place is dropped.
+   that is in none of its frames: a Kinect that loses someone assigns a new id.
+   A body that fits neither person is dropped.
 5. Frames in which neither person is are cut out. Of the two, the one with
    more motion is the first, unless it is not there yet in the first frame.
 
@@ -47,8 +47,7 @@ def choose_persons(bodies: np.ndarray) -> np.ndarray:
         bodies (ndarray): Shape (bodies, T, V, 3), zero where there is none.
 
     Returns:
-        ndarray: Shape (M, T', V, 3), M from 0 to 2, without the frames that
-        nobody is in.
+        ndarray: Shape (M, T', V, 3), M from 0 to 2, without empty frames.
     """
     seen = bodies.any((2, 3))
     alive = [(body, where) for body, where in zip(bodies, seen) if where.any()]

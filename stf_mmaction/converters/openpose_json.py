@@ -1,8 +1,8 @@
 """Read OpenPose's JSON files, one per frame.
 
-As ``openpose --write_json`` writes them, ``<clip>_000000000012_keypoints.json``,
-all in one folder or in a folder for each clip. Persons have no identity in
-these files: they are followed from frame to frame.
+``openpose --write_json`` writes them as ``<clip>_000000000012_keypoints.json``,
+all in one folder or in a folder for each clip. Persons have no identity in these
+files, so they are tracked from frame to frame.
 
 25 joints are BODY_25 (layout ``body_25``), 18 are COCO (layout ``openpose``).
 Hands and faces are not read.
@@ -22,7 +22,7 @@ from .clips import Clip, Skipped, place_frames, printable
 from .labelled import Files
 from .tracking import persons_over_time
 
-# A clip and a frame, as wave_000000000012 of a video or wave0012 of pictures; not seconds, 1.25.
+# A clip and a frame, such as wave_000000000012 (video) or wave0012 (pictures); not seconds, 1.25.
 NAME = re.compile(r'(.*?)[_.\- ]?(?<!\d\.)(?<!\d)(\d+)_keypoints\.json')
 LAYOUTS = {25: 'body_25', 18: 'openpose'}
 
@@ -32,7 +32,7 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
 
     Returns:
         dict: ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V). T
-        goes from the first to the last frame that has a file.
+        extends from the first to the last frame that has a file.
 
     Raises:
         ValueError: If a file is not such a file, or the joints differ.
@@ -55,7 +55,8 @@ def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
 def _clips_of(folder: Path, changed: int) -> Dict[str, List[Tuple[int, Path]]]:
     """Return the frames and files of all clips in a folder, which may hold thousands.
 
-    ``changed`` is the time of its last change: a cached answer is for that state.
+    ``changed`` is the time of its last change, which makes a cached result valid for
+    that state only.
     """
     clips: Dict[str, List[Tuple[int, Path]]] = {}
     for path in folder.iterdir():
@@ -79,13 +80,13 @@ def read_frame(path: Path) -> np.ndarray:
 
 def _joints(person: Any, name: str) -> np.ndarray:
     if not isinstance(person, dict):
-        raise ValueError(f'{name} has a person that is no object, but {person!r:.40}')
-    # The second is OpenPose's before 1.2.
+        raise ValueError(f'{name} has a person that is not an object, but {person!r:.40}')
+    # The second is the key of OpenPose before 1.2.
     values = person.get('pose_keypoints_2d', person.get('pose_keypoints'))
     if not values:
         raise ValueError(
-            f"{name} has a person without 'pose_keypoints_2d', but {', '.join(person) or 'nothing'}"
-            ': hands, faces and 3D points alone are not read'
+            f"{name} has a person without 'pose_keypoints_2d', with "
+            f"{', '.join(person) or 'nothing'}: hands, faces and 3D points alone are not read"
         )
     try:
         joints = np.array(values, float)
@@ -93,8 +94,8 @@ def _joints(person: Any, name: str) -> np.ndarray:
         joints = np.zeros(0)
     if joints.ndim != 1 or len(joints) % 3 or len(joints) // 3 not in LAYOUTS:
         raise ValueError(
-            f"{name} has 'pose_keypoints_2d' of shape {joints.shape}: 75 numbers (BODY_25) or 54 "
-            '(COCO) are read'
+            f"{name} has 'pose_keypoints_2d' of shape {joints.shape}: it must have 75 numbers "
+            '(BODY_25) or 54 (COCO)'
         )
     joints = joints.reshape(-1, 3)
     if not np.isfinite(joints).all():
@@ -105,14 +106,15 @@ def _joints(person: Any, name: str) -> np.ndarray:
 def by_clip(source: Path, files: Sequence[Path]) -> Tuple[Files, Skipped]:
     """Return one file for each clip by its name, and files that are not named as frames.
 
-    A folder that holds one clip gives it its name; otherwise the files do.
+    A clip that is alone in its folder has the name of the folder, others that of their
+    files.
 
     Args:
         source (Path): The folder that was searched.
-        files (Sequence[Path]): What was found in it and in those below it.
+        files (Sequence[Path]): The files found in it and in its subfolders.
 
     Raises:
-        SystemExit: If none of the files is named as OpenPose names them.
+        SystemExit: If no file has a name as OpenPose writes it.
     """
     groups: Dict[Tuple[Path, str], Path] = {}
     unnamed: Skipped = []
@@ -125,8 +127,8 @@ def by_clip(source: Path, files: Sequence[Path]) -> Tuple[Files, Skipped]:
             unnamed.append((name, 'its name does not end in the number of a frame'))
     if not groups:
         raise SystemExit(
-            f'error: {source} holds no <clip>_000000000000_keypoints.json: name the folder that '
-            'openpose --write_json wrote to'
+            f'error: {source} holds no <clip>_000000000000_keypoints.json: give the folder to '
+            'which openpose --write_json wrote'
         )
     folders = Counter(folder for folder, _ in groups)
     named: Files = {}
@@ -134,6 +136,6 @@ def by_clip(source: Path, files: Sequence[Path]) -> Tuple[Files, Skipped]:
         inside = folder.relative_to(source)
         alone = folders[folder] == 1 and folder != source
         name = (inside if alone else inside / prefix).as_posix()
-        # Frames right in the source that have no name.
+        # Frames directly in the source without a name.
         named.setdefault(source.resolve().name if name == '.' else name, []).append(file)
     return named, unnamed

@@ -1,4 +1,4 @@
-"""Persons over time, where a pose estimator numbers them anew in each frame."""
+"""Track persons whom a pose estimator numbers anew in each frame."""
 
 from typing import Dict, List, Optional, Sequence
 
@@ -9,28 +9,29 @@ from stf_mmaction.datasets.persons import join_tracks
 
 from .clips import UNSEEN, Unusable
 
-# A person may be lost for so many frames and move by so many of its own sizes.
+# A person may be lost for at most this number of frames, and move by at most this number of body
+# sizes.
 MAX_LOST, MAX_STEP = 15, 1.0
-# In a frame. To match more takes long, and a crowd is no clip.
+# Persons in a frame. Matching more takes long.
 MAX_PERSONS = 200
-# Tracks times frames that are joined; of more, those with the lowest scores are left alone.
+# Limit for tracks times frames that are joined; beyond it, those with the lowest scores are not.
 MAX_JOINED = 10**6
 
 
 def track(
     frames: Sequence[Sequence[np.ndarray]], ids: Optional[Sequence[Sequence[int]]] = None
 ) -> List[Dict]:
-    """Follow persons from frame to frame.
+    """Track persons from frame to frame.
 
-    In each frame the persons are matched to those of the frames before, so
-    that the distances between their middles are smallest in sum.
+    In each frame, the persons are matched to those of the frames before, so
+    that the sum of the distances between their centres is smallest.
 
     Args:
-        frames (Sequence[Sequence[numpy.ndarray]]): The persons of each
-            frame, each (V, C + 1); the last channel is the score, 0 is not
-            seen.
-        ids (Sequence[Sequence[int]], optional): The number of each person,
-            where a tracker has set it. Defaults to None.
+        frames (Sequence[Sequence[numpy.ndarray]]): The persons of each frame,
+            each (V, C + 1); the last channel is the score, 0 for joints that
+            were not seen.
+        ids (Sequence[Sequence[int]], optional): The id of each person, if a
+            tracker has set it. Defaults to None.
 
     Returns:
         list[dict]: For each track the joints (V, C + 1) by frame.
@@ -42,7 +43,7 @@ def track(
                 named.setdefault(number, {})[time] = person
         return list(named.values())
     tracks: List[Dict] = []
-    live: List[Dict] = []  # those that may go on
+    live: List[Dict] = []  # those that may continue
     for time, persons in enumerate(frames):
         persons = [person for person in persons if (person[:, -1] > 0).any()]
         if len(persons) > MAX_PERSONS:
@@ -63,9 +64,9 @@ def track(
 
 
 def _steps(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndarray:
-    """Return how far each person would have gone, in its own size, (after, before).
+    """Return how far each person would have moved, in body sizes, (after, before).
 
-    At most twice what is allowed.
+    The result is at most twice the allowed distance.
     """
     (old, old_size), (new, new_size) = (
         map(np.array, zip(*map(_extent, persons))) for persons in (before, after)
@@ -76,7 +77,7 @@ def _steps(before: Sequence[np.ndarray], after: Sequence[np.ndarray]) -> np.ndar
 
 
 def _extent(person: np.ndarray) -> tuple:
-    """Return the middle and the size of what was seen of a person (V, C + 1)."""
+    """Return the centre and the size of the joints seen of a person (V, C + 1)."""
     points = person[person[:, -1] > 0, :-1]
     return points.mean(0), np.linalg.norm(np.ptp(points, axis=0))
 
@@ -84,10 +85,10 @@ def _extent(person: np.ndarray) -> tuple:
 def persons_over_time(
     frames: Sequence[Sequence[np.ndarray]], most: int, ids: Optional[Sequence[Sequence[int]]] = None
 ) -> Dict[str, np.ndarray]:
-    """Give the persons of a clip as two arrays.
+    """Return the persons of a clip as two arrays.
 
-    Where there are more tracks than ``most``, those that follow each other
-    are joined first: trackers give new numbers to whom they have lost.
+    If there are more tracks than ``most``, those that follow one another are
+    joined first, since trackers assign new ids to persons whom they lost.
 
     Args:
         frames (Sequence[Sequence[numpy.ndarray]]): As for :func:`track`.
@@ -96,8 +97,8 @@ def persons_over_time(
 
     Returns:
         dict: ``keypoint`` (M, T, V, C) and ``keypoint_score`` (M, T, V),
-        float32; M is at least 1. ``left_out``, how many more persons there
-        are, if any.
+        float32; M is at least 1. ``left_out``, the number of other persons, if
+        any.
 
     Raises:
         Unusable: If there are persons, but all their scores are 0.

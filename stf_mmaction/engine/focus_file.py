@@ -131,7 +131,7 @@ class FocusFile:
             for name in (*ROWS, 'class_names'):
                 setattr(self, name, self._arrays[name])
             self._check()
-        except Exception:  # A damaged archive raises anything at all.
+        except Exception:  # A damaged archive can raise any error.
             raise self._not_one() from None
         self.ids = self.ids.tolist()
         self.class_names = self.class_names.tolist()
@@ -176,7 +176,7 @@ class FocusFile:
             focus = self._arrays[f'focus/{range(len(self))[number]}']
         except IndexError:
             raise
-        except Exception as error:  # A damaged archive raises anything at all.
+        except Exception as error:  # A damaged archive can raise any error.
             raise ValueError(
                 f'{self.path} is damaged in clip {self.ids[number]}: {error}; test again'
             ) from None

@@ -1,4 +1,4 @@
-"""Files: read without trust, written whole or not at all."""
+"""Read untrusted files safely, and write files atomically."""
 
 from .reading import read_checkpoint, safe_load
 from .text import check_arrays, check_regular, read_arrays, read_json, read_text, read_yaml

@@ -1,7 +1,7 @@
-"""NumPy arrays and plain containers, as pickles describe them.
+"""Create NumPy arrays and plain containers from their description in pickles.
 
-NumPy's ``__setstate__`` takes the flags of a dtype from the file as they are,
-and one wrong byte ends the process. Here a file says only the kind, the
+NumPy's ``__setstate__`` takes the flags of a dtype from the file unchecked,
+and one wrong byte ends the process. Here, a file determines only the kind, the
 shape and the bytes of an array.
 """
 
@@ -17,21 +17,21 @@ from .byte_reader import Bytes
 from .constructors import Blank, Constructor, check_key
 from .tree import RefusedError
 
-# Numbers, and text of up to 9,999 letters.
+# Numbers, and text of up to 9,999 characters.
 _KINDS = re.compile(r'[<>|=]?(b1|[iu][1248]|f[248]|f16|c8|c16|[SU]\d{1,4})')
 _MAX_DIMS = 32
-# The longest axis of an array without numbers.
+# The longest axis of an empty array.
 _MAX_EMPTY = 10**6
 
 
 def make_dtype(kind: str, align: bool = False, copy: bool = True) -> Blank:
-    """Return a dtype, of which the byte order follows."""
+    """Return a dtype; its byte order comes later in the file."""
     if type(kind) is not str or not _KINDS.fullmatch(kind):
         raise RefusedError(f'it holds an array of {str(kind)[:40]!r}, not of numbers or text')
     dtype = np.dtype(kind)
 
     def build(state: Sequence) -> np.dtype:
-        # (version, byte order, ...): no number needs the rest.
+        # (version, byte order, ...): numbers do not require the rest.
         if type(state) is not tuple or len(state) < 5 or any(part for part in state[2:5]):
             raise RefusedError('it holds an array of records, not of numbers or text')
         if state[1] not in ('<', '>', '|', '='):
@@ -42,12 +42,12 @@ def make_dtype(kind: str, align: bool = False, copy: bool = True) -> Blank:
 
 
 def make_array(shape: Sequence[int], dtype: np.dtype, data: Any, order: str) -> np.ndarray:
-    """Return an array of its own bytes.
+    """Return an array of the bytes in the file.
 
     Args:
         shape (tuple[int]): Its shape.
         dtype (np.dtype): Made by :func:`make_dtype`.
-        data (bytes or Bytes): Exactly as many as the shape needs.
+        data (bytes or Bytes): Exactly as many as the shape requires.
         order (str): ``'C'`` or ``'F'``.
     """
     if not isinstance(dtype, np.dtype):
@@ -73,7 +73,7 @@ def make_array(shape: Sequence[int], dtype: np.dtype, data: Any, order: str) -> 
     array = np.ndarray(shape, dtype, flat, order=order)
     if dtype.kind == 'U' and (flat.view(f'{dtype.byteorder}u4') > sys.maxunicode).any():
         raise RefusedError('it has an array of text that is not valid')
-    # Other bytes than 0 and 1 are true in one operation and false in another.
+    # Bytes other than 0 and 1 would be true in some operations and false in others.
     return array if dtype.kind != 'b' else array.view('u1') != 0
 
 
@@ -86,7 +86,7 @@ def _reconstruct(kind: Any, shape: Any, code: Any) -> Blank:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """Return how protocols 0 to 2 write bytes."""
+    """Return bytes as protocols 0 to 2 encode them."""
     if encoding not in ('latin1', 'latin-1'):
         raise RefusedError(f'it has bytes in the encoding {str(encoding)[:40]!r}')
     return text.encode('latin-1')
@@ -107,7 +107,7 @@ def _counter(counts: Dict) -> Counter:
 
 
 def _bytearray(data: Any = b'', encoding: str = 'latin-1') -> bytearray:
-    if type(data) not in (bytes, str):  # A number would be a length.
+    if type(data) not in (bytes, str):  # A number would be taken as a length.
         raise RefusedError(f'it has bytes made of a {type(data).__name__}')
     return bytearray(data if type(data) is bytes else _encode(data, encoding))
 
@@ -118,7 +118,7 @@ def _constructors() -> Dict[Tuple[str, str], Any]:
         ('collections', 'Counter'): (_counter, 500),
         ('collections', 'deque'): (_deque, 700),
         ('_codecs', 'encode'): (_encode, 40),
-        ('numpy', 'ndarray'): (None, 0),  # named, never called
+        ('numpy', 'ndarray'): (None, 0),  # may be named, but not called
         ('numpy', 'dtype'): (make_dtype, 600),
     }
     for builtins in ('builtins', '__builtin__'):

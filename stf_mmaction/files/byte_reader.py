@@ -1,4 +1,4 @@
-"""Bytes of a file, read ahead in parts and never beyond a given number."""
+"""Read the bytes of a file ahead in parts, never beyond a given number."""
 
 from typing import BinaryIO, Union
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from .tree import RefusedError, Unfinished
 
-# Longer parts are read by themselves; of an array, no more than this is copied.
+# Longer parts are read separately; at most this part of an array is copied.
 _CHUNK = 1 << 14
-# So many and more are read straight into an array.
+# This number of bytes or more is read directly into an array.
 _LAZY_BYTES = 1 << 12
 
 
 class Bytes(Unfinished):
-    """Many bytes, which an array that is named after them takes as they are.
+    """Many bytes that an array can take over without a copy.
 
     Args:
         data (numpy.ndarray): uint8, shape (size,).
@@ -26,23 +26,23 @@ class Bytes(Unfinished):
         self._is_taken, self._whole = False, None
 
     def take(self) -> np.ndarray:
-        """Return them, writable, to one array; to others a copy each."""
+        """Return the writable bytes to the first caller, and copies to others."""
         data = self._data.copy() if self._is_taken else self._data
         self._is_taken = True
         return data
 
     def whole(self) -> bytes:
-        """Return the bytes by themselves; always the same object."""
+        """Return the bytes as ``bytes``, always the same object."""
         if self._whole is None:
             self._whole = self._data.tobytes()
         return self._whole
 
 
 class ByteReader:
-    """Reads a file from where it is open.
+    """Reads a file from its current position.
 
     Args:
-        file (BinaryIO): Open, where the bytes begin.
+        file (BinaryIO): Open, at the first of the bytes.
         size (int): Number of bytes that are left in the file.
 
     Attributes:
@@ -76,7 +76,7 @@ class ByteReader:
         return taken
 
     def take_array(self, count: int) -> Union[bytes, Bytes]:
-        """Return the next bytes; many are read into the place where their array will lie."""
+        """Return the next bytes; many are read directly into the memory of their array."""
         if count < _LAZY_BYTES:
             return self.take(count)
         kept = memoryview(self.buffer)[self.at : self.at + count]
@@ -94,11 +94,11 @@ class ByteReader:
         return Bytes(data)
 
     def unsigned(self, size: int) -> int:
-        """Return the next ``size`` bytes as a whole number, the least one first."""
+        """Return the next ``size`` bytes as an unsigned integer, little-endian."""
         return int.from_bytes(self.take(size), 'little')
 
     def line(self) -> bytes:
-        """Return the bytes up to the next line end, which is left out."""
+        """Return the bytes up to the next line end, without it."""
         size = 64
         while True:
             end = self.buffer.find(b'\n', self.at)
@@ -110,5 +110,5 @@ class ByteReader:
             self.fill(min(size, len(self.buffer) - self.at + max(self._left, 1)))
 
     def put_back(self) -> None:
-        """Move the file to the position, before what was read ahead."""
+        """Move the file back to the position, before the bytes that were read ahead."""
         self._file.seek(self.at - len(self.buffer), 1)

@@ -1,4 +1,4 @@
-"""Functions that a pickle may call, and the checks around them."""
+"""Functions that a pickle may call, and their checks."""
 
 from collections import deque
 from typing import Any, Callable
@@ -25,7 +25,7 @@ class Blank(Unfinished):
     """A value that a file names first and describes afterwards.
 
     Args:
-        build (Callable): Makes the value from its description.
+        build (Callable): Creates the value from its description.
     """
 
     __slots__ = ('build', 'memo_keys')
@@ -35,10 +35,10 @@ class Blank(Unfinished):
 
 
 def guarded(name: str, call: Callable, *args: Any) -> Any:
-    """Call with arguments from a file, which may be anything.
+    """Call a function with arguments from a file, which may be anything.
 
     Raises:
-        RefusedError: If the call fails; ``name`` says what of.
+        RefusedError: If the call fails; it contains ``name``.
     """
     try:
         return call(*args)
@@ -49,7 +49,7 @@ def guarded(name: str, call: Callable, *args: Any) -> Any:
 
 
 def weight(value: Any) -> int:
-    """Return the bytes of a copy: what a file names again and again is copied each time."""
+    """Return the bytes of a copy: a value to which a file refers repeatedly is copied each time."""
     if type(value) is Bytes:
         return value.size
     if isinstance(value, np.ndarray):
@@ -60,7 +60,7 @@ def weight(value: Any) -> int:
 
 
 def check_key(value: Any) -> Any:
-    """Return a key whose hash is quick, and seldom that of another."""
+    """Return a key if its hash is fast and has few collisions."""
     if not isinstance(value, _KEYS):
         raise RefusedError(f'it has a {type(value).__name__} as a key')
     if type(value) is int and value.bit_length() > 64:

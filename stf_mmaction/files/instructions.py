@@ -1,4 +1,4 @@
-"""The instructions of pickle that data needs, as functions of an :class:`Unpickler`."""
+"""The pickle instructions that data requires, as functions of an :class:`Unpickler`."""
 
 import struct
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
@@ -29,7 +29,7 @@ def _decode(data: bytes, encoding: str) -> str:
 
 def _read_int(data: bytes) -> int:
     if len(data) > _MAX_INT_BYTES:
-        raise RefusedError(f'it has a whole number of {len(data)} bytes')
+        raise RefusedError(f'it has an integer of {len(data)} bytes')
     return int.from_bytes(data, 'little', signed=True)
 
 
@@ -38,7 +38,7 @@ def _parse_int(line: bytes) -> int:
     if line in (b'00', b'01'):
         return line == b'01'
     if len(line) > 40:
-        raise RefusedError(f'it has a whole number of {len(line)} digits')
+        raise RefusedError(f'it has an integer of {len(line)} digits')
     return _number(int, line)
 
 
@@ -66,7 +66,7 @@ def _parsed(parse: Callable[[bytes], Any]) -> Instruction:
 
 
 def _sized(size: int, parse: Callable[[bytes], Any]) -> Instruction:
-    """Push what is made of bytes whose number comes first, in ``size`` bytes."""
+    """Push a value made of bytes, whose count comes first, in ``size`` bytes."""
     return lambda reader: reader.push(parse(reader.take(reader.unsigned(size))))
 
 
@@ -141,5 +141,5 @@ _NAMES: Dict[bytes, Instruction] = {
     b'b': lambda reader: reader.build(),
     b'Q': lambda reader: reader.persist(),
 }
-# By the byte of the instruction; None is one that data does not need.
+# By the byte of the instruction; None for those that data does not require.
 INSTRUCTIONS: List[Optional[Instruction]] = [_NAMES.get(bytes([code])) for code in range(256)]

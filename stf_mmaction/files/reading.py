@@ -1,8 +1,8 @@
-"""The two doors for files that others may have written.
+"""The two functions that read files which others may have written.
 
-Every pickle and every checkpoint that this package, its tools or MMEngine
-under them read comes through here. No code in a file runs, whatever it makes
-is bounded by its length, and an error is one sentence that names the file.
+This package, its tools and MMEngine under them read every pickle and every
+checkpoint with them. No code in a file is run, the memory is bounded by the
+length of the file, and an error is one sentence that names the file.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, Callable, Dict, Union
 from .tensors import read_pickle, read_torch
 from .tree import RefusedError
 
-_BEFORE_MEMORY = 'make memory free or use a computer with more'
+_BEFORE_MEMORY = 'free memory or use a computer with more'
 
 
 def safe_load(path: Union[str, Path]) -> Any:
@@ -23,11 +23,11 @@ def safe_load(path: Union[str, Path]) -> Any:
         path (str or Path): The file.
 
     Returns:
-        Any: What it holds.
+        Any: Its contents.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is empty, damaged, or holds anything else.
+        ValueError: If it is empty, damaged, or contains anything else.
     """
     path = Path(path)
     if not path.exists():
@@ -41,14 +41,14 @@ def safe_load(path: Union[str, Path]) -> Any:
 def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
     """Read a checkpoint, onto the CPU.
 
-    ``meta['config']`` is Python that MMEngine would run when it resumes. It
-    is kept as ``meta['config_text']``, which nothing runs.
+    ``meta['config']`` is Python that MMEngine would run when it resumes. It is
+    returned as ``meta['config_text']``, which is never run.
 
     Args:
         path (str or Path): A file that ``torch.save`` wrote.
 
     Returns:
-        dict: What it holds.
+        dict: Its contents.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -76,18 +76,18 @@ def read_checkpoint(path: Union[str, Path]) -> Dict[str, Any]:
 
 
 def _read(path: Path, read: Callable[[BinaryIO, int], Any], kind: str) -> Any:
-    # A pipe would be waited for.
+    # Reading a pipe would block.
     if not stat.S_ISREG(path.stat().st_mode):
         raise ValueError(f'{path} is not a file: give the path of {kind}')
     with path.open('rb') as file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
-            raise ValueError(f'file {path} is empty: copy or make it again')
+            raise ValueError(f'file {path} is empty: copy or create it again')
         try:
             return read(file, size)
         except RefusedError as error:
             raise ValueError(
-                f'file {path} was not read as {kind}: {error}; it is damaged or not to be trusted'
+                f'file {path} was not read as {kind}: {error}; it is damaged or cannot be trusted'
             ) from None
         except MemoryError:
             raise ValueError(

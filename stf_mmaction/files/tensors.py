@@ -1,8 +1,8 @@
-"""Tensors, as ``torch.save`` writes them: a zip archive, or the older form.
+"""Read tensors as ``torch.save`` writes them, in a zip archive or in the older format.
 
-``torch.load(weights_only=True)`` runs no code, but it checks no CRC, hands
-dtypes to NumPy as they are, and gives a tensor as much memory as the file
-says. Here every byte of a tensor comes from the file and is checked.
+``torch.load(weights_only=True)`` runs no code, but it checks no CRC, passes dtypes to
+NumPy unchecked, and allocates as much memory for a tensor as the file claims. Here,
+every byte of a tensor comes from the file and is checked.
 """
 
 import errno
@@ -18,7 +18,7 @@ from .torch_constructors import Storage, StorageType, torch_constructors
 from .tree import RefusedError, Unfinished, check_tree
 from .unpickler import Unpickler
 
-# The first pickle of torch.save's older form, and its version.
+# The first pickle of torch.save's older format, and its version.
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 
 
@@ -26,8 +26,7 @@ def read_pickle(file: BinaryIO, size: int) -> Any:
     """Read one pickle.
 
     Args:
-        file (BinaryIO): Open, where it begins.
-        size (int): The bytes that are left in it.
+        file (BinaryIO): Open, at the start of the pickle.
 
     Raises:
         RefusedError: If it is damaged or holds more than data.
@@ -51,7 +50,7 @@ def read_torch(file: BinaryIO, size: int) -> Any:
         return _read_zip(file, size)
     if start[:1] != b'\x80':
         raise RefusedError('it is not a file of torch.save')
-    with _damage('it is not a whole file of torch.save'):
+    with _damage('it is not a complete file of torch.save'):
         return _read_older(file, size)
 
 
@@ -60,7 +59,7 @@ def _storage_key(key: Tuple) -> Tuple[torch.dtype, str, int]:
     if kind != 'storage' or type(of) is not StorageType or type(name) is not str:
         raise RefusedError('it refers to something that is not a storage')
     if type(count) is not int or count < 0 or any(part is not None for part in view):
-        raise RefusedError('it has a storage of no length')
+        raise RefusedError('it has a storage without a length')
     return of.dtype, name, count
 
 
@@ -71,7 +70,7 @@ def _read_zip(file: BinaryIO, size: int) -> Any:
 
 @contextmanager
 def _damage(what: str) -> Iterator[None]:
-    """Refuse a file where the readers of Python stumble over its bytes."""
+    """Refuse a file if Python's readers fail on its bytes."""
     try:
         yield
     except (RefusedError, MemoryError):
@@ -114,7 +113,7 @@ def _read_archive(archive: zipfile.ZipFile, size: int) -> Any:
 
     part = entries[f'{root}/data.pkl']
     with archive.open(part) as stream:
-        # As a whole, whose CRC is checked.
+        # Read completely, so that the CRC is checked.
         pickled = io.BytesIO(stream.read())
     value = Unpickler(pickled, part.file_size, TORCH_CONSTRUCTORS, find).load()
     if isinstance(value, Unfinished):
@@ -138,7 +137,7 @@ def _filled(stream: BinaryIO, count: int, dtype: torch.dtype) -> Storage:
 
 
 def _read_older(file: BinaryIO, size: int, is_part: bool = False) -> Any:
-    """Read what torch wrote before 1.6, and how it pickles storages to this day."""
+    """Read the format of torch before 1.6, in which it still pickles storages."""
 
     def pickled(persistent: Any = None) -> Any:
         reader = Unpickler(file, size - file.tell(), TORCH_CONSTRUCTORS, persistent)
@@ -188,7 +187,7 @@ def _load_from_bytes(data: bytes) -> Storage:
 
 
 TORCH_CONSTRUCTORS = torch_constructors()
-# A tensor in a pickle holds its storage as a file of torch.save.
+# A tensor in a pickle contains its storage as a file of torch.save.
 TORCH_CONSTRUCTORS['torch.storage', '_load_from_bytes'] = Constructor(
     'torch.storage._load_from_bytes', _load_from_bytes, 1000
 )

@@ -1,4 +1,4 @@
-"""Text, JSON and NumPy files of others: how large they may be, and what is in them."""
+"""Read text, JSON and NumPy files of others, with limits on their size."""
 
 import codecs
 import json
@@ -12,18 +12,18 @@ import numpy as np
 
 from .tree import RefusedError, check_tree
 
-# Lists of JSON take up to 20 times their text.
+# Lists in memory take up to 20 times the size of their JSON.
 MAX_TEXT_BYTES = 1 << 27
-# A compressed file may unpack to this, and to so many times its own size:
-# zeros would be a thousand times as long.
+# A compressed file may unpack to this size, or to this many times its own size; zeros could
+# unpack to a thousand times.
 _FREE_BYTES, _MAX_RATIO = 1 << 26, 100
 
 
 def check_regular(path: Union[str, Path]) -> int:
-    """Return the size of a file; refuse what is none, such as a pipe.
+    """Return the size of a file; refuse anything else, such as a pipe.
 
     Raises:
-        OSError: If there is nothing, or a link that leads nowhere.
+        OSError: If it does not exist, or is a broken link.
         ValueError: If it is not a file.
     """
     status = Path(path).stat()
@@ -33,19 +33,19 @@ def check_regular(path: Union[str, Path]) -> int:
 
 
 def read_text(path: Union[str, Path]) -> str:
-    """Read a text file, whatever wrote it.
+    """Read a text file in one of the usual encodings.
 
-    UTF-8 with or without a byte order mark, UTF-16 with one, and else
-    Latin-1, which older Windows programs write.
+    These are UTF-8 with or without a byte order mark, UTF-16 with one, and
+    otherwise Latin-1, which older Windows programs write.
 
     Raises:
-        ValueError: If it is not a file, or too long to be meant.
+        ValueError: If it is not a file, or too long.
     """
     size = check_regular(path)
     if size > MAX_TEXT_BYTES:
         raise ValueError(
-            f'{path} is {size / 2**20:.0f} MiB long: text of up to {MAX_TEXT_BYTES >> 20} MiB '
-            'is read; is it the right file?'
+            f'{path} is {size / 2**20:.0f} MiB long: the limit for text is {MAX_TEXT_BYTES >> 20} '
+            'MiB; is it the right file?'
         )
     data = Path(path).read_bytes()
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
@@ -65,7 +65,7 @@ def read_json(path: Union[str, Path]) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        raise ValueError(f'{path} is not JSON of skeletons: it is nested too deep') from None
+        raise ValueError(f'{path} is not JSON of skeletons: it is nested too deeply') from None
     except ValueError as error:
         raise ValueError(f'{path} is not JSON: {error}') from None
 
@@ -81,12 +81,12 @@ def read_yaml(path: Union[str, Path]) -> Any:
     text = read_text(path)
     try:
         value = yaml.safe_load(text)
-        # Names that stand for lists of names that stand for lists ... have no end.
+        # Aliases of lists of aliases of lists ... grow exponentially.
         check_tree(value, 1000 + len(text))
     except RefusedError as error:
         raise ValueError(f'{path} cannot be read: {error}') from None
     except RecursionError:
-        raise ValueError(f'{path} cannot be read: it is nested too deep') from None
+        raise ValueError(f'{path} cannot be read: it is nested too deeply') from None
     except (yaml.YAMLError, ValueError) as error:
         where = getattr(error, 'problem_mark', None)
         line = f'line {where.line + 1}: ' if where else ''
@@ -96,12 +96,12 @@ def read_yaml(path: Union[str, Path]) -> Any:
 
 
 def read_arrays(path: Union[str, Path], keys: Sequence[str], maker: str) -> Dict[str, np.ndarray]:
-    """Read an NPZ file that one of the tools has written.
+    """Read an NPZ file that a tool of this project has written.
 
     Args:
         path (str or Path): The file.
-        keys (Sequence[str]): Arrays that it must hold.
-        maker (str): What writes such files, for the error.
+        keys (Sequence[str]): Arrays that it must have.
+        maker (str): The command that writes such files, for the error.
 
     Returns:
         dict[str, numpy.ndarray]: All arrays by name.
@@ -122,18 +122,18 @@ def read_arrays(path: Union[str, Path], keys: Sequence[str], maker: str) -> Dict
             raise ValueError(f'it lacks {missing}')
     except (MemoryError, FileNotFoundError, PermissionError):
         raise
-    except Exception as error:  # A damaged archive raises anything at all.
+    except Exception as error:  # A damaged archive can raise any error.
         why = str(error).partition('\n')[0][:300]
         raise ValueError(f'{path} is not a file of {maker}: {why}') from None
     return arrays
 
 
 def check_arrays(path: Union[str, Path]) -> None:
-    """Look at the headers of an NPZ or NPY file, before memory is taken.
+    """Check the headers of an NPZ or NPY file before memory is allocated.
 
     Raises:
-        ValueError: If it is damaged, holds something else than numbers, or
-            unpacks to far more than its size.
+        ValueError: If it is damaged, contains anything but numbers, or unpacks
+            to far more than its size.
     """
     size = check_regular(path)
     with Path(path).open('rb') as file:
@@ -147,8 +147,8 @@ def check_arrays(path: Union[str, Path]) -> None:
             raise ValueError(f'{path} is not an NPZ or NPY file')
     if total > _FREE_BYTES + _MAX_RATIO * size:
         raise ValueError(
-            f'{path} of {size / 2**20:.1f} MiB unpacks to {total / 2**20:.0f} MiB: nothing but '
-            'equal numbers is that small'
+            f'{path} of {size / 2**20:.1f} MiB unpacks to {total / 2**20:.0f} MiB: only equal '
+            'numbers compress that well'
         )
 
 
@@ -163,16 +163,16 @@ def _npz_bytes(file: BinaryIO) -> int:
             return total
     except ValueError:
         raise
-    except Exception as error:  # A damaged archive raises anything at all.
-        raise ValueError(f'it is not a whole NPZ file: {error}') from None
+    except Exception as error:  # A damaged archive can raise any error.
+        raise ValueError(f'it is not a complete NPZ file: {error}') from None
 
 
 def _array_bytes(stream: BinaryIO, name: str) -> int:
-    """Return the size of an array by its header."""
+    """Return the size of an array according to its header."""
     try:
         version = np.lib.format.read_magic(stream)
     except ValueError:
-        raise ValueError(f'{name[:80]} is not an array of NumPy') from None
+        raise ValueError(f'{name[:80]} is not a NumPy array') from None
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
@@ -181,7 +181,7 @@ def _array_bytes(stream: BinaryIO, name: str) -> int:
         raise ValueError(f'{name[:80]} has the unknown version {version} of an array')
     try:
         shape, _, dtype = readers[version](stream)
-    except Exception:  # It is Python, of which NumPy takes literals only.
+    except Exception:  # It is Python, of which NumPy accepts only literals.
         raise ValueError(f'{name[:80]} has a header that is not that of an array') from None
     if dtype.hasobject:
         raise ValueError(f'{name[:80]} holds Python objects, which could run code')

@@ -1,6 +1,6 @@
-"""Tensors, and what else checkpoints hold, as their pickles describe them.
+"""Create tensors, and other contents of checkpoints, from their description in pickles.
 
-A tensor is a view of a storage, all inside it; whatever a file says is checked.
+A tensor is a view inside a storage; everything that a file claims is checked.
 """
 
 import math
@@ -31,7 +31,7 @@ _DTYPES = [*_STORAGES.values(), torch.uint16, torch.uint32, torch.uint64]
 
 
 class StorageType(NamedTuple):
-    """A class of storages, by which a file names a dtype."""
+    """A class of storages, by which a file refers to a dtype."""
 
     dtype: torch.dtype
 
@@ -41,7 +41,7 @@ class Storage(Unfinished):
 
     Attributes:
         data (torch.UntypedStorage): The bytes.
-        dtype (torch.dtype): What they are.
+        dtype (torch.dtype): Their type.
     """
 
     __slots__ = ('data', 'dtype')
@@ -53,7 +53,7 @@ class Storage(Unfinished):
 def _tensor(
     storage: Storage, offset: int, size: Sequence[int], stride: Sequence[int], dtype: Any = None
 ) -> Tensor:
-    """Return a view of a storage, all inside it and none of it twice."""
+    """Return a view that lies inside a storage and does not overlap itself."""
     if not isinstance(storage, Storage):
         raise RefusedError('it has a tensor without data')
     dtype = storage.dtype if dtype is None else dtype
@@ -90,11 +90,10 @@ def _device(kind: str, *index: int) -> torch.device:
 
 
 def _statistic(owner: Any, name: str) -> str:
-    """Return a statistic by the name that HistoryBuffer gives it."""
+    """Return a statistic by its name in HistoryBuffer."""
     if owner is not _HISTORY or name not in ('min', 'max', 'current', 'mean'):
         raise RefusedError(
-            f'it asks for {str(name)[:40]!r} of a value, which nothing of MMEngine does: '
-            'it is not to be trusted'
+            f'it reads {str(name)[:40]!r} of a value, which MMEngine never does: do not trust it'
         )
     return name
 
@@ -119,7 +118,7 @@ _HISTORY = Constructor('HistoryBuffer', _history, 900, is_class=True)
 
 
 def torch_constructors() -> Dict[Tuple[str, str], Any]:
-    """Return what pickles of tensors may call, by module and name."""
+    """Return the functions that pickles of tensors may call, by module and name."""
     calls = {
         ('torch._utils', '_rebuild_tensor'): (_tensor, 600),
         ('torch._utils', '_rebuild_tensor_v2'): (_tensor_v2, 600),

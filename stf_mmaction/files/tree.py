@@ -9,28 +9,28 @@ MAX_DEPTH = 32
 
 
 class RefusedError(ValueError):
-    """A file that is damaged, or holds more than data."""
+    """Raised for a file that is damaged, or contains more than data."""
 
 
 class Unfinished:
-    """A placeholder of the reader, which no file may hold as a value."""
+    """A placeholder of the reader, which must not be a value in a file."""
 
     __slots__ = ()
 
 
 def check_tree(value: Any, most: int) -> None:
-    """Raise a RefusedError unless a value is data that can be walked through.
+    """Raise a RefusedError unless a value is data that can be traversed.
 
-    A list that holds another twice, which holds another twice, ... is small
-    in memory and without end for all that prints, copies or compares it. So
-    the parts are counted as often as they are met, and each container is
-    looked at only once.
+    A list that contains another one twice, which contains another one twice,
+    ... is small in memory, but printing, copying or comparing it takes
+    forever. So parts are counted as often as they occur, but each container is
+    visited only once.
 
     Args:
         value (Any): Containers, arrays, text and numbers.
-        most (int): How many parts it may have.
+        most (int): Largest number of parts.
     """
-    sizes: Dict[int, Tuple[int, int]] = {}  # of containers of containers, with their depth
+    sizes: Dict[int, Tuple[int, int]] = {}  # number of parts of containers, with their depth
     stack, open_ids = [(value, False)], set()
     while stack:
         item, is_done = stack.pop()
@@ -39,11 +39,11 @@ def check_tree(value: Any, most: int) -> None:
         if is_done:
             size, depth = 1 + len(parts) - len(inner), 0
             for part in inner:
-                # One without a size holds no containers.
+                # One without a size contains no containers.
                 more, below = sizes.get(id(part)) or (1 + len(_parts(part)), 1)
                 size, depth = size + more, max(depth, below)
             if size > most or depth >= MAX_DEPTH:
-                raise RefusedError('its values are nested without end')
+                raise RefusedError('its values are nested too deeply')
             sizes[id(item)] = size, depth + 1
             open_ids.discard(id(item))
         elif inner and id(item) not in sizes:
@@ -58,11 +58,11 @@ _LEAVES = {str, int, float, bool, bytes, bytearray, complex, type(None), np.ndar
 
 
 def _parts(item: Any) -> Any:
-    """Return the values in a container; none where an item is no container."""
+    """Return the values in a container; none if an item is not a container."""
     if isinstance(item, dict):
         return item.values()
     if type(item) in (list, tuple, deque):
         return item
     if isinstance(item, Unfinished):
-        raise RefusedError('it holds a name where a value belongs')
+        raise RefusedError('it has a name in place of a value')
     return ()

@@ -1,12 +1,12 @@
-"""A pickle reader that makes data and nothing else.
+"""A pickle reader that creates only data.
 
-``pickle.Unpickler`` with its own ``find_class`` still leaves a file much:
-``BUILD`` writes into any function that it may name, a memo index or a length
-asks for gigabytes, nesting overflows the C stack. This reader knows only the
-instructions that data needs. Whatever it makes is bounded by the length of
-the file, no value is nested deeper than ``MAX_DEPTH``, and the few names that
-a file may call are :class:`Constructor` objects, which have no attributes to
-write to.
+``pickle.Unpickler`` with its own ``find_class`` is still vulnerable: ``BUILD``
+writes into any function that it may name, a memo index or a length can
+allocate gigabytes, and nesting can overflow the C stack. This reader supports
+only the instructions that data requires. The size of its results is bounded by
+the length of the file, no value is nested deeper than ``MAX_DEPTH``, and the
+few names that a file may call are :class:`Constructor` objects, which have no
+attributes to write to.
 """
 
 import gc
@@ -32,15 +32,16 @@ _FREE_BYTES, _BYTES_PER_BYTE = 1 << 24, 40
 class Unpickler(ByteReader):
     """Reads one pickle from a file; afterwards the file is at its end.
 
-    Its public methods but :meth:`load` and :meth:`load_part` are what the instructions do.
+    The public methods except :meth:`load` and :meth:`load_part` implement the
+    instructions.
 
     Args:
-        file (BinaryIO): Open, where the pickle begins.
+        file (BinaryIO): Open, at the start of the pickle.
         size (int): Number of bytes that are left in the file.
         constructors (dict): What may be called, by module and name. Values
-            that are no :class:`Constructor` stand for themselves.
-        persistent (Callable, optional): Finds what is kept beside the pickle,
-            as the storages of tensors are. Defaults to None.
+            that are not a :class:`Constructor` are returned as they are.
+        persistent (Callable, optional): Finds data that is kept beside the
+            pickle, such as the storages of tensors. Defaults to None.
     """
 
     def __init__(
@@ -53,13 +54,13 @@ class Unpickler(ByteReader):
         super().__init__(file, size)
         self._constructors, self._persistent = constructors, persistent
         self._num_bytes = 0  # of arrays, on the stack
-        self._tuple: Tuple = ()  # the newest, and how many it lies in
+        self._tuple: Tuple = ()  # the newest, and the depth of its nesting
         self._tuple_depth = 0
         self._stack: List[Any] = []
         self._marks: List[List[Any]] = []
         self._memo: Dict[int, Any] = {}
         self._budget = _FREE_BYTES + _BYTES_PER_BYTE * size
-        self._num_paid = 0  # of the entries of the memo
+        self._num_paid = 0  # for the entries of the memo
         self._nodes = 1000 + 16 * size
 
     def load(self) -> Any:
@@ -73,26 +74,26 @@ class Unpickler(ByteReader):
         return value
 
     def load_part(self) -> Any:
-        """Load like ``load``, for what is only a part of a value."""
+        """Load as ``load`` does, but only a part of a value."""
         collects = gc.isenabled()
-        gc.disable()  # Nothing here is garbage, and looking for it takes half the time.
+        gc.disable()  # Nothing here is garbage, and collecting it would take half the time.
         try:
             self._run()
         except IndexError:
-            raise RefusedError('its instructions do not fit together') from None
+            raise RefusedError('its instructions are inconsistent') from None
         except UnicodeDecodeError:
             raise RefusedError('it has text that is not valid') from None
         finally:
             if collects:
                 gc.enable()
         if self._marks or len(self._stack) != 1:
-            raise RefusedError('its instructions do not fit together')
+            raise RefusedError('its instructions are inconsistent')
         self.put_back()
         (value,) = self.pop_some(1)
         return value
 
     def _run(self) -> None:
-        """Follow the instructions up to the last one."""
+        """Execute the instructions up to the last one."""
         while True:
             self._run_frequent()
             if self.at >= len(self.buffer):
@@ -107,9 +108,9 @@ class Unpickler(ByteReader):
             step(self)
 
     def _run_frequent(self) -> None:
-        """Follow instructions as long as they are of the five most frequent.
+        """Execute instructions while they are among the five most frequent.
 
-        They are written out, as a call for each takes most of the time.
+        They are written inline, since calls would take most of the time.
         """
         buffer, at, stack, memo = self.buffer, self.at, self._stack, self._memo
         last = len(buffer) - 257  # The longest of these, a text, ends in the buffer.
@@ -139,7 +140,7 @@ class Unpickler(ByteReader):
         self.at = at
 
     def fill(self, count: int) -> None:
-        """Read until at least ``count`` bytes are available; pay for the memo."""
+        """Read until at least ``count`` bytes are available; count the memory of the memo."""
         self._spend(_MEMO_BYTES * (len(self._memo) - self._num_paid))
         self._num_paid = len(self._memo)
         super().fill(count)
@@ -167,9 +168,9 @@ class Unpickler(ByteReader):
         self._stack.append(kind())
 
     def mark(self) -> None:
-        """Begin the items of a container."""
+        """Start the items of a container."""
         if len(self._marks) > MAX_DEPTH:
-            raise RefusedError('its values are nested without end')
+            raise RefusedError('its values are nested too deeply')
         self._marks.append(self._stack)
         self._stack = []
 
@@ -189,7 +190,8 @@ class Unpickler(ByteReader):
     def _without_bytes(self, items: List[Any]) -> List[Any]:
         """Read the bytes among the items of a container.
 
-        What describes an array is a tuple with its dtype; its bytes wait for the array.
+        An array is described by a tuple with its dtype; its bytes are kept for the
+        array.
         """
         if not self._num_bytes:
             return items
@@ -208,7 +210,7 @@ class Unpickler(ByteReader):
         self._tuple = tuple(items)
         self._tuple_depth = self._tuple_depth + 1 if is_nested else 0
         if self._tuple_depth > MAX_DEPTH:
-            raise RefusedError('its values are nested without end')
+            raise RefusedError('its values are nested too deeply')
         self._stack.append(self._tuple)
 
     def collect(self, kind: Callable) -> None:
@@ -247,7 +249,7 @@ class Unpickler(ByteReader):
         for i in range(0, len(items), 2):
             target[check_key(items[i])] = items[i + 1]
 
-    # The memo: what a file holds once and names again.
+    # The memo: values that a file contains once and refers to again.
 
     def put(self, index: int) -> None:
         """Keep the value on top of the stack."""
@@ -261,25 +263,25 @@ class Unpickler(ByteReader):
         self.put(len(self._memo))
 
     def get(self, index: int) -> None:
-        """Put a value that was kept on the stack."""
+        """Put a kept value on the stack."""
         value = self._memo.get(index, _MISSING)
         if value is _MISSING:
-            raise RefusedError(f'it names value {index}, which it does not have')
+            raise RefusedError(f'it refers to value {index}, which it does not have')
         self._num_bytes += type(value) is Bytes
         self._stack.append(value)
 
     # Calls.
 
     def find(self, module: Any, name: Any) -> None:
-        """Put what has this name on the stack."""
+        """Put the object of this name on the stack."""
         if type(module) is not str or type(name) is not str:
-            raise RefusedError('its instructions do not fit together')
+            raise RefusedError('its instructions are inconsistent')
         try:
             self._stack.append(self._constructors[module, name])
         except KeyError:
             name = f'{module[:80]}.{name[:80]}'
             raise RefusedError(
-                f'it wants to run {name}, which arrays, numbers and text do not need'
+                f'it calls {name}, which arrays, numbers and text do not require'
             ) from None
 
     def call(self, as_class: bool) -> None:
@@ -291,7 +293,7 @@ class Unpickler(ByteReader):
         self._stack.append(guarded(what.name, what.call, *args))
 
     def build(self) -> None:
-        """Make a :class:`Blank` what the state on top of the stack describes."""
+        """Complete a :class:`Blank` from the state on top of the stack."""
         state, target = self._stack.pop(), self._stack.pop()
         if type(target) is Blank:
             parts = state.values() if type(state) is dict else state
@@ -308,7 +310,7 @@ class Unpickler(ByteReader):
         self._stack.append(value)
 
     def persist(self) -> None:
-        """Put what is kept beside the pickle on the stack."""
+        """Put data that is kept beside the pickle on the stack."""
         key = self._stack.pop()
         if self._persistent is None or type(key) is not tuple:
             raise RefusedError('it refers to something outside the pickle')

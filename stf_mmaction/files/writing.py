@@ -1,4 +1,4 @@
-"""Writing files that are complete or absent, in folders that others use."""
+"""Write files atomically, in folders that others may use."""
 
 import errno
 import fcntl
@@ -19,39 +19,39 @@ _WHY = {
     errno.EISDIR: 'it is a folder: name a file',
     errno.ENOTDIR: 'a part of its path is a file: choose another folder',
     errno.EEXIST: 'a part of its path is a file: choose another folder',
-    errno.ELOOP: 'its links lead in a circle: remove them',
-    errno.EIO: 'the disk fails: check it',
-    errno.ESTALE: 'the network folder went away: mount it again',
+    errno.ELOOP: 'its links form a loop: remove them',
+    errno.EIO: 'the disk reports an error: check it',
+    errno.ESTALE: 'the network folder is gone: mount it again',
 }
-# Kept open until the process ends, which is what holds the locks.
+# Kept open until the process ends, since closing would release the locks.
 _locks: Dict[Path, TextIO] = {}
 
 
 @contextmanager
 def replacing(path: Union[str, Path]) -> Iterator[Path]:
-    """Write a file under another name, and rename it when it is whole::
+    """Write a file under another name, and rename it when it is complete::
 
         with replacing('scores.pkl') as partial:
             partial.write_bytes(data)
 
-    A crash, a full disk or a power cut leaves what was there before, and no
-    part of the new file. The folder is made.
+    After a crash, a full disk or a power cut, the old file is intact, and no
+    part of the new one exists. The folder is created.
 
     Args:
         path (str or Path): The file.
 
     Yields:
-        Path: Where to write it. The ending is the same.
+        Path: The path to write to, with the same extension.
     """
     path = Path(path)
-    # What a link leads to is replaced, and not the link.
+    # The target of a link is replaced, not the link.
     path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f'.{path.stem[:100]}.{os.getpid()}.partial{path.suffix}')
     try:
         yield partial
         with partial.open('rb') as file:
-            os.fsync(file.fileno())  # Else a power cut may leave it empty.
+            os.fsync(file.fileno())  # Otherwise it may be empty after a power cut.
         os.replace(partial, path)
     except OSError as error:
         if error.filename is None or str(error.filename) == str(partial):
@@ -62,13 +62,13 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
 
 
 def check_writable(path: Union[str, Path]) -> None:
-    """Raise if a file cannot be written, before hours are spent on it.
+    """Raise an error if a file cannot be written, before the work for it starts.
 
     Args:
-        path (str or Path): The file; its folder is made.
+        path (str or Path): The file; its folder is created.
 
     Raises:
-        OSError: If it cannot.
+        OSError: If it cannot be written.
     """
     path = Path(path)
     if path.is_dir():
@@ -84,7 +84,7 @@ def check_writable(path: Union[str, Path]) -> None:
 
 
 def os_error_sentence(error: OSError) -> str:
-    """Return what went wrong with which file, and what to do.
+    """Return a sentence that names the file, the problem and the remedy.
 
     Args:
         error (OSError): Raised for a file.
@@ -99,13 +99,13 @@ def os_error_sentence(error: OSError) -> str:
 
 
 def lock_folder(folder: Union[str, Path]) -> None:
-    """Keep other processes from a folder until this one ends.
+    """Lock a folder for other processes until this one ends.
 
-    The lock ends with the process, however it ends. It also holds between
-    the computers that share a folder by NFS.
+    The lock is released when the process ends in any way. It also works
+    between computers that share a folder by NFS.
 
     Args:
-        folder (str or Path): It is made.
+        folder (str or Path): The folder, which is created.
 
     Raises:
         SystemExit: If another process has locked it.
@@ -116,7 +116,7 @@ def lock_folder(folder: Union[str, Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = (folder / '.lock').open('a+')
     try:
-        # Unlike flock's it is not left to workers when this process is killed.
+        # Unlike a lock by flock, workers do not hold it when this process is killed.
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
         file.seek(0)
@@ -127,7 +127,7 @@ def lock_folder(folder: Union[str, Path]) -> None:
             'or choose another folder with --work-dir'
         ) from None
     except OSError:
-        pass  # A file system that has no locks.
+        pass  # The file system has no locks.
     _locks[folder] = file
     file.truncate(0)
     file.write(f'process {os.getpid()} on {socket.gethostname()}')

@@ -113,10 +113,10 @@ def test_not_after_the_frames_were_chosen(kind):
         (RandomFrameCrop, dict(frames=(0, 2)), 'frames=.0, 2. .* from 0 to 1'),
         (RandomSpeed, dict(factor=0.5), 'factor=0.5 .* from 1'),
         (RandomTimeWarp, dict(factor=0.5), 'factor=0.5 .* from 1'),
-        (ResampleFrames, dict(length=0), 'length=0 .* from 1 on'),
+        (ResampleFrames, dict(length=0), 'length=0 .* at least 1'),
         (ResampleFrames, dict(length=6.5), 'length=6.5'),
         (ResampleFrames, dict(length=True), 'length=True'),
-        (RandomSpeed, dict(max_frames='300'), "max_frames='300' .* from 1 on"),
+        (RandomSpeed, dict(max_frames='300'), "max_frames='300' .* at least 1"),
         (RandomSpeed, dict(max_frames=0), 'max_frames=0'),
     ],
 )

@@ -68,7 +68,7 @@ def test_good_data_has_no_warning():
             lambda s: s['val'][3].update(keypoint=s['val'][5]['keypoint']),
             'val: 1 clips have the same keypoints as val3: val5',
         ),
-        (lambda s: s['val'][3].update(label=7), 'val has classes that train has not: 7'),
+        (lambda s: s['val'][3].update(label=7), 'val has classes that are not in train: 7'),
         (
             lambda s: [c.update(label=0) for c in s['val']],
             'val has no clip of 1 of 2 classes: 1',

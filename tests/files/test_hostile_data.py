@@ -84,7 +84,7 @@ CASES = {
     'csv_negative_joint': ('csv', HEADER + '0,0,-1,1,1\n', 'joint'),
     'csv_words': ('csv', HEADER + '0,0,0,one,1\n', "'one'"),
     'csv_few_cells': ('csv', HEADER + '0,0\n', '2 cells'),
-    'csv_twice': ('csv', HEADER + '0,0,0,1,1\n' * 2, 'twice'),
+    'csv_twice': ('csv', HEADER + '0,0,0,1,1\n' * 2, 'two rows'),
     'csv_null': ('csv', HEADER + '0,0,0,\x00,1\n', 'line'),
     'csv_long_cell': ('csv', HEADER + '0,0,0,"' + '1' * 200_000 + '",1\n', 'field larger'),
     'csv_persons': (
@@ -94,7 +94,7 @@ CASES = {
     ),
     'npz_empty': ('npz', b'', 'not an NPZ or NPY'),
     'npz_pickle': ('npz', b'\x80\x04N.', 'not an NPZ or NPY'),
-    'npz_cut': ('npz', b'PK\x03\x04' + bytes(40), 'not a whole NPZ'),
+    'npz_cut': ('npz', b'PK\x03\x04' + bytes(40), 'not a complete NPZ'),
     'npz_of_zeros': (
         'npz',
         npz({'keypoint.npy': npy('(10, 700000, 3, 3)', bytes(252_000_000))}, zipfile.ZIP_DEFLATED),
@@ -114,7 +114,7 @@ CASES = {
     ),
     'npz_negative': ('npz', npz({'keypoint.npy': npy('(1, -5, 3, 3)')}), 'keypoint.npy'),
     'npz_version': ('npz', npz({'a.npy': npy('(1,)', version=b'\x09\x00')}), 'version'),
-    'npz_text_member': ('npz', npz({'a.txt': b'hello world'}), 'not an array of NumPy'),
+    'npz_text_member': ('npz', npz({'a.txt': b'hello world'}), 'not a NumPy array'),
     'npy_says_large': ('npz', npy('(99999999, 999, 3, 3)'), 'unpacks to'),
     'npy_short': ('npz', npy('(1, 9, 3, 3)', bytes(4)), 'elements'),
     'npy_shape': ('npz', npy('(3,)', bytes(12)), 'keypoint of shape'),
@@ -193,10 +193,10 @@ CASES = {
     'labels_heading': ('labels', 'a,b\nc,d\n', 'must begin'),
     'labels_alone': ('labels', 'clip,label\n', 'has no row with a label'),
     'labels_long_cell': ('labels', 'clip,label\nx,"' + 'y' * 200_000 + '"\n', 'field larger'),
-    'labels_negative': ('labels', 'clip,label\nx,-3\n', 'from 0 on'),
+    'labels_negative': ('labels', 'clip,label\nx,-3\n', 'at least 0'),
     'labels_blank': ('labels', 'clip,label\nx,\n', 'empty'),
-    'arrays_cut': ('arrays', b'PK\x03\x04', 'not a whole .npz'),
-    'arrays_text': ('arrays', 'x', 'not a whole .npz'),
+    'arrays_cut': ('arrays', b'PK\x03\x04', 'not a complete .npz'),
+    'arrays_text': ('arrays', 'x', 'not a complete .npz'),
     'arrays_of_zeros': (
         'arrays',
         npz(

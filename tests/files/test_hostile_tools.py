@@ -44,7 +44,7 @@ CASES = {
     'features_text': ('features', b'no archive', 'not an NPZ or NPY file'),
     'features_one_array': ('features', b'\x93NUMPY' + bytes(2), 'version'),
     'features_lacks': ('features', npz(features=np.eye(3)), "lacks ['labels', 'ids']"),
-    'features_cut': ('features', features()[:-40], 'not a whole NPZ'),
+    'features_cut': ('features', features()[:-40], 'not a complete NPZ'),
     'features_damaged': ('features', broken_stream(compressed(features=np.eye(9))), 'NPZ'),
     'features_objects': ('features', features(ids=np.array([1, 'a'], object)), 'could run code'),
     'features_words': ('features', features(features=np.array([['a']] * 3)), 'do not fit'),
@@ -130,7 +130,7 @@ CASES = {
     'yaml_code': ('yaml', '!!python/object/apply:os.system ["touch attacked"]', 'is not YAML'),
     'yaml_control': ('yaml', 'a: \x00', 'is not YAML'),
     'yaml_deep': ('yaml', '[' * 5000, 'nested'),
-    'yaml_laughs': ('yaml', laughs(12), 'nested without end'),
+    'yaml_laughs': ('yaml', laughs(12), 'nested too deeply'),
     'yaml_in_itself': ('yaml', 'a: &a [*a]', 'contains itself'),
     'yaml_key_of_a_list': ('yaml', '? [a]\n: b', 'is not YAML'),
     'yaml_date': ('yaml', 'a: 2026-99-99', 'is not YAML'),
@@ -163,19 +163,19 @@ CASES = {
     'results_number': ('results', '5\n', 'line 1 is no result'),
     'results_other': ('results', '{"key": 1}\n', 'line 1 is no result'),
     # Arrays of whole data sets.
-    'npy_empty': ('npy', b'', 'not a whole array'),
-    'npy_text': ('npy', b'no array at all', 'not a whole array'),
+    'npy_empty': ('npy', b'', 'not a complete NumPy array'),
+    'npy_text': ('npy', b'no array at all', 'not a complete NumPy array'),
     'npy_cut': (
         'npy',
         b'\x93NUMPY\x01\x00\x76\x00'
         + b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3, 9, 5, 1), }".ljust(117)
         + b'\n',
-        'not a whole array',
+        'not a complete NumPy array',
     ),
     'npy_header': (
         'npy',
         b"\x93NUMPY\x01\x00\x76\x00{\x93{'descr': '<f4', 'shape': (2, 3), }".ljust(128),
-        'not a whole array',
+        'not a complete NumPy array',
     ),
     # Configs.
     'config_syntax': ('config', 'model = dict(', '(line 1): SyntaxError'),

@@ -88,11 +88,11 @@ CLIPS = np.ones((2, 3, 4, 25, 2))
 @pytest.mark.parametrize(
     'make,match',
     [
-        (lambda path: save_npz(path, a=X), "holds .'a'.: x_train and y_train"),
+        (lambda path: save_npz(path, a=X), "holds .'a'.: it must have x_train and y_train"),
         (lambda path: save_npz(path, x_train=X[..., :3], y_train=Y), r'x_train of shape \(2, 4, 3'),
         (lambda path: save_npz(path, x_train=X, y_train=Y[:1]), r'y_train of shape \(1, 2'),
         (lambda path: save_npy(path, None, None), 'neither train_data.npy nor val_data.npy'),
-        (lambda path: save_npy(path, CLIPS, None), 'train_label.pkl does not exist, but its other'),
+        (lambda path: save_npy(path, CLIPS, None), 'train_label.pkl does not exist, but the file'),
         (lambda path: save_npy(path, CLIPS[0], ([], [])), r'has the shape \(3, 4, 25, 2\)'),
         (lambda path: save_npy(path, CLIPS, (['a'], [0])), 'names 1 clips and 1 labels'),
         (lambda path: save_npy(path, CLIPS, dict(a=1)), 'not a pickle of .names, labels'),
@@ -108,7 +108,7 @@ def test_files_that_would_run_code_or_are_cut(tmp_path):
     with pytest.raises(SystemExit, match='Python objects, which could run code'):
         run(path, tmp_path)
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(SystemExit, match='not a whole .npz file'):
+    with pytest.raises(SystemExit, match='not a complete .npz file'):
         run(path, tmp_path)
 
 

@@ -124,16 +124,16 @@ BAD_CSV = dict(
         HEAD + ',0,0,1,1\n',
         "line 2: frame is '': frame, person and joint must be whole numbers",
     ),
-    narrow=(HEAD + '0,0,0,1\n', 'line 2 has 4 cells, its heading has 5'),
+    narrow=(HEAD + '0,0,0,1\n', 'line 2 has 4 cells, but the heading has 5'),
     ragged=(HEAD + '0,0,0,1,1\n\n0,0,1,1\n', 'line 4 has 4 cells'),
     infinite=(HEAD + '0,0,0,1,inf\n', 'infinite or too large'),
     half=(HEAD + '0.5,0,0,1,1\n', 'whole numbers'),
     nan_frame=(HEAD + 'nan,0,0,1,1\n', 'whole numbers'),
     huge=(HEAD + '1e30,0,0,1,1\n', 'whole numbers'),
     long=(HEAD + '0,0,0,1,1\n1000000000,0,0,1,1\n', 'its frames go from 0 to 1000000000'),
-    sixth=(HEAD + '0,0,5,1,1\n', '--joints 5 are 0 to 4'),
-    negative=(HEAD + '0,0,-1,1,1\n', '--joints 5 are 0 to 4'),
-    repeated=(HEAD + '0,0,0,1,1\n0,0,0,2,2\n', 'twice'),
+    sixth=(HEAD + '0,0,5,1,1\n', '--joints 5 allows 0 to 4'),
+    negative=(HEAD + '0,0,-1,1,1\n', '--joints 5 allows 0 to 4'),
+    repeated=(HEAD + '0,0,0,1,1\n0,0,0,2,2\n', 'two rows'),
     binary=('\x00\x01', 'columns are not'),
 )
 
@@ -159,10 +159,10 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
         assert why[name].startswith('malformed: '), name
         assert reason in why[name], (name, why[name])
     assert 'both.csv' in why['both'] and 'both.npz' in why['both']
-    assert why['flat'].startswith('of another kind: 5 joints, 2 channels')
+    assert why['flat'].startswith('it differs from most clips: 5 joints, 2 channels')
     assert 'with scores' in why['scored']
     assert why['zero'] == 'nobody is in it'
-    assert why['unseen'] == 'all its scores are 0: no joint counts as seen'
+    assert why['unseen'] == 'all its scores are 0, so no joint counts as seen'
     assert why['gone'].startswith('its file is missing')
     assert why['unlabelled'] == why['empty_body'] == 'it has no label'
     assert len(why) == len(BAD_CSV) + 8
@@ -217,7 +217,7 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
         ('clip,label\n\na,-1\n', "line 3 of"),
         ('clip,label\na,0.5\n', 'label 0.5: labels are whole numbers'),
         ('clip,label\na,\n', 'empty clip, label or split'),
-        ('clip,label\na,nan\nb,1\n', "'nan' where others have numbers"),
+        ('clip,label\na,nan\nb,1\n', "'nan', but others have numbers"),
         ('clip,label\na\n', "line 2 of"),
         ('clip,label\na,0\na.csv,1\n', 'labels clip a 2 times'),
         ('clip,label\na,0\na,1\n', 'labels clip a 2 times'),
@@ -279,7 +279,10 @@ def test_columns_that_are_not_read_are_named(tmp_path):
     (tmp_path / 'clips/a.csv').write_text('frame,joint,x,y,scor\n0,0,1,1,1\n')
     (tmp_path / 'labels.csv').write_text('clip,label\na,0\n')
     words = [tmp_path / 'clips', tmp_path / 'labels.csv', tmp_path / 'o.pkl', '--joints', 5]
-    assert 'that are not read: scor\n' in run_tool('custom.py', *words, '--workers', 1)
+    printed = run_tool('custom.py', *words, '--workers', 1)
+    assert f"ignored columns of {tmp_path / 'clips/a.csv'}: scor\n" in printed
+    # A wrong --joints would be noticed by the network only.
+    assert 'joints that are missing in all clips: 1, 2, 3, 4\n' in printed
 
 
 def test_arrays_of_one_person_of_any_name(convert, tmp_path):

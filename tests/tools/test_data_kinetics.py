@@ -199,7 +199,7 @@ def test_the_dataset_reads_it_from_one_file_or_many(folder):
         ),
         (
             lambda f: (f / 'kinetics_train_label.json').write_text('{"a": 1}'),
-            'has 1 for a: a dict with a label_index',
+            'has 1 for a: it must be a dict with a label_index',
         ),
     ],
 )

@@ -321,7 +321,7 @@ def test_what_cannot_be_used_is_listed_and_not_fatal(tmp_path):
         '1 skipped: nobody is in it',
         '2 skipped: in the list of missing skeletons',
         '1 skipped: its name is taken',
-        f"2 of the 3 clips that {tmp_path / 'missing.txt'} lists are in {raw}",
+        f"2 of the 3 clips listed in {tmp_path / 'missing.txt'} are in {raw}",
     ):
         assert line in printed
     assert 'warning' not in printed
@@ -334,7 +334,7 @@ def test_a_list_of_missing_clips_that_is_of_no_use(tmp_path):
     other = tmp_path / 'other.txt'
     other.write_text('S018C001P001R001A061\n')
     printed = run_tool(*call, '--missing', other)
-    assert f'0 of the 1 clips that {other} lists' in printed
+    assert f'0 of the 1 clips listed in {other}' in printed
     assert f'warning: is {other} the list of this data set?' in printed
     for encoding in ('utf-16', 'cp1252'):
         other.write_text(f'é {NAME}\n', encoding=encoding)

@@ -70,14 +70,14 @@ def test_files_that_are_not_openposes_are_listed(convert, tmp_path):
     bad = dict(
         cut=('{"people": [', 'is not JSON'),
         other=('{"persons": []}', "no list 'people'"),
-        hands=(people(good[:16]), 'of shape (48,): 75 numbers (BODY_25) or 54'),
-        empty=(dict(people=[{}]), "without 'pose_keypoints_2d', but nothing: hands"),
+        hands=(people(good[:16]), 'of shape (48,): it must have 75 numbers (BODY_25) or 54'),
+        empty=(dict(people=[{}]), "without 'pose_keypoints_2d', with nothing: hands"),
         hand=(dict(people=[dict(hand_left_keypoints_2d=[1.0] * 63)]), 'but hand_left_keypoints_2d'),
         flat=(dict(people=[dict(pose_keypoints_2d=[], pose_keypoints_3d=[1] * 100)]), '3D points'),
         none=(dict(people=None), "no list 'people'"),
         bare=('[]', "no list 'people'"),
         text=(dict(people=[dict(pose_keypoints_2d='abc')]), 'pose_keypoints_2d'),
-        number=(dict(people=[3]), 'no object'),
+        number=(dict(people=[3]), 'not an object'),
         nan=(json.dumps(people(good)).replace('[0.', '[NaN, 0.', 1), 'of shape (55,)'),
     )
     for name, (frame, _) in bad.items():
@@ -95,13 +95,13 @@ def test_files_that_are_not_openposes_are_listed(convert, tmp_path):
     for name, (_, reason) in bad.items():
         assert reason in why[name], (name, why[name])
     assert why['nobody'] == 'nobody is in it'
-    assert why['unseen'] == 'all its scores are 0: no joint counts as seen'
+    assert why['unseen'] == 'all its scores are 0, so no joint counts as seen'
     assert 'two files for a frame' in why['twice']
     assert '18 and 25 joints' in why['mixed']
 
 
 def test_a_folder_without_openpose_files(convert):
-    with pytest.raises(SystemExit, match='name the folder that openpose --write_json wrote to'):
+    with pytest.raises(SystemExit, match='give the folder to which openpose --write_json wrote'):
         convert('openpose_json.py', 'clip,label\na,0\n')
 
 
@@ -188,7 +188,7 @@ def test_files_that_are_not_mmposes_are_listed(convert, tmp_path):
     for name, (_, reason) in bad.items():
         assert reason in why[name], (name, why[name])
     assert 'is not JSON' in why['cut'] and why['nobody'] == 'nobody is in it'
-    assert why['unseen'] == 'all its scores are 0: no joint counts as seen'
+    assert why['unseen'] == 'all its scores are 0, so no joint counts as seen'
 
 
 def test_a_tracker_that_gives_new_numbers_loses_nobody(convert, tmp_path, capsys):
@@ -204,7 +204,7 @@ def test_a_tracker_that_gives_new_numbers_loses_nobody(convert, tmp_path, capsys
     np.testing.assert_allclose(clip['keypoint'], both[:2, ..., :2], atol=1e-6)
     assert 'left_out' not in clip
     run = [tmp_path / 'clips', tmp_path / 'labels.csv', tmp_path / 'o.pkl', '--workers', 1]
-    assert '1 have more persons than --persons, who are left out: walk' in run_tool(
+    assert '1 have more persons than --persons, the others are left out: walk' in run_tool(
         'mmpose_json.py', *run
     )
     assert 'left out' not in run_tool('mmpose_json.py', *run, '--persons', 3)

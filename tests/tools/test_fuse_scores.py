@@ -136,7 +136,7 @@ def test_nan_and_code_are_refused(tmp_path, call):
     (tmp_path / 'nan.pkl').write_bytes(pickle.dumps(samples))
     assert 'not probabilities' in call(tmp_path / 'nan.pkl')
     (tmp_path / 'evil.pkl').write_bytes(b'cos\nsystem\n(S"echo"\ntR.')
-    assert 'wants to run' in call(tmp_path / 'evil.pkl')
+    assert 'it calls ' in call(tmp_path / 'evil.pkl')
     assert 'does not exist' in call(tmp_path / 'none.pkl')
 
 

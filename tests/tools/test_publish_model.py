@@ -135,5 +135,5 @@ def test_a_changed_file_and_code_are_refused(tmp_path, server):
     with pytest.raises(RuntimeError, match='invalid hash value'):
         CheckpointLoader.load_checkpoint(f'{server}/bad-01234567.pth')
     torch.save(dict(state_dict=Code()), tmp_path / 'code.pth')
-    with pytest.raises(ValueError, match='it wants to run .*print'):
+    with pytest.raises(ValueError, match='it calls .*print'):
         CheckpointLoader.load_checkpoint(f'{server}/code.pth')
