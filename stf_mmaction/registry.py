@@ -1,8 +1,9 @@
 """Registries of the scope ``stf_mmaction``, each a child of MMAction2's.
 
-Nothing is registered here: the components of this package are MMAction2's to
-find. MMEngine builds what a config inherits by ``_base_ = 'stf_mmaction::...'``
-in this scope, and a child looks in its parent for what it lacks.
+Nothing is registered here: the components of this package are in MMAction2's
+registries. MMEngine builds parts that a config inherits by ``_base_ =
+'stf_mmaction::...'`` in this scope, and a child registry falls back to its
+parent.
 """
 
 from mmaction import registry as _parents

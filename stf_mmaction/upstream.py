@@ -1,4 +1,4 @@
-"""Workarounds for faults of other packages, all in this file.
+"""All workarounds for faults of other packages.
 
 Seen with mmaction2 1.2.0, mmengine 0.10.7, torch 2.13.0 and NumPy 2.4.
 """
@@ -51,7 +51,7 @@ def _name_package() -> None:
 
 
 def _quiet() -> None:
-    """Leave out warnings of every run that a user can do nothing about."""
+    """Suppress warnings of every run about which a user can do nothing."""
     # mmcv-lite lacks an operator that skeletons do not use.
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
     # MMEngine needs it to find the configs of a package; setup.py pins it.
@@ -59,14 +59,14 @@ def _quiet() -> None:
 
 
 def _supply_drn() -> None:
-    """Supply the localizer that the wheel of mmaction2 imports and lacks."""
+    """Supply the localizer that the wheel of mmaction2 imports but lacks."""
     name = 'mmaction.models.localizers.drn'
     root = Path(importlib.util.find_spec('mmaction').origin).parent
     if (root / 'models/localizers/drn/drn.py').is_file() or name in sys.modules:
         return
 
     class DRN:
-        """Stands in for the localizer that the wheel lacks."""
+        """Stand-in for the localizer that the wheel lacks."""
 
         def __init__(self, *_, **__) -> None:
             raise ImportError(
@@ -83,24 +83,24 @@ def _supply_drn() -> None:
 
 
 def _read_checkpoints() -> None:
-    """Let MMEngine read checkpoints as :func:`read_checkpoint` does.
+    """Make MMEngine read checkpoints as :func:`read_checkpoint` does.
 
-    Its own way cannot read those of a training with torch 2.6 and later, and
-    with an earlier one runs code in them.
+    MMEngine itself cannot read training checkpoints with torch 2.6 and later,
+    and with earlier versions it runs code in them.
     """
     from mmengine.runner import CheckpointLoader, checkpoint
 
     CheckpointLoader.register_scheme('', _load_from_local, force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'), _load_from_url, force=True)
-    # What torchvision:// and open-mmlab:// lead to.
+    # The loader behind torchvision:// and open-mmlab://.
     checkpoint.load_from_http = _load_from_url
 
 
 def _write_whole() -> None:
-    """Let MMEngine write files that are complete or absent.
+    """Make MMEngine write files atomically.
 
-    It opens a checkpoint under its final name: one that was killed or met a
-    full disk while it wrote leaves a part, or a part of what was good before.
+    It opens a checkpoint under its final name, so a process that is killed or
+    meets a full disk leaves a partial file, possibly in place of a good one.
     """
     from mmengine.fileio import LocalBackend
 
@@ -123,7 +123,7 @@ def _load_from_local(filename, map_location=None):
 
 
 def _load_from_url(filename, map_location=None, model_dir=None, progress=False):
-    """Download a file once, check the eight digits in its name, and read it."""
+    """Download a file once, check it against the eight digits in its name, and read it."""
     import torch
     from mmengine.dist import barrier, get_rank
 
@@ -140,15 +140,15 @@ def _load_from_url(filename, map_location=None, model_dir=None, progress=False):
 
 
 def use_cpu_launcher(cfg) -> None:
-    """Let a distributed run start where there is no GPU.
+    """Make a distributed run start without a GPU.
 
-    MMEngine sets a CUDA device for every process and hands its number to
-    DDP. Here the process group is gloo and made before MMEngine asks.
+    MMEngine sets a CUDA device for every process and passes its number to DDP.
+    Here, the process group uses gloo and is created beforehand.
 
     Args:
-        cfg (mmengine.Config): ``launcher``, ``env_cfg``,
-            ``model_wrapper_cfg`` and ``find_unused_parameters`` are read,
-            ``model_wrapper_cfg`` is replaced.
+        cfg (mmengine.Config): ``launcher``, ``env_cfg``, ``model_wrapper_cfg``
+            and ``find_unused_parameters`` are read; ``model_wrapper_cfg`` is
+            replaced.
     """
     import torch
     from mmengine.dist import init_dist
@@ -177,9 +177,9 @@ def use_cpu_launcher(cfg) -> None:
 
 
 def built_loop(runner, phase: str):
-    """Return a loop of a Runner, or None where the config has none or it is not built yet.
+    """Return a loop of a Runner, or None if the config has none or it is not built yet.
 
-    Its properties of these names build what they lack.
+    The Runner's properties of these names would build it.
 
     Args:
         runner (mmengine.runner.Runner): The runner.
@@ -192,7 +192,7 @@ def built_loop(runner, phase: str):
 
 
 def dataset_of_loader(runner, phase: str):
-    """Return a data set of a Runner, or its config where it is not built; None without a loader.
+    """Return a data set of a Runner, or its config if it is not built; None without a loader.
 
     Args:
         runner (mmengine.runner.Runner): The runner.
@@ -213,14 +213,14 @@ def loaded_path(runner) -> str:
 
 
 def seeds_differ(runner) -> bool:
-    """Return whether each process of a Runner has a seed of its own."""
+    """Return whether each process of a Runner has its own seed."""
     return runner._randomness_cfg.get('diff_rank_seed', False)
 
 
 def replace_dataset(loader, dataset) -> None:
-    """Give a DataLoader another data set of the same length and order.
+    """Replace the data set of a DataLoader by one of the same length and order.
 
-    It refuses a plain assignment, since a sampler would not follow.
+    DataLoader refuses a plain assignment, since its sampler would not change.
 
     Args:
         loader (torch.utils.data.DataLoader): Changed in place.
@@ -230,9 +230,9 @@ def replace_dataset(loader, dataset) -> None:
 
 
 def check_sliced(loader, name: str) -> None:
-    """Raise a ValueError where ``num_batch_per_epoch`` is for more clips than there are.
+    """Raise a ValueError if ``num_batch_per_epoch`` requires more clips than there are.
 
-    MMEngine ends in an IndexError within the epoch.
+    MMEngine would raise an IndexError during the epoch.
 
     Args:
         loader (torch.utils.data.DataLoader): The loader.
@@ -248,7 +248,7 @@ def check_sliced(loader, name: str) -> None:
 
 
 def inner_index(dataset, index: int):
-    """Return where MMEngine's wrappers of data sets find a clip.
+    """Return the index with which one of MMEngine's wrappers finds a clip.
 
     Args:
         dataset (ConcatDataset, RepeatDataset or ClassBalancedDataset): The wrapper.
@@ -261,16 +261,16 @@ def inner_index(dataset, index: int):
 
 
 def tune_malloc() -> bool:
-    """Let a process without GPUs keep what its tensors give back.
+    """Make a process without GPUs keep freed memory.
 
-    glibc returns the end of the heap to the system after one step and asks
-    for it again in the next, with a page fault for every 4 KiB: up to a
-    quarter of a step of ``STFEnsemble``. Tensors above 32 MiB are not kept:
-    that is the most that glibc lets be set.
+    glibc returns the end of the heap to the system after one step and requests
+    it again in the next, with a page fault for every 4 KiB, which takes up to
+    a quarter of a step of ``STFEnsemble``. Tensors above 32 MiB are not kept,
+    which is the highest threshold that glibc accepts.
 
     Returns:
-        bool: Whether it did so. Not where the environment has settings of
-        its own, or another C library is in use.
+        bool: Whether it did so. It does not if the environment has its own
+        settings, or another C library is in use.
     """
     import torch
 
@@ -286,12 +286,12 @@ def tune_malloc() -> bool:
 
 
 def delay_exit_for_gloo() -> None:
-    """Let a process that used gloo end without an abort now and then.
+    """Prevent occasional aborts at the end of a process that used gloo.
 
-    Gloo's threads need the interpreter to drop the tensors of their last
-    call, and end the process with "terminate called without an active
-    exception" where it is already being taken down. DDP keeps the process
-    group from being destroyed, which would wait for them: so the main
-    thread steps aside for a moment when it exits.
+    Gloo's threads need the interpreter to free the tensors of their last call,
+    and end the process with "terminate called without an active exception" if
+    it is already shutting down. DDP prevents the process group from being
+    destroyed, which would wait for them. So the main thread waits for a moment
+    when it exits.
     """
     atexit.register(time.sleep, 0.1)

@@ -21,9 +21,10 @@ def adjacency_of_clip(model: nn.Module, dataset, index: int) -> List[ModuleAdjac
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``, whose first
-            member is asked.
+            member is used.
         dataset (SkeletonDataset): The clips.
-        index (int): Which clip; of several samples of it, the first one counts.
+        index (int): Index of the clip; if it is sampled several times, the
+            first sample is used.
 
     Raises:
         ValueError: If the backbone has no STF modules that are on.
@@ -69,7 +70,7 @@ def _of_persons(inferred: np.ndarray, source: Source) -> np.ndarray:
 
 
 def _fixed_and_mask(conv: nn.Module) -> List:
-    """Return A_k and what was learned beside it, [k, out, in], as arrays."""
+    """Return A_k and the learned mask, [k, out, in], as arrays."""
     if hasattr(conv, 'adjacency'):
         pair: List[Tensor] = [conv.adjacency, conv.mask]
     else:  # MMAction2's convolutions have (k, in, out)

@@ -1,4 +1,4 @@
-"""Arguments of the tools: each flag has one meaning, one default and one check in all of them."""
+"""Shared arguments of the tools: each flag has one meaning, one default and one check."""
 
 import argparse
 from pathlib import Path
@@ -21,14 +21,14 @@ def checkpoint(path: str) -> str:
 
 
 def positive(text: str) -> int:
-    """Parse a whole number of at least 1, as an argparse type."""
+    """Parse a positive integer, as an argparse type."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text} must be at least 1')
     return int(text)
 
 
 def seed(text: str) -> int:
-    """Parse a random seed, as an argparse type; NumPy takes 32 bits."""
+    """Parse a random seed, as an argparse type; NumPy accepts 32 bits."""
     if not text.isdecimal() or int(text) >= 2**32:
         raise argparse.ArgumentTypeError(f'{text} must be a whole number from 0 to {2**32 - 1}')
     return int(text)
@@ -42,11 +42,11 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, parsed: bool = True) -> None:
-    """Add ``--cfg-options``, as MMAction2's tools have it.
+    """Add ``--cfg-options``, as in MMAction2's tools.
 
     Args:
-        parser (argparse.ArgumentParser): Of a tool that reads a config.
-        parsed (bool): Whether the result is a dict; else it is a list of words to hand on.
+        parser (argparse.ArgumentParser): Parser of a tool that reads a config.
+        parsed (bool): Whether the result is a dict, instead of a list of words to pass on.
             Defaults to True.
     """
     parser.add_argument(
@@ -68,7 +68,7 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_shape_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--shape``, of the input."""
+    """Add ``--shape``, the shape of the input."""
     parser.add_argument(
         '--shape',
         nargs=5,
@@ -90,6 +90,6 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         '--launcher',
         choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
-        help='what started the processes of a distributed run',
+        help='launcher of a distributed run',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)

@@ -1,4 +1,4 @@
-"""Checkpoints of which one is whole at any moment."""
+"""Save checkpoints so that one is complete at any time."""
 
 from typing import Any, Callable, Dict, List
 
@@ -8,7 +8,7 @@ from mmengine.runner import Runner
 
 
 class _RemoveLater:
-    """A file backend that removes when it is told to."""
+    """A file backend that defers removing files."""
 
     def __init__(self, backend: Any) -> None:
         self._backend = backend
@@ -32,8 +32,8 @@ class _RemoveLater:
 class SafeCheckpointHook(CheckpointHook):
     """MMEngine's ``CheckpointHook``, which removes old files after it has written new ones.
 
-    MMEngine removes them first: with ``max_keep_ckpts=1``, a run that is
-    killed while it saves is left with no checkpoint.
+    MMEngine removes them first, so with ``max_keep_ckpts=1``, a run that is killed while
+    saving has no checkpoint left.
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -1,4 +1,4 @@
-"""Read the names of other files from a checkpoint; only those in its folder count."""
+"""Restrict the file names in a checkpoint to its own folder."""
 
 from pathlib import Path
 from typing import Dict
@@ -8,15 +8,15 @@ from mmengine.runner import Runner
 
 
 def confine_paths(runner: Runner, checkpoint: Dict) -> None:
-    """Let a checkpoint name files of the work folder only.
+    """Restrict the files that a checkpoint names to the work folder.
 
-    MMEngine's ``CheckpointHook`` deletes the best checkpoint so far when a
-    better one comes, by the path that the resumed checkpoint holds. In one
+    When there is a better checkpoint, MMEngine's ``CheckpointHook`` deletes
+    the best one so far, by the path in the resumed checkpoint. In a checkpoint
     from elsewhere, or in a copied work folder, that may be any file.
 
     Args:
-        runner (Runner): The folder is that of its ``CheckpointHook``.
-        checkpoint (dict): Its message hub is changed.
+        runner (Runner): Its ``CheckpointHook`` defines the folder.
+        checkpoint (dict): Its message hub is changed in place.
     """
     info = (checkpoint.get('message_hub') or {}).get('runtime_info')
     if not isinstance(info, dict):

@@ -1,4 +1,4 @@
-"""The focus of classes, averaged over test clips."""
+"""Average the focus of classes over test clips."""
 
 from typing import List, Optional, Sequence, Tuple
 
@@ -19,16 +19,16 @@ def average_classes(
     labels: Optional[Sequence[int]] = None,
     confused: bool = False,
 ) -> List[ClassFocus]:
-    """Average the focus of each class over its clips, for the class itself.
+    """Average the focus for each class over its clips.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         dataset (SkeletonDataset): The clips.
         names (Sequence[str]): K names.
-        labels (Sequence[int], optional): Which classes. Defaults to None, all
-            that have clips.
-        confused (bool): Return only the two that the model mistakes for each
-            other most. Defaults to False.
+        labels (Sequence[int], optional): Classes to average. Defaults to None,
+            all that have clips.
+        confused (bool): Return only the two that the model confuses most.
+            Defaults to False.
 
     Raises:
         ValueError: If ``confused`` and every clip is classified correctly.
@@ -36,7 +36,7 @@ def average_classes(
 
     def look(index: int) -> Tuple[FocusedClip, int]:
         info = dataset.get_data_info(index)
-        drawn = clip_to_draw(info)  # the pipeline changes what it gets
+        drawn = clip_to_draw(info)  # the pipeline changes its input
         result = focus_of_classes(model, dataset.pipeline, info, [int(info['label'])])
         return with_map(drawn, result.focus[0], model), int(result.scores.argmax())
 
@@ -53,7 +53,7 @@ def average_classes(
 
 
 def most_confused(taken_for: np.ndarray) -> List[int]:
-    """Return the two classes that are mistaken for each other most.
+    """Return the two classes that are confused most.
 
     Args:
         taken_for (numpy.ndarray): Counts of clips, [true, predicted], (K, K).

@@ -21,9 +21,9 @@ from stf_mmaction.upstream import tune_malloc, use_cpu_launcher
 
 from .config_file import check_sections, merge_options, read_config, require
 
-# Where a launcher says which process this is.
+# Environment variables in which a launcher sets the rank of a process.
 _RANKS = dict(pytorch='RANK', slurm='SLURM_PROCID', mpi='OMPI_COMM_WORLD_RANK')
-# Nobody raises these to say what to mend: they are met by chance.
+# Errors of these types occur by accident, so their text is no instruction for the user.
 _DEFECTS = (AssertionError, AttributeError, LookupError, TypeError, ZeroDivisionError)
 CHECKS = (
     'SkeletonCheckHook',
@@ -42,7 +42,8 @@ def load_config(args: argparse.Namespace) -> Config:
             :func:`~.arguments.add_common_arguments` adds.
 
     Returns:
-        mmengine.Config: With ``work_dir``, ``launcher`` and our checks.
+        mmengine.Config: With ``work_dir``, ``launcher`` and the checks of this
+        package.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg = read_config(args.config)
@@ -86,7 +87,7 @@ def build_runner(cfg: Config) -> Runner:
 
 
 def refuse_compile(model: torch.nn.Module) -> None:
-    """Raise where MMEngine would compile the whole training step of a built-in network.
+    """Raise a ValueError if MMEngine would compile the whole training step of a built-in network.
 
     Args:
         model (torch.nn.Module): The network.
@@ -97,12 +98,13 @@ def refuse_compile(model: torch.nn.Module) -> None:
     if any(isinstance(part, SkeletonBackbone) for part in model.modules()):
         raise ValueError(
             'compile=... compiles the whole training step, which torch.compile does not support '
-            'here: take it out of the config; docs/gpus.md compiles the backbone alone'
+            'here: remove it from the config; docs/gpus.md describes how to compile only the '
+            'backbone'
         )
 
 
 def refuse_sync_bn(model: torch.nn.Module) -> None:
-    """Raise where synchronised batch norms would be differentiated twice.
+    """Raise a ValueError if synchronised batch norms would be differentiated twice.
 
     Args:
         model (torch.nn.Module): The network.
@@ -112,8 +114,8 @@ def refuse_sync_bn(model: torch.nn.Module) -> None:
     """
     if any(getattr(part, 'loss_coherence', None) is not None for part in model.modules()):
         raise ValueError(
-            'loss_coherence differentiates batch norms twice, and SyncBatchNorm cannot be: take '
-            'sync_bn out of the config, or loss_coherence out of cls_head'
+            'loss_coherence differentiates batch norms twice, which SyncBatchNorm does not '
+            'support: remove sync_bn from the config, or loss_coherence from cls_head'
         )
 
 
@@ -121,7 +123,7 @@ PRECISIONS = ('highest', 'high', 'medium')
 
 
 def set_up_cuda(cfg: Config) -> None:
-    """Set what PyTorch leaves off on CUDA; without a GPU only check the settings.
+    """Set options that PyTorch leaves off on CUDA; without a GPU, only check the settings.
 
     ``float32_matmul_precision='high'``, the default, lets matrix products in float32 use TF32
     tensor cores, as convolutions do; ``'highest'`` does not. ``randomness.deterministic`` needs a
@@ -145,9 +147,9 @@ def set_up_cuda(cfg: Config) -> None:
 
 
 def use_amp(cfg: Config) -> None:
-    """Train in mixed precision: bfloat16 where the GPU has it, else float16 with a loss scale.
+    """Train in mixed precision: bfloat16 if the GPU supports it, else float16 with a loss scale.
 
-    What the config says of ``dtype`` or ``loss_scale`` is kept.
+    ``dtype`` and ``loss_scale`` of the config are kept.
 
     Args:
         cfg (mmengine.Config): ``optim_wrapper`` is changed.
@@ -168,10 +170,10 @@ def use_amp(cfg: Config) -> None:
 
 
 def check_amp(what: str) -> None:
-    """Raise a SystemExit where mixed precision has no GPU, which MMEngine requires.
+    """Raise a SystemExit if mixed precision has no GPU, which MMEngine requires.
 
     Args:
-        what (str): What asks for it.
+        what (str): The option that requires it.
     """
     if not torch.cuda.is_available():
         raise SystemExit(
@@ -181,7 +183,7 @@ def check_amp(what: str) -> None:
 
 
 def lock_work_dir(cfg: Config) -> None:
-    """Keep other trainings out of the work folder while this one runs.
+    """Lock the work folder for other trainings while this one runs.
 
     Args:
         cfg (mmengine.Config): ``work_dir`` and ``launcher`` are read.
@@ -200,14 +202,13 @@ def is_first(cfg: Config) -> bool:
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a tool; end in one sentence where a setting or a file is wrong.
+    """Run a tool; end in one sentence if a setting or a file is wrong.
 
-    Errors that this package raises say what to mend, so that their traceback
-    is left out, as it is for missing files, for names that no registry knows
-    and for checkpoints that cannot be read. ``STF_TRACEBACK=1`` brings it
-    back.
+    Errors that this package raises name the remedy, so their traceback is left
+    out. The same holds for missing files, names that no registry knows and
+    checkpoints that cannot be read. ``STF_TRACEBACK=1`` shows the traceback.
     """
-    for stream in (sys.stdout, sys.stderr):  # Names of files may not be in UTF-8.
+    for stream in (sys.stdout, sys.stderr):  # File names may not be in UTF-8.
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')
     try:
@@ -220,7 +221,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 def _sentence(error: Exception, tools: Path) -> Optional[str]:
-    """Return what to tell the user, or None where only a traceback helps."""
+    """Return a message for the user, or None if only a traceback helps."""
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, OSError):  # Missing files, full disks, folders of others.
         return os_error_sentence(error)
@@ -233,7 +234,7 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
         return str(error)
     reading = 'serialization.py' in [file.name for file in files]
     if reading and not isinstance(error, (ImportError, KeyError)):
-        # torch's own text tells the user to switch the protection off.
+        # PyTorch's own text suggests turning the protection off.
         return (
             'the checkpoint cannot be read: it is damaged, or it holds '
             'more than weights and numbers, which could run code and is '
@@ -249,7 +250,7 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
         )
     if isinstance(error, KeyError) and 'registry' in files[-1].parts:
         return error.args[0].partition('\n')[0][:500]  # str() of a KeyError adds quotes
-    # Arguments that a class does not take, wherever in a registry's call.
+    # Arguments that a class does not have, anywhere in a registry's call.
     built = 'build_functions.py' in [file.name for file in files]
     if built and isinstance(error, TypeError) and re.match(r'[\w.]+\(\) (got|missing)', str(error)):
         return f'{error}: correct that part of the config'

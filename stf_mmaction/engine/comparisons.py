@@ -1,4 +1,4 @@
-"""Two focus maps of the same clip, to be drawn side by side."""
+"""Compute focus maps of the same clip, to be drawn side by side."""
 
 from typing import List, Tuple
 
@@ -21,10 +21,10 @@ def compare_focus(
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         dataset (SkeletonDataset): The clips.
-        index (int): Which clip.
+        index (int): Index of the clip.
         class_names (list[str]): K names.
-        what (str): ``'classes'``, the two likeliest, which divergence pulls
-            apart; ``'modules'``, the last two, which coherence brings
+        what (str): ``'classes'``, the two most probable, which divergence
+            separates; ``'modules'``, the last two, which coherence brings
             together; ``'members'``, those of an ensemble, for the class that
             it predicts.
 
@@ -67,8 +67,8 @@ def _modules(model: nn.Module, inputs: Tensor, names: List[str]) -> List[Tuple[s
     found = lead.module_focus(own_inputs(model, inputs))
     if found.lower is None:
         raise ValueError(
-            f'{type(lead.backbone).__name__} does not say which are its last two modules: '
-            'set focus_layers=(lower, last) of the STFRecognizer'
+            f'{type(lead.backbone).__name__} does not name its last two modules: set '
+            'focus_layers=(lower, last) of the STFRecognizer'
         )
     label = shown(names[int(found.classes[0, 0])], PART)
     maps = [resize_focus(focus, inputs.shape[2]) for focus in (found.lower, found.last)]
@@ -95,7 +95,7 @@ def _members(model: nn.Module, inputs: Tensor, names: List[str]) -> List[Tuple[s
 
 
 def own_inputs(model: nn.Module, inputs: Tensor) -> Tensor:
-    """Return what the lead of a model reads of the inputs.
+    """Return the part of the inputs that the lead of a model reads.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.

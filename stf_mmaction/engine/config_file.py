@@ -1,4 +1,4 @@
-"""Config files and what overrides them; a mistake in one ends in a sentence."""
+"""Read config files and their overrides; a mistake ends in one sentence."""
 
 import argparse
 import traceback
@@ -17,7 +17,7 @@ _ENDINGS = ('.py', '.json', '.yaml', '.yml')
 
 
 class CfgOptions(DictAction):
-    """MMEngine's ``DictAction``, whose mistakes end in a usage message."""
+    """MMEngine's ``DictAction``, but mistakes end in a usage message."""
 
     def __call__(
         self,
@@ -40,7 +40,7 @@ def read_config(path: Union[str, Path]) -> Config:
     """Read a config file.
 
     Args:
-        path (str or Path): The file. It is Python, and runs.
+        path (str or Path): The file. It is Python, and is run.
 
     Raises:
         OSError: If it, or one of its bases, is missing.
@@ -64,7 +64,7 @@ def read_config(path: Union[str, Path]) -> Config:
 
 
 def _place(error: Exception) -> str:
-    """Return the line of a config, or of what it imports, where an error is."""
+    """Return the line of a config, or of a module that it imports, in which an error occurred."""
     if isinstance(error, SyntaxError):
         return f' (line {error.lineno})'
     frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -82,11 +82,11 @@ def merge_options(cfg: Config, options: Optional[Dict]) -> None:
     """Override settings of a config.
 
     Args:
-        cfg (mmengine.Config): Is changed.
-        options (dict, optional): By names with dots.
+        cfg (mmengine.Config): Changed in place.
+        options (dict, optional): Values by names with dots.
 
     Raises:
-        ValueError: If one does not fit what the config holds.
+        ValueError: If one does not fit the config.
     """
     try:
         cfg.merge_from_dict(options or {})
@@ -99,12 +99,12 @@ def merge_options(cfg: Config, options: Optional[Dict]) -> None:
 
 
 def require(cfg: Config, what: str, *keys: str) -> None:
-    """Raise a ValueError unless a config has some settings.
+    """Raise a ValueError if a config lacks some settings.
 
     Args:
         cfg (mmengine.Config): The config.
-        what (str): What needs them, for the error.
-        keys (str): Their names.
+        what (str): What requires them, for the error.
+        keys (str): Names of the settings.
     """
     missing = [key for key in keys if cfg.get(key) is None]
     if missing:
@@ -114,7 +114,7 @@ def require(cfg: Config, what: str, *keys: str) -> None:
 
 
 def check_sections(cfg: Config) -> None:
-    """Raise a ValueError where a config describes half of a training, or a wrapper that fails.
+    """Raise a ValueError if a config has only part of a training, or a wrapper that fails.
 
     Args:
         cfg (mmengine.Config): The config.
@@ -130,7 +130,7 @@ def check_sections(cfg: Config) -> None:
     for wrapper in (cfg.get('model_wrapper_cfg'), (cfg.get('strategy') or {}).get('model_wrapper')):
         if (wrapper or {}).get('auto_wrap_policy') is not None:
             raise ValueError(
-                'auto_wrap_policy lets FSDP shard parts of the network by themselves, but the '
-                'operators read the weights of several parts at once: take it out, and FSDP '
+                'auto_wrap_policy lets FSDP shard parts of the network separately, but the '
+                'operators read the weights of several parts at once: remove it, so that FSDP '
                 'shards the network as a whole, or use DDP'
             )

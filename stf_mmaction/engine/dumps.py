@@ -1,4 +1,4 @@
-"""Files of ``tools/test.py --dump``: probabilities and label of each test clip."""
+"""Read the files of ``tools/test.py --dump``: probabilities and label of each test clip."""
 
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
@@ -17,7 +17,8 @@ class Scores(Dict[str, Tuple[np.ndarray, int]]):
     """Probabilities (K,) and label of each clip, by its id.
 
     Attributes:
-        names (tuple[str], optional): Of the K classes, where the dump has them.
+        names (tuple[str], optional): Names of the K classes, if the dump has
+            them.
     """
 
     names: Optional[Tuple[str, ...]] = None
@@ -30,8 +31,8 @@ def read(path: str) -> Scores:
         path (str): The file.
 
     Raises:
-        ValueError: If it is not a dump, a clip is there twice, its scores
-            are not probabilities or its label is no class.
+        ValueError: If it is not a dump, or if a clip occurs twice, its scores
+            are not probabilities or its label is not a class.
     """
     samples = safe_load(path)
     if (
@@ -45,7 +46,7 @@ def read(path: str) -> Scores:
         )
     if any('frame_dir' not in s for s in samples):
         raise ValueError(
-            f'{path} does not say which clip is which: write meta_keys='
+            f'{path} does not name its clips: write meta_keys='
             "('frame_dir', ) in PackActionInputs of the test pipeline, and "
             'test again'
         )
@@ -61,7 +62,7 @@ def read(path: str) -> Scores:
             )
         values, labels = _numbers(sample['pred_score']), _numbers(sample['gt_label'])
         if not labels.size:
-            raise ValueError(f'{path}: the label of clip {clip} is no number: test again')
+            raise ValueError(f'{path}: the label of clip {clip} is not a number: test again')
         if labels.size != 1:
             raise ValueError(
                 f'{path}: the label of clip {clip} is a list of {labels.size} numbers, as for '
@@ -95,7 +96,7 @@ def read(path: str) -> Scores:
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Return an array of float64; an empty one of what is not numbers."""
+    """Return an array of float64; an empty one if these are not numbers."""
     try:
         return np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError):
@@ -140,13 +141,13 @@ def class_names(scores: Scores, path: str, names: Optional[str] = None) -> List[
     """Return the names of the classes of a dump.
 
     Args:
-        scores (Scores): What :func:`read` returns of it.
+        scores (Scores): Its contents, from :func:`read`.
         path (str): The dump, named in the error.
         names (str, optional): Text file with one per line. Defaults to None,
             the names in the dump, or ``class 0`` and so on.
 
     Raises:
-        ValueError: If the number of names is another one.
+        ValueError: If the number of names differs.
     """
     count = len(next(iter(scores.values()))[0])
     found = read_class_names(names) if names else scores.names

@@ -1,4 +1,4 @@
-"""Maps of importance from one network: its focus, and what others would draw.
+"""Importance maps of a network: its focus, and those of other methods.
 
 Each is a function of a network, its inputs (N, M, T, V, C), the explained classes (N,) and inputs
 without information, which expand to that shape, and returns a map (N, M, T, V).
@@ -21,7 +21,7 @@ def focus(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) 
 
 
 def random(model: nn.Module, inputs: Tensor, classes: Tensor, reference: Tensor) -> Tensor:
-    """Return noise (N, M, T, V): what a map is worth that knows nothing."""
+    """Return noise (N, M, T, V), as a lower bound for other maps."""
     return torch.rand(inputs.shape[:-1]).to(inputs)
 
 
@@ -64,10 +64,10 @@ EXPLAINERS: Dict[str, Explainer] = {
 
 
 def explain_with(model: nn.Module, name: str) -> None:
-    """Let a model give another map in place of its focus, to all that draw or write it.
+    """Make a model return another map in place of its focus, for drawing and writing.
 
-    The map's positive part is scaled to [0, 1] as the focus is. A clip without information is
-    one whose joints stand still, each at its mean place.
+    The positive part of the map is scaled to [0, 1] as the focus is. In a clip without
+    information, each joint stands still at its mean position.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``; its ``focus`` is replaced.
@@ -114,7 +114,7 @@ class _Logits(nn.Module):
 
 
 class _Pictures(nn.Module):
-    """The network as one of pictures: (N, C, M T, V) -> (N, K), with features of that kind."""
+    """The network as an image classifier: (N, C, M T, V) -> (N, K), with features of that shape."""
 
     def __init__(self, model: nn.Module, persons: int) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ def _cam(kind: str, model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor
     network = _Pictures(model, persons)
     pictures = inputs.permute(0, 4, 1, 2, 3).flatten(2, 3)
     with getattr(package, kind)(model=network, target_layers=[network.features]) as cam:
-        # At the resolution of the features; persons apart, it is resized as the focus is.
+        # At the resolution of the features; resized for each person, as the focus is.
         cam.get_target_width_height = lambda _: network.size
         found = cam(pictures, [targets.ClassifierOutputTarget(int(y)) for y in classes])
     maps = torch.from_numpy(found).to(inputs).unflatten(1, (persons, -1))

@@ -20,11 +20,11 @@ from .sanity_hooks import unwrapped
 
 @HOOKS.register_module()
 class FeatureExportHook(Hook):
-    """Write what the classifier reads of every test clip, pooled.
+    """Write the pooled features of every test clip, the input of the classifier.
 
-    The file holds ``features`` (N, C), float32, the means over persons,
-    frames and joints; those of an ensemble's members lie side by side. And
-    ``labels`` (N,), -1 where a clip has several or none, ``ids`` (N,) and
+    The file holds ``features`` (N, C), float32, the means over persons, frames
+    and joints; those of an ensemble's members are concatenated. It also holds
+    ``labels`` (N,), -1 if a clip has several or none, ``ids`` (N,) and
     ``classes`` (K,), the names of the classes.
 
     Args:
@@ -40,7 +40,7 @@ class FeatureExportHook(Hook):
             raise ValueError(f'out={str(out)!r} must end in .npz')
 
     def before_test(self, runner: Runner) -> None:
-        """Listen to what the heads of the networks are given.
+        """Register hooks on the inputs of the heads.
 
         Raises:
             OSError: If the file cannot be written.
@@ -62,10 +62,10 @@ class FeatureExportHook(Hook):
         data_batch: Optional[dict] = None,
         outputs: Optional[Sequence] = None,
     ) -> None:
-        """Keep the features of a batch; clips sampled several times get the mean.
+        """Keep the features of a batch; for clips sampled several times, the mean.
 
         Raises:
-            ValueError: If the samples do not say which clips they are.
+            ValueError: If the samples do not name their clips.
         """
         features = torch.cat(self._batch, 1).unflatten(0, (len(outputs), -1)).mean(1).numpy()
         self._batch.clear()
@@ -73,9 +73,8 @@ class FeatureExportHook(Hook):
             name = sample.metainfo.get('frame_dir')
             if name is None:
                 raise ValueError(
-                    'test samples carry no frame_dir to name their clip by: '
-                    "write dict(type='PackActionInputs', "
-                    "meta_keys=('frame_dir', ))"
+                    'test samples have no frame_dir, which names their clip: write '
+                    "dict(type='PackActionInputs', meta_keys=('frame_dir', ))"
                 )
             label = sample.get('gt_label')
             known = label is not None and label.numel() == 1

@@ -1,4 +1,4 @@
-"""A run stops at the first number that is not finite."""
+"""Stop a run at the first number that is not finite."""
 
 import math
 from typing import Dict, List, Optional, Sequence
@@ -14,12 +14,13 @@ from torch import Tensor
 class FiniteCheckHook(Hook):
     """Stop at the first loss, weight or score that is not finite.
 
-    A loss is read where MMEngine's logging has already read it, so that a
-    GPU is not waited for once more. Weights are checked before a checkpoint
-    is written: the last step of a training has no next loss.
+    A loss is checked after MMEngine's logging has read it, so that there is no
+    further wait for the GPU. Weights are checked before a checkpoint is
+    written, since no loss follows the last step of a training.
 
     Raises:
-        ValueError: Names the clips and the iteration.
+        ValueError: If a number is not finite; it names the clips and the
+            iteration.
     """
 
     def after_train_iter(
@@ -53,7 +54,7 @@ class FiniteCheckHook(Hook):
         if not state:
             return
         finite = torch.stack([value.isfinite().all() for value in state.values()])
-        if not finite.all():  # waits for a GPU once
+        if not finite.all():  # one wait for the GPU
             name = list(state)[int((~finite).nonzero()[0])]
             raise ValueError(
                 f'{name} is not finite after iteration {runner.iter} (epoch {runner.epoch + 1}), '
@@ -74,7 +75,7 @@ class FiniteCheckHook(Hook):
             bad = [_clip_id(s) for s in samples if not s.pred_score.isfinite().all()]
             raise ValueError(
                 f'the scores of {len(bad)} clips are not finite, of {", ".join(bad[:8])}: the '
-                'network is damaged, or their keypoints are far from those it was trained on'
+                'network is damaged, or their keypoints are far from those in training'
             )
 
     def after_test_iter(
@@ -93,7 +94,7 @@ def _clip_id(sample) -> str:
 
 
 def _describe(batch: Dict) -> str:
-    """Name the clips of a batch, first those whose inputs are to blame."""
+    """Name the clips of a batch, or only those with inputs that are not finite."""
     names = [_clip_id(sample) for sample in batch.get('data_samples', ())]
     inputs: List[Tensor] = list(batch.get('inputs', ()))
     if len(inputs) != len(names) or not names:

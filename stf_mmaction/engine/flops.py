@@ -1,4 +1,4 @@
-"""Parameters and multiply-adds of the network of a config."""
+"""Count parameters and multiply-adds of the network of a config."""
 
 import copy
 from typing import Any, Sequence, Tuple
@@ -25,7 +25,7 @@ def input_shape(cfg: Config) -> Tuple[int, int, int, int, int]:
     """Return the shape of one test clip of a config, (1, M, T, V, C).
 
     Args:
-        cfg (mmengine.Config): M, V and C are those of its backbone, T is that of its test
+        cfg (mmengine.Config): M, V and C come from its backbone, T from its test
             pipeline.
 
     Raises:
@@ -37,7 +37,7 @@ def input_shape(cfg: Config) -> Tuple[int, int, int, int, int]:
     frames = next((n for s in steps if (n := s.get('length') or s.get('clip_len'))), None)
     if layout is None or frames is None:
         lacking = 'layout in graph_cfg' if layout is None else 'PadTo or UniformSampleFrames'
-        raise ValueError(f'the config has no {lacking} to take the shape from: give --shape')
+        raise ValueError(f'the config has no {lacking}, so the shape is unknown: give --shape')
     joints = get_layout(layout.to_dict() if hasattr(layout, 'to_dict') else layout).num_node
     return (1, net.get('num_person', 2), frames, joints, net.get('in_channels', 3))
 
@@ -46,12 +46,12 @@ def count(cfg: Config, shape: Sequence[int]) -> Tuple[int, int]:
     """Count parameters and multiply-adds of a network, as its operators run.
 
     Args:
-        cfg (mmengine.Config): Its backbones get M and C of the shape.
+        cfg (mmengine.Config): Its backbones are built for M and C of the shape.
         shape (Sequence[int]): Input (N, M, T, V, C); of a network of several streams, that of
             each stream.
 
     Returns:
-        tuple[int]: Both; of an ensemble, those of all members together.
+        tuple[int]: Both; for an ensemble, the sums over all members.
     """
     cfg = copy.deepcopy(cfg)
     init_default_scope(cfg.get('default_scope', 'mmaction'))

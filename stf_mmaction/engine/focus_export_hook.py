@@ -15,11 +15,11 @@ from .sanity_hooks import unwrapped
 
 @HOOKS.register_module()
 class FocusExportHook(FocusRowsHook):
-    """Write the focus of the two likeliest classes of every test clip.
+    """Write the focus for the two most probable classes of every test clip.
 
-    The network runs once: the focus comes from the features of the test. Each
-    process writes a file of its own, and the first one joins them. See
-    :class:`FocusFile` for what is in it.
+    The network runs once: the focus is computed from the features of the test.
+    Each process writes its own file, and the first one joins them. See
+    :class:`FocusFile` for its contents.
 
     Args:
         out (str): The file, ``.npz``.
@@ -43,8 +43,8 @@ class FocusExportHook(FocusRowsHook):
         """Open the file.
 
         Raises:
-            ValueError: If the model cannot compute the focus, or the names are
-                not those of its classes.
+            ValueError: If the model cannot compute the focus, or the names do
+                not fit its classes.
         """
         model = unwrapped(runner)
         check_knows_focus(model)
@@ -54,11 +54,11 @@ class FocusExportHook(FocusRowsHook):
         super().before_test(runner)
 
     def add_row(self, row: FocusRow) -> None:
-        """Write what the test found of one clip."""
+        """Write the results of one clip."""
         self._writer.add(row)
 
     def after_test(self, runner: Runner) -> None:
-        """Complete the file and leave data and model as they were."""
+        """Complete the file, and restore data and model."""
         super().after_test(runner)
         rank, processes = get_dist_info()
         if rank > 0:

@@ -1,4 +1,4 @@
-"""The focus of a whole test in one ``.npz`` file, clip by clip."""
+"""Write and read the focus of a whole test in one ``.npz`` file, clip by clip."""
 
 import io
 import weakref
@@ -19,10 +19,10 @@ class FocusRow(NamedTuple):
     Attributes:
         index (int): Position of the clip in the test data.
         clip (str): Its id, ``frame_dir``.
-        label (int): True class; -1 where a clip has several or none.
-        scores (numpy.ndarray): What the test scored, shape (K,).
-        classes (numpy.ndarray): The S likeliest classes, the prediction first,
-            shape (S,).
+        label (int): True class; -1 if a clip has several or none.
+                    scores (numpy.ndarray): Scores of the test, shape (K,).
+        classes (numpy.ndarray): The S most probable classes, the prediction
+            first, shape (S,).
         focus (numpy.ndarray): For these classes, in [0, 1], in the frames and
             persons of the annotation file, shape (S, M, T, V).
     """
@@ -38,9 +38,9 @@ class FocusRow(NamedTuple):
 class FocusWriter:
     """Write a focus file while a test runs.
 
-    The maps go to the disk one after the other, uncompressed and in half
-    precision; what stays in memory is the scores. The file appears under its
-    name when it is whole.
+    Maps are written to the disk one after the other, uncompressed and in half
+    precision; only scores stay in memory. The file gets its name when it is
+    complete.
 
     Args:
         path (str or Path): The file, ``.npz``.
@@ -55,19 +55,19 @@ class FocusWriter:
         self._zip = zipfile.ZipFile(self._replacing.__enter__(), 'w')
         self._rows: Dict[str, List] = {name: [] for name in ROWS}
         self._known = set()
-        # A test that fails leaves no part of a file.
+        # A failed test leaves no partial file.
         self._discard = weakref.finalize(self, _discard, self._zip, self._replacing)
 
     def __len__(self) -> int:
         return len(self._known)
 
     def add(self, row: FocusRow) -> None:
-        """Append a clip, unless it is there already.
+        """Append a clip, unless it was added before.
 
         Args:
             row (FocusRow): The row of the clip.
         """
-        if row.index in self._known:  # samplers of several processes repeat some
+        if row.index in self._known:  # samplers of several processes repeat some clips
             return
         self._write(f'focus/{len(self)}', np.asarray(row.focus, np.float16))
         self._known.add(row.index)
@@ -76,10 +76,10 @@ class FocusWriter:
             self._rows[name].append(value)
 
     def close(self, class_names: Sequence[str]) -> None:
-        """Write what concerns all clips and give the file its name.
+        """Write the arrays for all clips and give the file its name.
 
         Args:
-            class_names (Sequence[str]): K of them.
+            class_names (Sequence[str]): Names of the K classes.
         """
         kinds = dict(index=np.int64, ids=np.str_, scores=np.float32)
         for name, values in self._rows.items():
@@ -102,23 +102,23 @@ def _discard(archive: zipfile.ZipFile, replaced: ContextManager) -> None:
 
 
 class FocusFile:
-    """Read a focus file; each map is loaded when it is asked for.
+    """Read a focus file; each map is loaded when it is accessed.
 
     Args:
-        path (str or Path): Made by ``tools/test.py --focus``.
+        path (str or Path): A file written by ``tools/test.py --focus``.
 
     Attributes:
         ids (list[str]): Ids of the n clips.
         index (numpy.ndarray): Their positions in the test data, shape (n,).
         label (numpy.ndarray): Their classes, shape (n,).
         prediction (numpy.ndarray): The predicted classes, shape (n,).
-        scores (numpy.ndarray): What the test scored, shape (n, K).
-        classes (numpy.ndarray): The likeliest classes, shape (n, S).
-        class_names (list[str]): K of them.
+        scores (numpy.ndarray): Scores of the test, shape (n, K).
+        classes (numpy.ndarray): The most probable classes, shape (n, S).
+        class_names (list[str]): Names of the K classes.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no focus file.
+        ValueError: If it is not a focus file.
     """
 
     def __init__(self, path: Union[str, Path]) -> None:
@@ -150,7 +150,7 @@ class FocusFile:
         for name, shape in shapes.items():
             array = getattr(self, name)
             kind = dict(ids='U', scores='f').get(name, 'i')
-            # Of no clip, NumPy does not know the second axis.
+            # Without clips, NumPy does not know the second axis.
             if array.dtype.kind != kind or array.shape != shape and count:
                 raise ValueError(f'{name} of shape {array.shape} and type {array.dtype}')
         if self.class_names.dtype.kind != 'U' or self.class_names.ndim != 1:
@@ -167,7 +167,7 @@ class FocusFile:
         return (self[i] for i in range(len(self)))
 
     def __getitem__(self, number: int) -> FocusRow:
-        """Return a clip by its place in the file.
+        """Return a clip by its index in the file.
 
         Raises:
             ValueError: If its focus is damaged.

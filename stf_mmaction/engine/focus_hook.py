@@ -1,4 +1,4 @@
-"""Pictures of the focus while testing."""
+"""Draw the focus while testing."""
 
 from pathlib import Path
 from typing import Optional
@@ -17,7 +17,7 @@ from .sanity_hooks import unwrapped
 
 @HOOKS.register_module()
 class FocusVisualizationHook(FocusRowsHook):
-    """Draw the focus of every n-th test clip, one PNG each, from the features of the test.
+    """Draw the focus of every n-th test clip as a PNG, from the features of the test.
 
     Args:
         out_dir (str, optional): Folder for the pictures. Defaults to None.
@@ -45,10 +45,10 @@ class FocusVisualizationHook(FocusRowsHook):
         self.wait_time = wait_time
 
     def before_test(self, runner: Runner) -> None:
-        """Ask the model for the focus, and for the skeleton that is drawn.
+        """Check that the model can compute the focus, and get its skeleton.
 
         Raises:
-            ValueError: If it does not know them.
+            ValueError: If it has none of them.
         """
         super().before_test(runner)
         model = unwrapped(runner)

@@ -1,4 +1,4 @@
-"""Watch the focus while a network learns."""
+"""Monitor the focus during training."""
 
 from typing import Dict, List, Optional, Sequence
 
@@ -30,19 +30,19 @@ from .sanity_hooks import unwrapped
 
 @HOOKS.register_module()
 class FocusMonitorHook(Hook):
-    """Log pictures of the focus, and numbers about it, every n epochs.
+    """Log pictures and statistics of the focus every n epochs.
 
     They go to every backend of the visualizer (local files, TensorBoard, ...),
-    as ``focus/<member>/entropy`` and so on: ``entropy`` and ``coverage`` of the
-    likeliest class, ``overlap`` with the second class (what divergence lowers),
-    ``coherence``, the distance between the last two modules, and
-    ``adjacency_1`` ..., that between the focus and beta of each STF module. See
-    :mod:`stf_mmaction.focus.measures`.
+    as ``focus/<member>/entropy`` and so on: ``entropy`` and ``coverage`` for
+    the most probable class, ``overlap`` with the second class (which divergence
+    lowers), ``coherence``, the distance between the last two modules, and
+    ``adjacency_1`` ..., the distance between the focus and beta of each STF
+    module. See :mod:`stf_mmaction.focus.measures`.
 
     Args:
         interval (int): n. Defaults to 5.
-        num_clips (int): Clips of the validation data that are watched, spread
-            evenly over it, always the same. Defaults to 4.
+        num_clips (int): Number of clips of the validation data, always the
+            same, spread evenly over it. Defaults to 4.
         pictures (bool): Whether to draw them, too. Defaults to True.
 
     Raises:
@@ -61,7 +61,7 @@ class FocusMonitorHook(Hook):
         self._watched: Optional[WatchedClips] = None
 
     def before_train(self, runner: Runner) -> None:
-        """Check that there is something to watch.
+        """Check that the model and the validation data can be monitored.
 
         Raises:
             ValueError: If the model cannot compute the focus, or the config has
@@ -70,17 +70,17 @@ class FocusMonitorHook(Hook):
         check_knows_focus(unwrapped(runner))
         if dataset_of_loader(runner, 'val') is None:
             raise ValueError(
-                'FocusMonitorHook watches clips of val_dataloader, which the config lacks: add it'
+                'FocusMonitorHook monitors clips of val_dataloader, which the config lacks: add it'
             )
 
     @master_only
     def after_train_epoch(self, runner: Runner) -> None:
-        """Log what the fixed clips show."""
+        """Log the focus of the fixed clips."""
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
         model = unwrapped(runner)
         training, epoch = model.training, runner.epoch + 1
-        # The network must not notice: no statistics, gradients or random numbers.
+        # This must not affect the training: no statistics, gradients or random numbers change.
         with torch.random.fork_rng(enabled=True):
             model.eval()
             try:
@@ -101,15 +101,16 @@ class FocusMonitorHook(Hook):
 
 
 class WatchedClips:
-    """A few clips, prepared and laid out once.
+    """A few clips, prepared once.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
-        dataset (SkeletonDataset): They are spread evenly over it.
-        count (int): How many, at most.
+        dataset (SkeletonDataset): The clips are spread evenly over it.
+        count (int): Largest number of clips.
 
     Attributes:
-        inputs (list[torch.Tensor]): Of each, shape (num_clips, M, T, V, C).
+        inputs (list[torch.Tensor]): Inputs of each clip, shape (num_clips, M,
+            T, V, C).
     """
 
     def __init__(self, model: nn.Module, dataset, count: int) -> None:
@@ -117,14 +118,14 @@ class WatchedClips:
         count = min(count, len(dataset))
         infos = [dataset.get_data_info(i * len(dataset) // count) for i in range(count)]
         self._labels = [int(info['label']) for info in infos]
-        self._drawn = [clip_to_draw(info) for info in infos]  # the pipeline changes what it gets
+        self._drawn = [clip_to_draw(info) for info in infos]  # the pipeline changes its input
         prepared = [prepare(model, dataset.pipeline, info) for info in infos]
         self.inputs = [inputs for inputs, _ in prepared]
         self._sources = [source for _, source in prepared]
         self._figure: Optional[FocusFigure] = None
 
     def draw(self, model: nn.Module) -> np.ndarray:
-        """Draw the focus for the class that a model predicts of each.
+        """Draw the focus of each clip, for the class that a model predicts.
 
         Args:
             model (nn.Module): In evaluation mode.
@@ -148,7 +149,7 @@ class WatchedClips:
 
 
 def focus_scalars(model: nn.Module, clips: Sequence[Tensor]) -> Dict[str, float]:
-    """Compute what :class:`FocusMonitorHook` logs.
+    """Compute the statistics that :class:`FocusMonitorHook` logs.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``, in evaluation

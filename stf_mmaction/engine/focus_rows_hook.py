@@ -18,16 +18,16 @@ from .sanity_hooks import leaf_datasets, unwrapped
 
 
 class FocusRowsHook(Hook):
-    """Give ``add_row`` the focus of every test clip, from the forward pass of the test.
+    """Pass the focus of every test clip, from the forward pass of the test, to ``add_row``.
 
     Several such hooks in one test share that pass.
     """
 
     def before_test(self, runner: Runner) -> None:
-        """Let data and model say what a row holds.
+        """Make data and model return the contents of a row.
 
         Raises:
-            ValueError: If the model does not know the focus.
+            ValueError: If the model cannot compute the focus.
         """
         model = unwrapped(runner)
         check_knows_focus(model)
@@ -44,16 +44,16 @@ class FocusRowsHook(Hook):
         model.focus_sink = self._receive
 
     def after_test(self, runner: Runner) -> None:
-        """Leave data and model as they were."""
+        """Restore data and model."""
         unwrapped(runner).focus_sink = None
         for part, pipeline in self._wrapped:
             part.pipeline = pipeline
 
     def add_row(self, row: FocusRow) -> None:
-        """Take what the test found of one clip.
+        """Receive the results of one clip.
 
         Args:
-            row (FocusRow): Of the clip.
+            row (FocusRow): The results.
         """
         raise NotImplementedError
 
@@ -69,7 +69,7 @@ class FocusRowsHook(Hook):
         """Return a clip of the test data, as in its annotation file.
 
         Args:
-            index (int): Its position, as of a row.
+            index (int): Its position, as in a row.
         """
         for view in self._views:
             if index < len(view):
@@ -89,6 +89,6 @@ class FocusRowsHook(Hook):
                 self.add_row(FocusRow(source.index, source.name, label, *row, source.lay(own)))
         if self._earlier is not None:
             self._earlier(samples, classes, focus)
-        else:  # nobody else asks; the field is not for those who dump samples
+        else:  # no other hook needs it, and the field must not be in dumps
             for sample in samples:
                 sample.pop('source')

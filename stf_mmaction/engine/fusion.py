@@ -29,7 +29,7 @@ def fuse(dumps: Sequence[Scores], weights: Sequence[float]) -> Tuple[np.ndarray,
 def accuracies(scores: np.ndarray, labels: np.ndarray) -> List[float]:
     """Compute top-1, top-5 and mean class accuracy in %.
 
-    The mean is over the classes that have clips. (MMAction2's counts those
+    The mean is over the classes that have clips. (MMAction2 counts classes
     that were only predicted as 0.)
 
     Args:

@@ -47,7 +47,7 @@ PART = 45  # characters of a name in a title
 
 
 def check_knows_focus(model: nn.Module) -> None:
-    """Raise a ValueError if a model cannot tell the focus."""
+    """Raise a ValueError if a model cannot compute the focus."""
     if not hasattr(model, 'focus'):
         raise ValueError(
             f'{type(model).__name__} cannot compute the focus: '
@@ -62,7 +62,7 @@ class Prediction(NamedTuple):
     """Prediction and focus for one clip.
 
     Attributes:
-        label (int): The likeliest class.
+        label (int): The most probable class.
         scores (torch.Tensor): Probabilities of the classes, shape (K,).
         focus (torch.Tensor): Where the model looks for that class, in [0, 1],
             shape (M, T, V) of the clip itself; zero for persons whom the
@@ -98,22 +98,22 @@ def focus_of_classes(
 ) -> ClassFocus:
     """Compute the focus of a model on one clip, for any classes.
 
-    Where the pipeline takes several clips from it, probabilities and focus
-    are means.
+    If the pipeline samples it several times, probabilities and focus are
+    means.
 
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         pipeline (Compose): Its test pipeline.
         clip (dict): As in an annotation file.
-        classes (Sequence[int], optional): Class indices. Defaults to None,
-            the two likeliest, the likelier first.
+        classes (Sequence[int], optional): Class indices. Defaults to None, the
+            two most probable, in this order.
 
     Returns:
         ClassFocus: On the CPU.
 
     Raises:
-        ValueError: If the model cannot compute the focus, or its pipeline
-            does not take the clip.
+        ValueError: If the model cannot compute the focus, or its pipeline does
+            not accept the clip.
     """
     check_knows_focus(model)
     present = clip['keypoint'].any((1, 2, 3))  # the pipeline may change it
@@ -125,12 +125,12 @@ def focus_of_classes(
 def focus_of_inputs(
     model: nn.Module, inputs: Tensor, source: Source, classes: Optional[Sequence[int]] = None
 ) -> ClassFocus:
-    """Compute the focus as :func:`focus_of_classes`, of a clip that is prepared.
+    """Compute the focus as :func:`focus_of_classes` does, of a prepared clip.
 
     Args:
         model, classes: As in :func:`focus_of_classes`.
         inputs (torch.Tensor): Shape (num_clips, M', T', V, C).
-        source (Source): Where they come from.
+        source (Source): The clip from which they come.
 
     Returns:
         ClassFocus: ``left_out`` is empty, as the clip itself is not known.
@@ -146,7 +146,7 @@ def focus_of_inputs(
         wanted = scores.topk(2).indices
     else:
         wanted = torch.as_tensor(classes, device=scores.device)
-    if classes is not None or len(inputs) > 1:  # each has its own two likeliest classes
+    if classes is not None or len(inputs) > 1:  # each has its own two most probable classes
         result = model.focus(inputs, wanted.expand(len(inputs), -1))
     focus = torch.from_numpy(source.lay(result['focus'].float().cpu().numpy()))
     return ClassFocus(scores.float().cpu(), wanted.cpu(), focus, [])
@@ -160,7 +160,7 @@ def prepare(model: nn.Module, pipeline: Compose, clip: Dict) -> Tuple[Tensor, So
 
     Returns:
         tuple: The inputs, shape (num_clips, M', T', V, C), on the device of
-        the model, and where they come from.
+        the model, and their source.
     """
     name = str(clip.get('frame_dir', ''))
     persons, frames = clip['keypoint'].shape[:2]
@@ -170,7 +170,7 @@ def prepare(model: nn.Module, pipeline: Compose, clip: Dict) -> Tuple[Tensor, So
 
 
 def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
-    """Classify one clip and say where the model looks for that class.
+    """Classify one clip and compute the focus for that class.
 
     Args:
         model, pipeline, clip: As in :func:`focus_of_classes`.
@@ -186,7 +186,7 @@ def predict(model: nn.Module, pipeline: Compose, clip: Dict) -> Prediction:
 
 
 def _traced(pipeline: Compose, clip: Dict) -> TracedInputs:
-    """Call ``trace``, and explain in a sentence where MMAction2's transforms fail."""
+    """Call ``trace``, and explain errors of MMAction2's transforms in a sentence."""
     shape, scored = clip['keypoint'].shape, 'keypoint_score' in clip
     try:
         return trace(pipeline, clip)
@@ -211,7 +211,7 @@ def focus_of_clip(
     Args:
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         dataset (SkeletonDataset): The clips.
-        index (int): Which clip.
+        index (int): Index of the clip.
         class_names (list[str], optional): For the title. Defaults to None,
             those of :func:`class_names_of`.
 
@@ -228,12 +228,12 @@ def focus_of_clip(
 
 
 def with_map(clip: FocusedClip, focus: Tensor, model: nn.Module) -> FocusedClip:
-    """Return a clip with its map, called what ``explain_with`` may have made of the focus.
+    """Return a clip with its map, under the name that ``explain_with`` may have set.
 
     Args:
         clip (FocusedClip): Without one.
         focus (torch.Tensor): Shape (M, T, V).
-        model (nn.Module): That it is of.
+        model (nn.Module): The model that computed it.
     """
     return clip._replace(focus=focus.numpy(), what=getattr(model, 'map_name', 'focus'))
 
@@ -241,7 +241,7 @@ def with_map(clip: FocusedClip, focus: Tensor, model: nn.Module) -> FocusedClip:
 def with_verdict(
     clip: FocusedClip, label: int, predicted: int, scores: np.ndarray, names: Sequence[str]
 ) -> FocusedClip:
-    """Add to the title of a clip what a network says of it.
+    """Add the prediction of a network to the title of a clip.
 
     Args:
         clip (FocusedClip): Titled by its id.
@@ -268,7 +268,7 @@ def with_remark(clip: FocusedClip, label: int, remark: str, names: Sequence[str]
 
 
 def clip_to_draw(info: Dict) -> FocusedClip:
-    """Return a clip of an annotation file, for pictures, with no focus yet.
+    """Return a clip of an annotation file, for pictures, without a focus.
 
     Args:
         info (dict): Its entry; joints with score 0 were not seen.

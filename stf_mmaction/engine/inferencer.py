@@ -1,4 +1,4 @@
-"""From keypoints to a class and a focus, in the user's own code."""
+"""Classify keypoints and compute the focus, in your own code."""
 
 import logging
 from numbers import Integral
@@ -17,7 +17,7 @@ from .provenance import data_sets_of
 
 
 class STFInferencer:
-    """Classifies skeletons and says where the network looks::
+    """Classify skeletons and compute where the network looks::
 
         inferencer = STFInferencer('config.py', 'epoch_55.pth')
         result = inferencer(keypoints)
@@ -29,8 +29,8 @@ class STFInferencer:
             leaves the weights random.
         device (str): Defaults to ``'cpu'``.
         class_names (Sequence[str] or str, optional): Names of all classes, or a
-            text file with one per line. Defaults to None, those that the
-            checkpoint or the config knows.
+            text file with one per line. Defaults to None, those in the
+            checkpoint or the config.
         window (int, optional): Frames of a window, for recordings of many
             actions: each window is classified as a clip. Defaults to None,
             recordings are whole clips.
@@ -39,7 +39,7 @@ class STFInferencer:
 
     Raises:
         FileNotFoundError: If there is no such config or checkpoint.
-        ValueError: If they do not fit one another, or the config has no test
+        ValueError: If they do not fit each other, or the config has no test
             pipeline.
     """
 
@@ -54,7 +54,7 @@ class STFInferencer:
     ) -> None:
         for name, value in (('window', window), ('stride', stride)):
             if value is not None and (not isinstance(value, Integral) or value < 1):
-                raise ValueError(f'{name}={value!r} must be a whole number of frames from 1 on')
+                raise ValueError(f'{name}={value!r} must be a whole number of frames, at least 1')
         if window is None and stride is not None:
             raise ValueError(f'stride={stride} needs a window: give both in frames')
         self.window = window
@@ -66,15 +66,15 @@ class STFInferencer:
                 'the config has no test_dataloader.dataset.'
                 'pipeline, which would prepare the keypoints'
             )
-        # Keypoints are given as DecompressPose leaves them.
+        # Keypoints are given in the form that DecompressPose returns.
         steps = [step for step in dataset['pipeline'] if step['type'] != 'DecompressPose']
         self.pipeline = Compose(steps)
-        # What the dataset tells its pipeline.
+        # The entries that a data set adds for its pipeline.
         self.stream = dataset.get('stream', 'j')
         self.class_names = self._names(class_names, dataset.get('metainfo'))
 
     def _names(self, given: Union[Sequence[str], str, None], meta: Optional[Dict]):
-        """Return the names of the classes, or None where they are unknown."""
+        """Return the names of the classes, or None if they are unknown."""
         if given is None:
             meta = dict(meta or {})
             if isinstance(meta.get('classes'), str):
@@ -106,14 +106,14 @@ class STFInferencer:
             dict or list[dict]: ``pred_label`` (int); ``class_name`` (str) if
             the names are known; ``pred_scores``, probabilities, shape (K,);
             ``focus`` in [0, 1] for that class, in the frames and persons
-            given, shape (M, T, V); ``left_out`` (list[int]), the persons for
-            whom the network has no place, which is logged, too. With a
+            given, shape (M, T, V); ``left_out`` (list[int]), the persons
+            beyond the network's ``num_person``, which are logged, too. With a
             ``window``, a list of these for each recording, each also with
-            ``frames``, (start, end) without the end; in a window without a
-            person ``pred_label`` is -1, scores and focus are 0.
+            ``frames``, (start, end), excluding the end; in a window without a
+            person, ``pred_label`` is -1, and scores and focus are 0.
 
         Raises:
-            ValueError: If these are not the keypoints of the network.
+            ValueError: If the keypoints do not fit the network.
         """
         if not _is_list_of_clips(keypoints):
             result = self._recording(keypoints, keypoint_score, img_shape)
@@ -207,11 +207,11 @@ class STFInferencer:
 
 
 def windows(frames: int, window: int, stride: int) -> List[Tuple[int, int]]:
-    """Return the windows of a recording, (start, end) without the end.
+    """Return the windows of a recording, (start, end), excluding the end.
 
-    The last one ends with the recording, and starts earlier than a stride
-    after the one before if need be. A recording that is shorter than a
-    window is one window.
+    The last one ends with the recording, so it may start less than a stride
+    after the previous one. A recording that is shorter than a window is one
+    window.
 
         >>> windows(10, 4, 3)
         [(0, 4), (3, 7), (6, 10)]
@@ -231,7 +231,7 @@ def windows(frames: int, window: int, stride: int) -> List[Tuple[int, int]]:
 
 
 def _tell_left_out(results: Sequence[Union[Dict, List[Dict]]]) -> None:
-    """Say in one line which persons the network has no place for."""
+    """Log in one line which persons are beyond the ``num_person`` of the network."""
     found = {}
     for place, result in enumerate(results):
         parts = result if isinstance(result, list) else [result]
@@ -242,15 +242,15 @@ def _tell_left_out(results: Sequence[Union[Dict, List[Dict]]]) -> None:
         place, persons = next(iter(found.items()))
         which = f'{len(found)} of {len(results)} clips, the first is {place}' * (len(results) > 1)
         print_log(
-            f'the network has no place for persons {persons}'
-            f'{f" ({which})" if which else ""}: they are left out',
+            f'there are more persons than num_person of the network: persons {persons}'
+            f'{f" ({which})" if which else ""} are left out',
             logger='current',
             level=logging.WARNING,
         )
 
 
 def _is_list_of_clips(keypoints: Union[np.ndarray, Sequence]) -> bool:
-    """Tell a list of clips from one clip as nested lists of numbers."""
+    """Return whether this is a list of clips, and not one clip as nested lists of numbers."""
     if not isinstance(keypoints, (list, tuple)):
         return False
     if not all(isinstance(item, (list, tuple)) for item in keypoints):
@@ -268,8 +268,8 @@ def _scores(score: Optional[np.ndarray], keypoint: np.ndarray) -> Optional[np.nd
     array = _array(score, 'keypoint_score', 3)
     if array.shape != keypoint.shape[:3]:
         raise ValueError(
-            f'keypoint_score of shape {array.shape} for keypoints of shape {keypoint.shape}: one '
-            'for each joint is needed'
+            f'keypoint_score of shape {array.shape} for keypoints of shape {keypoint.shape}: give '
+            'one for each joint'
         )
     return array
 
@@ -294,6 +294,7 @@ def _array(value: np.ndarray, name: str, dims: int) -> np.ndarray:
         array = array.astype(np.float32)
     if not usable(array):
         raise ValueError(
-            f'{name} hold NaN or infinite (beyond 1e18) numbers: write 0 for what was not seen'
+            f'{name} hold NaN or infinite (beyond 1e18) numbers: write 0 for joints that were not '
+            'seen'
         )
     return array

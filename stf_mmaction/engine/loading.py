@@ -1,4 +1,4 @@
-"""A trained model, its class names and its test data, without a Runner."""
+"""Load a trained model, its class names and its test data, without a Runner."""
 
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple, Union
@@ -32,7 +32,7 @@ def check_device(device: Union[str, torch.device]) -> None:
         device (str or torch.device): As PyTorch names it.
     """
     try:
-        torch.zeros(1, device=device).item()  # 'meta' holds no numbers
+        torch.zeros(1, device=device).item()  # 'meta' has no numbers
     except (RuntimeError, AssertionError, ImportError) as error:
         why = str(error).partition('\n')[0].rstrip('.')
         raise ValueError(f"device {str(device)!r} cannot be used ({why}): use 'cpu'") from None
@@ -47,16 +47,16 @@ def load_model(
     """Build the model of a config and load its weights.
 
     Args:
-        config (str or Config): Config file, or what it holds.
-        checkpoint (str, optional): Checkpoint file or URL. None leaves the
-            weights random.
+        config (str or Config): Config file, or its contents.
+        checkpoint (str, optional): Checkpoint file or URL. None keeps random
+            weights.
         device (str): Defaults to ``'cpu'``.
         cfg_options (dict, optional): Overrides in the config.
             Defaults to None.
 
     Returns:
         tuple: The config and the model, in evaluation mode. Its
-        ``dataset_meta`` is that of the checkpoint, as in MMEngine's APIs.
+        ``dataset_meta`` comes from the checkpoint, as in MMEngine's APIs.
 
     Raises:
         ValueError: If the weights do not fit the model, or were trained on
@@ -87,14 +87,14 @@ def class_names_of(
         model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``; its
             ``dataset_meta`` may have ``classes``.
         dataset (BaseDataset, optional): Its ``metainfo`` may have
-            ``classes``, which come first.
+            ``classes``, which take precedence.
         names (str, Path or Sequence[str], optional): Names, or a text file
             with one per line. Defaults to None, those that are known, or
             ``class 0`` and so on.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If ``names`` does not hold one name per class.
+        ValueError: If ``names`` does not have one name per class.
     """
     number = num_classes_of(model)
     if names is not None:

@@ -1,4 +1,4 @@
-"""Accuracy of an ensemble and its members; dumps with class names."""
+"""Compute the accuracy of an ensemble and its members; write dumps with class names."""
 
 import pickle
 from typing import Any, Dict, List, Sequence, Tuple
@@ -16,8 +16,8 @@ from stf_mmaction.files import check_writable, replacing
 class MemberAccMetric(AccMetric):
     """``AccMetric`` that adds ``<member>_top1`` and so on.
 
-    Where there is no member, as in the warm-up of an :class:`STFEnsemble`,
-    it is an ``AccMetric``.
+    Without members, as in the warm-up of an :class:`STFEnsemble`, it is an
+    ``AccMetric``.
     """
 
     def process(self, data_batch: Sequence[Tuple[Any, Dict]], data_samples: Sequence[Dict]) -> None:
@@ -26,7 +26,7 @@ class MemberAccMetric(AccMetric):
         Args:
             data_batch (Sequence[dict]): Not used.
             data_samples (Sequence[dict]): With ``pred_score``, ``gt_label``
-                and perhaps ``member_scores``.
+                and optionally ``member_scores``.
         """
         first = len(self.results)
         super().process(data_batch, data_samples)
@@ -54,7 +54,7 @@ class WholeDumpResults(DumpResults):
     """MMEngine's ``DumpResults``, whose file is complete or absent.
 
     Raises:
-        OSError: At once, if the file cannot be written.
+        OSError: Immediately, if the file cannot be written.
     """
 
     def __init__(self, out_file_path: str, **kwargs) -> None:
@@ -76,8 +76,8 @@ class WholeDumpResults(DumpResults):
 class DumpScores(WholeDumpResults):
     """``DumpResults`` that adds the names of the classes.
 
-    Every sample gets ``classes``, an array of text, shape (K,), where the
-    data or the checkpoint names all of them. It is in the file once.
+    Every sample gets ``classes``, an array of text, shape (K,), if the data or
+    the checkpoint names all of them. The file contains it once.
     """
 
     def compute_metrics(self, results: List[Dict]) -> Dict:

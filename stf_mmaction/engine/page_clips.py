@@ -1,4 +1,4 @@
-"""Clips of a page, as the networks on it see them."""
+"""Prepare the clips of an HTML page, with the results of its networks."""
 
 from typing import Dict, List, NamedTuple, Sequence
 
@@ -14,7 +14,7 @@ class Network(NamedTuple):
     """A trained network with the test clips that its own pipeline prepares.
 
     Attributes:
-        name (str): As the page shows it.
+        name (str): Its name on the page.
         model (torch.nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
         dataset (SkeletonDataset): The clips.
     """
@@ -25,10 +25,10 @@ class Network(NamedTuple):
 
 
 def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[PageClip]:
-    """Classify clips by every network, and compute where each looks.
+    """Classify clips with every network, and compute its focus.
 
-    The focus is that for the two likeliest classes, and for the label where
-    it is neither.
+    The focus is computed for the two most probable classes, and for the label if it
+    is neither.
 
     Args:
         networks (Sequence[Network]): They may read different streams.
@@ -36,8 +36,8 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
             others find them by ``frame_dir``.
 
     Raises:
-        ValueError: If a network's data set lacks a clip, or labels it
-            otherwise.
+        ValueError: If the data set of a network lacks a clip, or labels it
+            differently.
     """
     first, others = networks[0], networks[1:]
     places = [_places(network) for network in others]
@@ -47,7 +47,7 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
         clip_id, label = info.get('frame_dir', str(index)), int(info['label'])
         keypoint = np.array(info['keypoint'], dtype=np.float32)
         score = info.get('keypoint_score')
-        if score is not None:  # what was not seen is not drawn
+        if score is not None:  # joints that were not seen are not drawn
             keypoint[np.asarray(score) == 0] = 0
         views = [_view(first, info, label)]
         for network, place in zip(others, places):
@@ -75,7 +75,7 @@ def _places(network: Network) -> Dict[str, int]:
 
 def _view(network: Network, info: Dict, label: int) -> NetworkView:
     pipeline = network.dataset.pipeline
-    copy = dict(info, keypoint=info['keypoint'].copy())  # the pipeline changes it
+    copy = dict(info, keypoint=info['keypoint'].copy())  # the pipeline changes its input
     found = focus_of_classes(network.model, pipeline, copy)
     classes, focus = found.classes.tolist(), found.focus.numpy()
     if label not in classes and label < len(found.scores):

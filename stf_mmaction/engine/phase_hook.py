@@ -1,4 +1,4 @@
-"""From the baseline to the STF objectives, by the epoch or iteration alone."""
+"""Switch from the warm-up to the STF losses, by the epoch or iteration alone."""
 
 from typing import Dict, Optional
 
@@ -12,22 +12,21 @@ from .sanity_hooks import unwrapped
 
 @HOOKS.register_module()
 class STFPhaseHook(Hook):
-    """Warm-up on the baseline objective, then the STF objectives.
+    """Train with the classification loss alone during a warm-up, then with the STF losses.
 
-    The phase follows from the epoch or the iteration alone, so that a run
-    that was stopped anywhere resumes as if it had not been. During the
-    warm-up one network learns and the others are given its weights after
-    every iteration: a checkpoint of the warm-up tests as the baseline
-    whenever it is saved, and an ``EMAHook`` averages the same weights in all
-    of them. When the STF objectives begin, momentum starts anew.
+    The phase follows from the epoch or the iteration alone, so that an interrupted run
+    resumes in the same phase. During the warm-up, one network is trained, and the others
+    get its weights after every iteration. So a checkpoint of the warm-up equals the
+    baseline whenever it is saved, and an ``EMAHook`` averages the same weights in all of
+    them. When the warm-up ends, momentum is reset.
 
     Args:
-        warmup_epochs (int, optional): Epochs of the baseline objective. 0
-            starts from the weights there are, for example those of
-            ``load_from``. In an ``IterBasedTrainLoop`` an epoch is the
-            length of the training data loader. Defaults to None.
-        warmup_iters (int, optional): Iterations in place of epochs, in a
-            loop of either kind. Defaults to None.
+        warmup_epochs (int, optional): Epochs of the warm-up. 0 starts the STF
+            losses immediately, for example from the weights of ``load_from``.
+            In an ``IterBasedTrainLoop``, an epoch is the length of the
+            training data loader. Defaults to None.
+        warmup_iters (int, optional): Iterations instead of epochs, in a loop
+            of either kind. Defaults to None.
     """
 
     # Before hooks that save, evaluate or average weights.
@@ -49,15 +48,15 @@ class STFPhaseHook(Hook):
         self._log_is_clean = False
 
     def before_train(self, runner: Runner) -> None:
-        """Check the model; keep idle weights out of the optimizer's hands."""
+        """Check the model; exclude idle weights from the optimizer."""
         model = unwrapped(runner)
         if not hasattr(model, 'set_baseline'):
             raise ValueError(
-                f'STFPhaseHook drives STFEnsemble and STFRecognizer, not '
-                f'{type(model).__name__}: take the hook out of custom_hooks'
+                'STFPhaseHook controls STFEnsemble and STFRecognizer, not '
+                f'{type(model).__name__}: remove the hook from custom_hooks'
             )
-        # They get zero gradients for DDP's sake, which weight decay and
-        # momentum would act on.
+        # They get zero gradients, which DDP requires; weight decay and momentum would still
+        # change them.
         runner.optim_wrapper.optimizer.register_step_pre_hook(lambda *_: _drop_gradients(model))
         if self.warmup_iters is None and isinstance(runner.train_loop, IterBasedTrainLoop):
             length = len(runner.train_dataloader)
@@ -72,8 +71,8 @@ class STFPhaseHook(Hook):
         if end >= last:
             unit = 'epochs' if by_epoch else 'iterations'
             runner.logger.warning(
-                f'the warm-up takes {end} {unit}, the training {last}: '
-                'the STF objectives never begin'
+                f'the warm-up takes {end} {unit}, but the training only {last}: the STF losses '
+                'never start'
             )
         model.set_baseline((runner.epoch if by_epoch else runner.iter) < end)
 
@@ -91,15 +90,15 @@ class STFPhaseHook(Hook):
 
     @staticmethod
     def _set_phase(runner: Runner, now: int, end: int, place: str) -> None:
-        """Switch where the warm-up ends, and forget its momentum."""
+        """End the warm-up at its last epoch or iteration, and reset momentum."""
         model = unwrapped(runner)
         if model.baseline != (now < end):
             model.set_baseline(now < end)
         if now == end > 0:
             runner.optim_wrapper.optimizer.state.clear()
-            # Of accumulative_counts that do not divide the warm-up.
+            # Gradients of accumulative_counts that do not divide the warm-up.
             runner.optim_wrapper.zero_grad()
-            runner.logger.info(f'{place}: the warm-up is over, the STF objectives begin')
+            runner.logger.info(f'{place}: the warm-up is over, the STF losses start')
 
     def after_train_iter(
         self,
@@ -108,7 +107,7 @@ class STFPhaseHook(Hook):
         data_batch: Optional[Dict] = None,
         outputs: Optional[Dict] = None,
     ) -> None:
-        """Give the warm-up's weights to all members; end its lines in the log."""
+        """Copy the weights of the warm-up to all members; end its entries in the log."""
         model = unwrapped(runner)
         if model.baseline:
             if hasattr(model, 'spread_leads'):
@@ -119,9 +118,9 @@ class STFPhaseHook(Hook):
 
 
 def _forget(runner: Runner, outputs: Dict) -> None:
-    """Drop losses and accuracies of the warm-up, which no step computes any more.
+    """Drop losses and accuracies of the warm-up, which are no longer computed.
 
-    MMEngine logs the last values of every name that it has ever seen.
+    MMEngine logs the last values of every name that was ever logged.
     """
     scalars = runner.message_hub.log_scalars
     for name in [key[len('train/') :] for key in scalars if key.startswith('train/')]:

@@ -39,8 +39,10 @@ def parse_picture_arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         '--out',
         default='focus.png',
-        help='.png, .svg, .pdf, .gif or .mp4 for all clips together, else a folder with one '
-        'picture per clip; defaults to focus.png',
+        help=(
+            '.png, .svg, .pdf, .gif or .mp4 for all clips together, or else a folder with one '
+            'picture per clip; defaults to focus.png'
+        ),
     )
     parser.add_argument(
         '--format',
@@ -63,8 +65,10 @@ def parse_picture_arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         '--compare',
         choices=COMPARISONS,
-        help='draw focus maps of each clip side by side: for the two likeliest classes, of the '
-        'last two modules, or of the members of an ensemble',
+        help=(
+            'draw focus maps of each clip side by side: for the two most probable classes, of the '
+            'last two modules, or of the members of an ensemble'
+        ),
     )
     parser.add_argument(
         '--adjacency',
@@ -81,7 +85,7 @@ def parse_picture_arguments(description: str) -> argparse.Namespace:
     parser.add_argument(
         '--confused',
         action='store_true',
-        help='of --average: draw the two classes that the network mistakes for each other most',
+        help='with --average: draw the two classes that the network confuses most',
     )
     parser.add_argument(
         '--view',
@@ -147,7 +151,7 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
     if args.explain != 'focus' and args.compare:
         parser.error(f'--compare shows the focus: leave --explain {args.explain} out')
     if args.confused and not args.average:
-        parser.error('--confused chooses the classes of --average: use it with --average')
+        parser.error('--confused chooses classes for --average: use both')
     for still in ('average', 'adjacency'):
         if getattr(args, still) and args.out.suffix.lower() in ANIMATIONS:
             parser.error(f'--{still} cannot be animated: --out {args.out} must end in .png')

@@ -1,4 +1,4 @@
-"""Was a checkpoint trained on what a config gives it?
+"""Check that a checkpoint was trained on the kind of data in a config.
 
 A checkpoint holds its config as text. It is read as data: names, numbers and
 lists; nothing in it is run.
@@ -13,7 +13,7 @@ from mmaction.registry import TRANSFORMS
 from stf_mmaction.datasets.class_names import plain_name
 from stf_mmaction.datasets.layouts import get_layout
 
-# Transforms that decide what the numbers of the input mean, besides streams.
+# Transforms that determine the meaning of the input, apart from streams.
 PREPARATION = {
     'PrepareSkeleton',
     'PreNormalize2D',
@@ -22,11 +22,10 @@ PREPARATION = {
     'ToMotion',
     'MergeSkeFeat',
 }
-# Their arguments that are compared on their own.
+# Their arguments that are compared separately.
 COMPARED = ('type', 'layout', 'stream')
-# A network computes nonsense on another one of these; of the rest it works
-# on less than it was trained for.
-# A config has some thousand letters; Python's parser takes long for millions.
+# If one of these differs, a network computes nonsense; if others differ, it works less well.
+# A config has some thousand characters; Python's parser takes long for millions.
 MAX_TEXT = 10**6
 REFUSED = ('stream', 'layout', 'graph', 'preparation')
 
@@ -36,8 +35,8 @@ class Difference(NamedTuple):
 
     Attributes:
         what (str): ``stream``, ``layout`` and so on.
-        trained: In the config of the checkpoint.
-        given: In the present config.
+        trained: Its value in the config of the checkpoint.
+        given: Its value in the current config.
     """
 
     what: str
@@ -49,7 +48,7 @@ class Difference(NamedTuple):
 
 
 def config_of(checkpoint: Dict) -> Dict:
-    """Return what can be read of the config in a checkpoint.
+    """Return the parts of the config in a checkpoint that can be read.
 
     Args:
         checkpoint (dict): Its ``meta`` may hold ``cfg``, as text.
@@ -93,15 +92,15 @@ def _literal(node: ast.AST) -> Any:
 
 
 def seen_by_network(cfg: Dict) -> List[Dict[str, Any]]:
-    """Return what the network of a config sees in a test.
+    """Return what determines the input of a config's network in a test.
 
     Args:
         cfg (dict or mmengine.Config): Any config of skeletons.
 
     Returns:
         list[dict]: ``stream``, ``layout``, ``graph``, ``preparation``,
-        ``frames`` and ``persons``, as far as they can be told, for each part
-        of the test data.
+        ``frames`` and ``persons``, as far as known, for each part of the test
+        data.
     """
     return [_seen(cfg, dataset) for dataset in data_sets_of(cfg)]
 
@@ -141,7 +140,7 @@ def _seen(cfg: Dict, dataset: Dict) -> Dict[str, Any]:
 
 
 def _called(kind: str, step: Dict) -> str:
-    """Return a transform as it is called, without its defaults."""
+    """Return the call of a transform, without its defaults."""
     known = TRANSFORMS.get(kind)
     defaults = inspect.signature(known).parameters if known else {}
     arguments = [
@@ -158,11 +157,11 @@ def _as_lists(value: Any) -> Any:
 
 
 def data_sets_of(cfg: Dict) -> List[Dict]:
-    """Return the data sets of a config that RepeatDataset, ConcatDataset and the like wrap.
+    """Return the data sets of a config inside RepeatDataset, ConcatDataset and other wrappers.
 
     Args:
-        cfg (dict or mmengine.Config): Its test data is taken, else its
-            validation, else its training data.
+        cfg (dict or mmengine.Config): Its test data is used, or else its validation data, or
+            else its training data.
 
     Returns:
         list[dict]: At least one, empty if there is none.
@@ -193,10 +192,10 @@ def _as_text(stream: Any) -> str:
 
 
 def differences(trained: Dict, given: Dict) -> List[Difference]:
-    """Compare what networks see, where both configs tell.
+    """Compare the inputs of networks, as far as both configs define them.
 
     Args:
-        trained (dict): The config in a checkpoint, of :func:`config_of`.
+        trained (dict): The config in a checkpoint, from :func:`config_of`.
         given (dict or mmengine.Config): The config to use it with.
     """
     before, now = _values(seen_by_network(trained)), _values(seen_by_network(given))
@@ -224,7 +223,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _skeleton(layout: Any) -> Optional[tuple]:
-    """Return what matters of a layout, by its name, file or dict."""
+    """Return the parts of a layout, given by name, file or dict, that affect a network."""
     try:
         layout = get_layout(layout)
     except (FileNotFoundError, ValueError, TypeError):
@@ -233,10 +232,10 @@ def _skeleton(layout: Any) -> Optional[tuple]:
 
 
 def check_provenance(checkpoint: Dict, cfg: Dict, path: str, strict: bool = True) -> List[str]:
-    """Refuse a checkpoint that was trained on something else.
+    """Refuse a checkpoint that was trained on other data.
 
     Args:
-        checkpoint (dict): What the file holds.
+        checkpoint (dict): Contents of the file.
         cfg (dict or mmengine.Config): The config to use it with.
         path (str): Named in the error.
         strict (bool): Whether to raise, as in a test. Defaults to True.
@@ -251,14 +250,14 @@ def check_provenance(checkpoint: Dict, cfg: Dict, path: str, strict: bool = True
     for difference in differences(config_of(checkpoint), cfg):
         if strict and difference.what in REFUSED:
             raise ValueError(
-                f'{path} was trained on {difference}: use the config it was trained with'
+                f'{path} was trained on {difference}: use the config with which it was trained'
             )
         said.append(f'{path} was trained on {difference}')
     return said
 
 
 def check_classes(trained: Dict, given: Dict, path: str, strict: bool = True) -> List[str]:
-    """Refuse data whose classes are not those of a checkpoint.
+    """Refuse data with other classes than those of a checkpoint.
 
     Args:
         trained (dict): ``dataset_meta`` of the checkpoint.
@@ -284,5 +283,5 @@ def check_classes(trained: Dict, given: Dict, path: str, strict: bool = True) ->
         f'{len(pairs)} of {len(now)} names differ'
     )
     if strict:
-        raise ValueError(f'{text}: test on data with the classes that it was trained for')
+        raise ValueError(f'{text}: test on data with the classes for which it was trained')
     return [text]

@@ -1,4 +1,4 @@
-"""A run that was stopped ends as if it had not been."""
+"""Make a resumed run end with the same weights as an uninterrupted one."""
 
 from typing import Dict, Optional, Tuple
 
@@ -21,15 +21,15 @@ LEFT_OVER = 'left_over_gradients'
 
 @HOOKS.register_module()
 class ReproducibleHook(Hook):
-    """Make all that is random follow from the seed and the place in the run.
+    """Derive all random numbers from the seed and the position in the run.
 
-    MMEngine's checkpoints hold no state of random generators, no gradients
-    that wait for the next step, and not the seed of the sampler. This hook
+    MMEngine's checkpoints contain no state of random generators, no
+    accumulated gradients, and not the seed of the sampler. This hook
 
     * seeds each clip by seed, epoch and index (:class:`SeededDataset`);
     * seeds PyTorch by seed and iteration, for dropout;
-    * keeps the gradients of ``accumulative_counts`` that an epoch leaves
-      over in the checkpoint, and puts them back;
+    * saves the gradients that ``accumulative_counts`` has not applied by the
+    end of an epoch in the checkpoint, and restores them;
     * gives the sampler the seed of the run that is resumed.
     """
 
@@ -42,15 +42,15 @@ class ReproducibleHook(Hook):
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def before_run(self, runner: Runner) -> None:
-        """Remember the seed, which resuming replaces."""
+        """Store the seed, which resuming replaces."""
         self._fresh_seed = runner.seed
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
-        """Take the gradients that wait for the next step."""
+        """Read the accumulated gradients."""
         self._left_over = dict(checkpoint.get(LEFT_OVER) or {}) if is_resumed(runner) else {}
 
     def before_train(self, runner: Runner) -> None:
-        """Seed the sampler and the clips; put gradients back."""
+        """Seed the sampler and the clips; restore accumulated gradients."""
         loop = runner.train_loop
         loader = loop.dataloader
         # With a seed for each process, they still share the order of clips.
@@ -65,10 +65,7 @@ class ReproducibleHook(Hook):
             if name in parameters and gradient.shape == parameters[name].shape:
                 parameters[name].grad = gradient.to(parameters[name])
         if self._left_over:
-            runner.logger.info(
-                'gradients that waited for the next step of the optimizer are restored: '
-                'none is lost'
-            )
+            runner.logger.info('the accumulated gradients of the checkpoint are restored')
         self._left_over = {}
 
     def _seed_clips(self, runner: Runner, seed: int) -> None:
@@ -78,15 +75,15 @@ class ReproducibleHook(Hook):
         if isinstance(loader.dataset, SeededDataset):
             return
         if iterator is not None and loader.num_workers:
-            # Its workers run already. MMEngine resumes this loop by drawing
-            # all batches again, so that they repeat their random numbers.
+            # Its workers are running already. MMEngine resumes this loop by drawing all batches
+            # again, which repeats their random numbers.
             return
         replace_dataset(loader, SeededDataset(loader.dataset, seed, self._epoch))
         if iterator is not None:
             loop.dataloader_iterator = type(iterator)(loader)
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Tell the workers the epoch, before they get their first batch."""
+        """Set the epoch in the workers, before they prepare their first batch."""
         self._epoch.fill_(runner.epoch)
 
     def before_train_iter(
@@ -97,7 +94,7 @@ class ReproducibleHook(Hook):
         torch.manual_seed(int(state[0]))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Let processes agree on gradients that wait for the next step."""
+        """Average accumulated gradients over the processes."""
         # Their checkpoint is written by one of them. DDP would take the mean
         # of the gradients later.
         self._agreed = None
@@ -108,7 +105,7 @@ class ReproducibleHook(Hook):
             self._agreed = (runner.iter, gradients)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
-        """Keep gradients that wait for the next step."""
+        """Save accumulated gradients."""
         if get_world_size() == 1:
             gradients = _waiting_gradients(runner)
         elif self._agreed is not None and self._agreed[0] >= runner.iter - 1:
@@ -120,7 +117,7 @@ class ReproducibleHook(Hook):
 
 
 def _waiting_gradients(runner: Runner) -> Dict[str, Tensor]:
-    """Return the copies of gradients that the optimizer has not used, by name."""
+    """Return copies of the gradients that the optimizer has not used, by name."""
     wrapper = runner.optim_wrapper
     if not isinstance(wrapper, OptimWrapper) or wrapper.should_update():
         return {}

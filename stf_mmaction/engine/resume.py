@@ -1,4 +1,4 @@
-"""From which checkpoint a run resumes, and what it says about it."""
+"""Choose the checkpoint from which a run resumes, and report how the config differs."""
 
 import re
 from pathlib import Path
@@ -11,16 +11,16 @@ from mmengine.runner import Runner
 from stf_mmaction.files import read_checkpoint
 from stf_mmaction.upstream import is_resumed, loaded_path
 
-# Counters and rates, which differ in any checkpoint.
+# Counters and rates, which differ in every checkpoint.
 _MOVING = {'last_step', '_global_step', '_last_value', 'base_values', 'verbose', 'last_value'}
 
 
 class Choice(NamedTuple):
-    """From where to resume.
+    """The checkpoint from which to resume.
 
     Attributes:
-        path (Path, optional): None where there is no checkpoint at all.
-        notes (list[str]): What the user should know, a sentence each.
+        path (Path, optional): None if there is no checkpoint.
+        notes (list[str]): Sentences for the user.
     """
 
     path: Optional[Path]
@@ -34,7 +34,7 @@ def check_resumable(path: Union[str, Path]) -> None:
         path (str or Path): A checkpoint.
 
     Raises:
-        ValueError: If it is damaged, or not of a training.
+        ValueError: If it is damaged, or not from a training.
     """
     loaded = read_checkpoint(path)
     meta = loaded.get('meta') or {}
@@ -50,18 +50,18 @@ def check_resumable(path: Union[str, Path]) -> None:
 
 
 def choose_checkpoint(work_dir: Union[str, Path], out_dir: Optional[str] = None) -> Choice:
-    """Find the last good checkpoint of a work folder.
+    """Find the last intact checkpoint of a work folder.
 
     Args:
         work_dir (str or Path): The folder.
-        out_dir (str, optional): Folder of the ``CheckpointHook``, where it is not
+        out_dir (str, optional): Folder of the ``CheckpointHook``, if it is not
             the work folder. Defaults to None.
 
     Returns:
-        Choice: The checkpoint, and why it is not another one.
+        Choice: The checkpoint, and notes on others that were skipped.
 
     Raises:
-        ValueError: If there are checkpoints and none is good.
+        ValueError: If there are checkpoints, but none is intact.
     """
     work_dir = Path(work_dir)
     folder = Path(out_dir) / work_dir.resolve().name if out_dir else work_dir
@@ -90,7 +90,7 @@ def choose_checkpoint(work_dir: Union[str, Path], out_dir: Optional[str] = None)
 
 
 def _last_named(work_dir: Path, folder: Path, notes: List[str]) -> Optional[Path]:
-    """Return what ``last_checkpoint`` names, in the folder itself."""
+    """Return the checkpoint that ``last_checkpoint`` names, in the folder itself."""
     file = work_dir / 'last_checkpoint'
     if not file.is_file():
         return None
@@ -100,23 +100,23 @@ def _last_named(work_dir: Path, folder: Path, notes: List[str]) -> Optional[Path
         return None
     if Path(text).parent.resolve() != folder.resolve():
         notes.append(
-            f'{file} names {text}, which is in another folder: {name} of this folder is meant'
+            f'{file} names {text}, which is in another folder: {name} of this folder is used'
         )
     return folder / name
 
 
 def _order(path: Path) -> tuple:
-    """Order epochs and iterations by number, the best ones so far last."""
+    """Return a key that sorts epochs and iterations by number, and the best ones last."""
     number = re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem)
     return (bool(number), int(number[1]) if number else 0, path.stat().st_mtime)
 
 
 @HOOKS.register_module()
 class ResumeCheckHook(Hook):
-    """Say what of the config a resumed run does not follow, and when it is over.
+    """Warn if a resumed run ignores settings of the config, or has already ended.
 
-    MMEngine takes learning rates and schedules from the checkpoint, without
-    a word.
+    MMEngine takes learning rates and schedules from the checkpoint, without a
+    warning.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
@@ -133,7 +133,7 @@ class ResumeCheckHook(Hook):
             )
 
     def before_train(self, runner: Runner) -> None:
-        """Say so if nothing is left to do."""
+        """Warn if nothing is left to do."""
         loop = runner.train_loop
         by_epoch = getattr(loop, 'max_epochs', None) and runner.epoch >= loop.max_epochs
         if by_epoch or runner.iter >= loop.max_iters:
@@ -145,14 +145,14 @@ class ResumeCheckHook(Hook):
 
 
 def _check_weights(runner: Runner, checkpoint: Dict) -> None:
-    """Raise a ValueError where the optimizer of a checkpoint is for other weights."""
+    """Raise a ValueError if the optimizer of a checkpoint is for other weights."""
     mine, theirs = (
         [len(group['params']) for group in groups or ()] for groups in _groups(runner, checkpoint)
     )
     if mine and theirs and mine != theirs:
         raise ValueError(
-            f'{loaded_path(runner)} is of a training of {sum(theirs)} weights in {len(theirs)} '
-            f'groups, the config trains {sum(mine)} in {len(mine)}, so that it cannot be resumed: '
+            f'{loaded_path(runner)} is from a training of {sum(theirs)} weights in {len(theirs)} '
+            f'groups, but the config trains {sum(mine)} in {len(mine)}, so it cannot be resumed: '
             'to start from its weights, use load_from in the config and no --resume'
         )
 
@@ -177,7 +177,7 @@ def _optimizer_changes(runner: Runner, checkpoint: Dict) -> List[str]:
 
 
 def _plain(value):
-    """Make lists and tuples alike: a checkpoint may turn one into the other."""
+    """Convert lists to tuples, since a checkpoint may turn one into the other."""
     return list(value) if isinstance(value, (list, tuple)) else value
 
 

@@ -1,4 +1,4 @@
-"""Checks that a run can only fail before it starts."""
+"""Check data, network and checkpoint before a run starts."""
 
 from typing import Dict, List
 
@@ -32,14 +32,14 @@ def num_classes_of(model: nn.Module) -> int:
 
 
 def dataset_meta(checkpoint: Dict) -> Dict:
-    """Return what a checkpoint knows of its data, such as ``classes``."""
+    """Return what a checkpoint records about its data, such as ``classes``."""
     meta = checkpoint.get('meta')
     known = meta.get('dataset_meta') if isinstance(meta, dict) else None
     return dict(known) if isinstance(known, dict) else {}
 
 
 def leaf_datasets(dataset: Dataset) -> List[Dataset]:
-    """Return what RepeatDataset, ConcatDataset, Subset and the like wrap."""
+    """Return the data sets inside RepeatDataset, ConcatDataset, Subset and other wrappers."""
     inner = getattr(dataset, 'datasets', None) or [getattr(dataset, 'dataset', None)]
     if inner == [None]:
         return [dataset]
@@ -48,13 +48,13 @@ def leaf_datasets(dataset: Dataset) -> List[Dataset]:
 
 @HOOKS.register_module()
 class SkeletonCheckHook(Hook):
-    """Do the labels and the shape of the data fit the network?
+    """Check that the labels and the shape of the data fit the network.
 
-    A training checks the validation data, too, before it starts.
+    Before a training starts, the validation data is checked, too.
 
     Raises:
-        ValueError: If they do not, or a data loader yields no batch, before
-            the first iteration.
+        ValueError: Before the first iteration, if they do not fit, or a data
+            loader yields no batch.
     """
 
     def before_train(self, runner: Runner) -> None:
@@ -66,7 +66,7 @@ class SkeletonCheckHook(Hook):
             self._check_names(runner)
 
     def before_val(self, runner: Runner) -> None:
-        """Check the validation data where nothing is trained."""
+        """Check the validation data if nothing is trained."""
         if built_loop(runner, 'train') is None:
             self._check(runner, runner.val_dataloader, 'val_dataloader')
 
@@ -104,19 +104,19 @@ class SkeletonCheckHook(Hook):
 
     @staticmethod
     def _check_length(runner: Runner, dataloader: DataLoader, name: str) -> None:
-        """Refuse a loader whose epochs do nothing, do not end, or end apart."""
+        """Refuse a loader whose epochs are empty, endless or of different length in processes."""
         training = name == 'train_dataloader'
         by_epoch = isinstance(built_loop(runner, 'train'), EpochBasedTrainLoop)
         sampler = getattr(dataloader.batch_sampler, 'sampler', dataloader.sampler)
         if isinstance(sampler, InfiniteSampler):
-            # It goes through the data again until a batch is full.
+            # It repeats the data until a batch is full.
             if by_epoch or not training:
                 raise ValueError(
                     f'{name} never ends with an InfiniteSampler: use a DefaultSampler'
                     f'{", or an IterBasedTrainLoop" * training}'
                 )
             return
-        # All processes have to take part, also those that have batches.
+        # All processes must take part, including those that have batches.
         check_sliced(dataloader, name)
         counts = [int(count) for count in all_gather(torch.tensor(len(dataloader)))]
         if not min(counts):
@@ -131,12 +131,12 @@ class SkeletonCheckHook(Hook):
         if training and by_epoch and len(set(counts)) > 1:
             raise ValueError(
                 f'{name} yields {counts} batches in the processes, which would wait for each '
-                'other for ever: use round_up=True of the sampler'
+                'other forever: use round_up=True of the sampler'
             )
 
     @staticmethod
     def _check_names(runner: Runner) -> None:
-        """Refuse validation data whose classes have other names."""
+        """Refuse validation data with different class names."""
         data = runner.train_dataloader.dataset, runner.val_dataloader.dataset
         train, val = (getattr(dataset, 'metainfo', None) or {} for dataset in data)
         check_classes(train, val, _file(leaf_datasets(data[0])[0]))
@@ -154,8 +154,8 @@ class SkeletonCheckHook(Hook):
         both = sorted(train & val)
         if both:
             runner.logger.warning(
-                f'{len(both)} clips are in the training and in the validation data, the first '
-                f'is {both[0][1]}: the accuracy says nothing about new clips'
+                f'{len(both)} clips are in the training and in the validation data, the first is '
+                f'{both[0][1]}: so the accuracy says nothing about new clips'
             )
 
 
@@ -165,16 +165,16 @@ def _file(dataset: Dataset) -> str:
 
 @HOOKS.register_module()
 class CheckpointCheckHook(Hook):
-    """Does a checkpoint fit the network, and the data that it is given?
+    """Check that a checkpoint fits the network and the data.
 
-    MMEngine warns where weights are missing or of another shape, and goes on
-    with random ones. Here a training that starts from a checkpoint
-    (``load_from``) may have a new head, and says so; a test and a resumed
+    MMEngine warns if weights are missing or have another shape, and continues
+    with random ones. Here, a training that starts from a checkpoint
+    (``load_from``) may have a new head, which is logged; a test and a resumed
     training may not.
 
     Raises:
-        ValueError: If weights would be left random, or the checkpoint was
-            trained on another stream, layout, preparation or other classes.
+        ValueError: If weights would stay random, or the checkpoint was trained
+            on another stream, layout, preparation or other classes.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:

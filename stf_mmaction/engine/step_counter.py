@@ -1,7 +1,8 @@
-"""Count what a training step costs on a GPU, without one.
+"""Count the cost of a training step on a GPU, without having one.
 
-A step runs on fake tensors: every operator is dispatched, none computes. Counted are the calls
-that launch kernels, the bytes they touch, their FLOPs and the peak of live memory.
+A step runs on fake tensors: every operator is dispatched, but none computes. The counter
+records calls that launch kernels, the bytes that they touch, their FLOPs and the peak of live
+memory.
 """
 
 import weakref
@@ -27,7 +28,7 @@ VIEWS = frozenset(
     'empty_like new_empty empty_strided new_empty_strided promote_types'.split()
 )
 WRITTEN = ('out', 'grad_input', 'save_mean', 'save_invstd')  # arguments that are results
-LAUNCH_SECONDS = 6e-6  # of the host, per call, without CUDA graphs
+LAUNCH_SECONDS = 6e-6  # seconds of the host per call, without CUDA graphs
 
 
 class GPU(NamedTuple):
@@ -67,7 +68,7 @@ class Cost(NamedTuple):
 
     Attributes:
         calls (list[Call]): Calls that launch kernels, one to three each.
-        peak_bytes (int): Most live memory, with the network.
+        peak_bytes (int): Peak of live memory, including the network.
     """
 
     calls: List[Call]
@@ -89,7 +90,7 @@ class Cost(NamedTuple):
         return sum(call.flops for call in self.calls)
 
     def seconds(self, gpu: GPU, tf32: bool) -> Tuple[float, float]:
-        """Return a model's time, of the GPU and of the host that launches.
+        """Return the times of a model, for the GPU and for the host that launches.
 
         Each call takes as long as its FLOPs or its bytes at the peak, whichever is longer; a step
         takes at least the longer of the two results.
@@ -117,7 +118,7 @@ def touched_bytes(t: Tensor) -> int:
 
 
 class Counter(TorchDispatchMode):
-    """Records the calls and the memory of what runs within it."""
+    """Record the calls and the memory of code that runs within it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -167,14 +168,14 @@ def _flops(func, name: str, args: Tuple, kwargs: Dict, out) -> int:
 
 
 def _cross_entropy(_, scores: Tensor, samples: List[ActionDataSample]) -> Dict[str, Tensor]:
-    """Stand in for the classification loss, without the accuracies, which need values."""
+    """Compute the classification loss without accuracies, which require values."""
     return dict(loss_cls=F.cross_entropy(scores, torch.cat([s.gt_label for s in samples])))
 
 
 def count_step(
     build: Callable[[], torch.nn.Module], shape: Tuple[int, ...], bf16: bool = False
 ) -> Cost:
-    """Count forward and backward pass of a training step, as a GPU would run it.
+    """Count forward and backward pass of a training step, as a GPU would run them.
 
     Args:
         build (Callable): Returns the network: a recognizer, or anything from clips to scores.

@@ -1,4 +1,4 @@
-"""Weights of a checkpoint for a network: converted, spread, or refused."""
+"""Fit the weights of a checkpoint to a network, or refuse them."""
 
 import re
 from typing import Dict, List, Optional, Tuple
@@ -9,29 +9,29 @@ from stf_mmaction.models.convert import convert_msg3d_state_dict
 
 State = Dict[str, Tensor]
 PARTS = ('backbone.', 'cls_head.', 'members.')
-HINT = 'use the config it was trained with'
+HINT = 'use the config with which it was trained'
 
 
 def fit_weights(
     model: nn.Module, checkpoint: Dict, path: str, training: bool = False
 ) -> Tuple[State, List[str]]:
-    """Make the weights of a checkpoint those of a network.
+    """Convert the weights of a checkpoint for a network.
 
-    Published MS-G3D weights are converted. STF modules may be missing, as in
-    a baseline's; an ensemble also takes the weights of one network. To start
-    a training, the head may be for other classes or missing, STF modules may
-    be left out, and one network takes the first member of an ensemble.
+    Published MS-G3D weights are converted. STF modules may be missing, as in a
+    baseline; an ensemble also accepts the weights of one network. To start a
+    training, the head may be for other classes or missing, STF modules may be
+    left out, and a single network gets the first member of an ensemble.
 
     Args:
         model (nn.Module): ``RecognizerGCN``, ``STFRecognizer`` or
             ``STFEnsemble``.
-        checkpoint (dict): A state dict, or what has one as ``state_dict``.
+        checkpoint (dict): A state dict, or a dict with one as ``state_dict``.
         path (str): Named in errors.
-        training (bool): Whether a training starts from the weights, rather
-            than resumes or is tested. Defaults to False.
+        training (bool): Whether a training starts from the weights, instead of
+            resuming or testing. Defaults to False.
 
     Returns:
-        tuple: The state dict, and sentences that say what is new or left out.
+        tuple: The state dict, and sentences on what is new or left out.
 
     Raises:
         ValueError: If a weight would stay random or is not used.
@@ -45,7 +45,7 @@ def fit_weights(
     said = []
     if _is_published(state):
         state = _convert(model, state, path)
-        said.append(f'{path} holds weights of a published MS-G3D, which were converted')
+        said.append(f'{path} has weights of a published MS-G3D, which were converted')
     own = model.state_dict()
     if training:
         state, member = _one_of_several(own, state)
@@ -61,7 +61,7 @@ def fit_weights(
 
 
 def check_weights(model: nn.Module, state: State, path: str) -> None:
-    """Raise if a state dict does not fill a model, or holds more.
+    """Raise a ValueError if a state dict does not match a model.
 
     Args:
         model (nn.Module): The model.
@@ -105,19 +105,22 @@ def check_weights(model: nn.Module, state: State, path: str) -> None:
 def _hint(own: State, state: State, name: str = '') -> str:
     members = list(dict.fromkeys(n.split('.')[1] for n in state if n.startswith('members.')))
     if members and not any(name.startswith('members.') for name in own):
-        return f'it is of an ensemble with the members {members}, the config of one network; {HINT}'
+        return (
+            f'it is from an ensemble with the members {members}, but the config has one network; '
+            f'{HINT}'
+        )
     if _classes(state) != _classes(own) and None not in (_classes(state), _classes(own)):
         return (
             f'it is for {_classes(state)} classes, the config for {_classes(own)}; {HINT}, or '
-            'load_from it in a training, which takes a new head'
+            'start a training from it with load_from, which creates a new head'
         )
     if '.data_bn.' in name:
         return (
             'there is one for each person, joint and channel; set num_person, layout and '
-            'in_channels of the backbone as in the config it was trained with'
+            'in_channels of the backbone as in the config with which it was trained'
         )
     if sum(name in state for name in own) < len(own) / 2:
-        return f'it is of another network; {HINT}'
+        return f'it is from another network; {HINT}'
     return HINT
 
 
@@ -143,7 +146,7 @@ def _convert(model: nn.Module, state: State, path: str) -> State:
 
 
 def _one_of_several(own: State, state: State) -> Tuple[State, Optional[str]]:
-    """Take the first member of an ensemble for a network that is none."""
+    """Take the first member of an ensemble for a single network."""
     members = [name.split('.')[1] for name in state if name.startswith('members.')]
     if not members or any(name.startswith('members.') for name in own):
         return state, None
@@ -153,14 +156,14 @@ def _one_of_several(own: State, state: State) -> Tuple[State, Optional[str]]:
 
 
 def _new_head(own: State, state: State, path: str) -> List[str]:
-    """Keep the fresh head where that of the checkpoint is another or missing."""
+    """Keep the new head if that of the checkpoint differs or is missing."""
     theirs = _classes(state)
     new = [
         name
         for name, value in own.items()
         if 'cls_head.' in name and (name not in state or state[name].shape != value.shape)
     ]
-    # A layer is new as a whole: not a bias of the same length by chance.
+    # A layer is new as a whole, even if its bias has the same length by chance.
     layers = {name.rpartition('.')[0] for name in new}
     new = [name for name in own if name.rpartition('.')[0] in layers]
     state.update({name: own[name].detach().clone() for name in new})
@@ -174,7 +177,7 @@ def _new_head(own: State, state: State, path: str) -> List[str]:
 
 
 def _leave_out(own: State, state: State, path: str) -> List[str]:
-    """Drop what a network without STF modules or with another head lacks."""
+    """Drop weights that a network without STF modules or with another head does not have."""
     extra = [name for name in state if name not in own and ('.stf_' in name or 'cls_head.' in name)]
     for name in extra:
         del state[name]

@@ -54,12 +54,12 @@ def convert_msg3d_state_dict(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]
                 _norm(source, out, [f'{g3d}.out_bn'], f'{name}.norm')
     except KeyError as missing:
         raise ValueError(
-            f'the MS-G3D state dict lacks the entry {missing}: is it of the published network?'
+            f'the MS-G3D state dict lacks the entry {missing}: is it from the published network?'
         ) from None
     for name in ('weight', 'bias'):
         if f'fc.{name}' in source:
             out[f'cls_head.fc.{name}'] = source.pop(f'fc.{name}')
-    # The fixed matrices follow from the layout.
+    # The layout determines the fixed matrices.
     left = [name for name in source if not re.search(r'(^|\.)(A|A_scales|A_powers)$', name)]
     if left:
         raise ValueError(
@@ -69,7 +69,7 @@ def convert_msg3d_state_dict(state_dict: Dict[str, Tensor]) -> Dict[str, Tensor]
 
 
 def _norm(source, out, names, target) -> None:
-    """Join several batch norms that stand side by side into one."""
+    """Join several batch norms side by side into one."""
     for part in _NORM:
         out[f'{target}.{part}'] = torch.cat([source.pop(f'{name}.{part}') for name in names])
     counts = [source.pop(f'{name}.num_batches_tracked', None) for name in names]

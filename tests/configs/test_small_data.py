@@ -37,7 +37,7 @@ def test_a_step(path):
     assert cfg.train_dataloader.dataset.pipeline == cfg.train_pipeline
     assert cfg.val_dataloader.dataset.pipeline == cfg.test_pipeline
     assert cfg.test_dataloader.dataset.pipeline == cfg.test_pipeline
-    # The cosine ends with the training, or where the STF objectives begin.
+    # The cosine ends with the training, or where the STF losses start.
     hooks = cfg.get('custom_hooks') or [dict(warmup_epochs=cfg.train_cfg.max_epochs)]
     assert cfg.param_scheduler[0].T_max == hooks[0]['warmup_epochs']
 

@@ -393,9 +393,9 @@ def test_persons_without_a_place_are_named(plain, monkeypatch):
     inferencer([clips[0], crowd, clips[1]])
     names = ', '.join(map(str, result['left_out']))
     assert said[1:] == [
-        f'the network has no place for persons {names}: they are left out',
-        f'the network has no place for persons {names} (1 of 3 clips, the first is 1): '
-        'they are left out',
+        f'there are more persons than num_person of the network: persons {names} are left out',
+        f'there are more persons than num_person of the network: persons {names} '
+        '(1 of 3 clips, the first is 1) are left out',
     ]
     crowd[1:, 4:] = 0
     inferencer.window = inferencer.stride = 4

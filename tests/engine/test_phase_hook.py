@@ -72,7 +72,7 @@ def test_the_stf_phase_begins_where_it_should(warmed):
     assert seen == [True, True] + [False] * (4 if kind == 'epochs' else 3)
     (log,) = work_dir.glob('*/*.log')
     place = 'epoch 2' if kind == 'epochs' else 'iteration 3'
-    assert f'{place}: the warm-up is over, the STF objectives begin' in log.read_text()
+    assert f'{place}: the warm-up is over, the STF losses start' in log.read_text()
 
 
 def test_every_checkpoint_of_the_warm_up_is_the_baseline(warmed):
@@ -105,7 +105,7 @@ def test_the_log_ends_the_lines_of_the_warm_up(warmed):
 def test_a_warm_up_that_never_ends_is_said(tmp_path):
     _, work_dir = run(tmp_path, warmup=dict(warmup_epochs=9), **{'train_cfg.max_epochs': 1})
     (log,) = work_dir.glob('*/*.log')
-    assert 'takes 9 epochs, the training 1: the STF objectives never begin' in log.read_text()
+    assert 'takes 9 epochs, but the training only 1: the STF losses never start' in log.read_text()
 
 
 @pytest.mark.parametrize('given', [{}, dict(warmup_epochs=1, warmup_iters=2)])

@@ -140,7 +140,9 @@ def test_a_training_of_other_weights_is_refused(groups):
     )
     hook = ResumeCheckHook()
     hook.after_load_checkpoint(runner, dict(optimizer=optimizer([2]).state_dict()))
-    with pytest.raises(ValueError, match=f'baseline.pth is of a training of {sum(groups)} weights'):
+    with pytest.raises(
+        ValueError, match=f'baseline.pth is from a training of {sum(groups)} weights'
+    ):
         hook.after_load_checkpoint(runner, dict(optimizer=optimizer(groups).state_dict()))
 
 

@@ -173,7 +173,9 @@ def test_ctrgcn_gets_stf_modules_and_loses_them():
 
 @pytest.mark.parametrize('training', [False, True])
 def test_weights_of_another_network_or_number_of_persons(training):
-    with pytest.raises(ValueError, match='x.pth lacks .* it is of another network; use the config'):
+    with pytest.raises(
+        ValueError, match='x.pth lacks .* it is from another network; use the config'
+    ):
         fit_weights(small('AAGCN'), small('STGCN').state_dict(), 'x.pth', training)
     one, two = (network_of_persons(count) for count in (1, 2))
     match = 'data_bn.weight of shape .* one for each person, joint and channel; set num_person'

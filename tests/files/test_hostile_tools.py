@@ -94,7 +94,11 @@ CASES = {
     'dump_dict': ('dump', pickle.dumps({}), 'lacks clips'),
     'dump_none': ('dump', pickle.dumps([]), 'lacks clips'),
     'dump_of_text': ('dump', dump('x'), 'lacks clips'),
-    'dump_without_ids': ('dump', dump(dict(pred_score=[1.0], gt_label=0)), 'which clip is which'),
+    'dump_without_ids': (
+        'dump',
+        dump(dict(pred_score=[1.0], gt_label=0)),
+        'does not name its clips',
+    ),
     'dump_id_of_a_list': ('dump', dump(sample(frame_dir=['a'])), 'not by text'),
     'dump_id_of_a_number': ('dump', dump(sample(frame_dir=3)), 'not by text'),
     'dump_twice': ('dump', dump(sample(), sample()), 'twice'),

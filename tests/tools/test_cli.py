@@ -402,7 +402,7 @@ def test_setup_is_redone_until_it_worked_and_then_skipped(clone, tmp_path):
         (['--html', 'a.html', '--compare', 'classes'], '--html and --compare cannot be combined'),
         (['--average', '--clips', 'a'], '--average and --clips cannot be combined'),
         (['--confused', '--average', '--class', 'a'], '--confused and --class cannot be combined'),
-        (['--confused'], '--confused chooses the classes of --average'),
+        (['--confused'], '--confused chooses classes for --average'),
         (['--average', '--out', 'focus.gif'], '--average cannot be animated'),
         (
             ['--html', 'a.html', '--versus', str(ROOT / 'setup.py'), 'gone.pth'],

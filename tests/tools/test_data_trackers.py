@@ -72,7 +72,10 @@ def test_files_that_are_not_openposes_are_listed(convert, tmp_path):
         other=('{"persons": []}', "no list 'people'"),
         hands=(people(good[:16]), 'of shape (48,): it must have 75 numbers (BODY_25) or 54'),
         empty=(dict(people=[{}]), "without 'pose_keypoints_2d', with nothing: hands"),
-        hand=(dict(people=[dict(hand_left_keypoints_2d=[1.0] * 63)]), 'but hand_left_keypoints_2d'),
+        hand=(
+            dict(people=[dict(hand_left_keypoints_2d=[1.0] * 63)]),
+            'with hand_left_keypoints',
+        ),
         flat=(dict(people=[dict(pose_keypoints_2d=[], pose_keypoints_3d=[1] * 100)]), '3D points'),
         none=(dict(people=None), "no list 'people'"),
         bare=('[]', "no list 'people'"),
