@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -18,19 +19,24 @@ from stf_mmaction.engine.inference import check_device
 from stf_mmaction.files import check_writable, lock_folder, os_error_sentence, replacing
 
 
-@pytest.fixture
+@contextmanager
 def small_disk():
-    """Files of up to 1,000 bytes, as a full disk would cut them."""
+    """Files of up to 1,000 bytes, as a full disk would cut them.
+
+    Not a fixture: what pytest itself writes between its steps may go to a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_cut_file_is_not_left(tmp_path, small_disk):
+def test_a_cut_file_is_not_left(tmp_path):
     path = tmp_path / 'scores.pkl'
     path.write_bytes(b'old')
-    with pytest.raises(OSError) as error:
+    with pytest.raises(OSError) as error, small_disk():
         with replacing(path) as partial:
             partial.write_bytes(bytes(5000))
     assert path.read_bytes() == b'old' and os.listdir(tmp_path) == ['scores.pkl']
@@ -59,10 +65,10 @@ def test_a_tool_says_what_the_disk_said(tmp_path, code, words):
     assert not os.listdir(tmp_path)
 
 
-def test_scores_are_dumped_whole_or_not_at_all(tmp_path, small_disk):
+def test_scores_are_dumped_whole_or_not_at_all(tmp_path):
     path = tmp_path / 'scores.pkl'
     dump = METRICS.build(dict(type='DumpResults', out_file_path=str(path)))
-    with pytest.raises(OSError):
+    with pytest.raises(OSError), small_disk():
         dump.compute_metrics([dict(pred_score=torch.rand(10_000))])
     assert not os.listdir(tmp_path)
     dump.compute_metrics([dict(pred_score=torch.rand(3))])
