@@ -86,6 +86,13 @@ def _read_columns(path: Path) -> Dict[str, np.ndarray]:
     lines = read_text(path).splitlines()
     delimiter = delimiter_of(lines[0]) if lines else ','
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    try:
+        return _read_table(reader, delimiter)
+    except csv.Error as error:  # in Python 3.10 also for a NUL
+        raise ValueError(f'line {reader.line_num} is not a valid row: {error}') from None
+
+
+def _read_table(reader: Any, delimiter: str) -> Dict[str, np.ndarray]:
     heading = next(reader, [])
     columns = columns_of(heading)
     wanted = [name for name in (*INDEX, *AXES, 'score') if name in columns]
@@ -95,10 +102,7 @@ def _read_columns(path: Path) -> Dict[str, np.ndarray]:
         raise ValueError(
             f'its columns are not frame[,person],joint,x,y[,z][,score], but {",".join(heading)}'
         )
-    try:
-        return _read_rows(reader, wanted, columns, len(heading), delimiter)
-    except csv.Error as error:
-        raise ValueError(f'line {reader.line_num} is not a valid row: {error}') from None
+    return _read_rows(reader, wanted, columns, len(heading), delimiter)
 
 
 def _read_rows(

@@ -116,7 +116,7 @@ CASES = {
     'npz_version': ('npz', npz({'a.npy': npy('(1,)', version=b'\x09\x00')}), 'version'),
     'npz_text_member': ('npz', npz({'a.txt': b'hello world'}), 'not a NumPy array'),
     'npy_says_large': ('npz', npy('(99999999, 999, 3, 3)'), 'unpacks to'),
-    'npy_short': ('npz', npy('(1, 9, 3, 3)', bytes(4)), 'elements'),
+    'npy_short': ('npz', npy('(1, 9, 3, 3)', bytes(4)), 'array'),
     'npy_shape': ('npz', npy('(3,)', bytes(12)), 'keypoint of shape'),
     'npy_header_code': ('npz', npy("(__import__('os').system('touch attacked'),)"), 'header'),
     'ntu_empty': ('ntu', '', 'empty'),
