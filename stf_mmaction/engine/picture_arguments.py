@@ -159,4 +159,4 @@ def check(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
         try:
             check_ending(args.out, PICTURES + ANIMATIONS)
         except ValueError as error:
-            parser.error(f'--out {error}, or be a folder')
+            parser.error(f'--out {error}, or be a folder; an HTML page is --html FILE')

@@ -1,4 +1,4 @@
-"""The adjacency matrices of STF modules, and their edges on the body."""
+"""Draw the adjacency matrices of STF modules, and their edges on the body."""
 
 from typing import TYPE_CHECKING, NamedTuple, Sequence
 
@@ -27,8 +27,8 @@ class ModuleAdjacency(NamedTuple):
         name (str): Name of the module.
         fixed (numpy.ndarray): A_k, [scale, to, from], shape (K, V, V).
         mask (numpy.ndarray): Learned, the same for all clips, (K, V, V).
-        inferred (numpy.ndarray): G_k of each person of the clip, zero for who
-            is left out, shape (M, K, V, V).
+        inferred (numpy.ndarray): G_k of each person of the clip, zero for
+            persons who are left out, shape (M, K, V, V).
     """
 
     name: str
@@ -38,14 +38,14 @@ class ModuleAdjacency(NamedTuple):
 
 
 def strongest_edges(inferred: np.ndarray, count: int = EDGES) -> np.ndarray:
-    """Return the joints that G_k connects most, the weakest of them first.
+    """Return the joints that G_k connects most strongly, the weakest of them first.
 
-    The strength of an edge is the sum over scales of |G_k|, the larger of both
-    directions.
+    The strength of an edge is the sum over scales of |G_k|, in the stronger
+    direction.
 
     Args:
         inferred (numpy.ndarray): G_k of one person, shape (K, V, V).
-        count (int): Edges at most. Defaults to 20.
+        count (int): Largest number of edges. Defaults to 20.
 
     Returns:
         numpy.ndarray: Rows (joint, joint, strength), shape (n, 3).
@@ -67,13 +67,13 @@ def draw_adjacency(
 ) -> 'Figure':
     """Draw A_k, the mask and G_k of each module, and G_k on the body.
 
-    On the body, joints show how much each gathers from all joints alike, and
-    edges the pairs whose G_k differs most from that.
+    On the body, joints show how much each receives from all joints in equal
+    measure, and edges are the pairs whose G_k differs most from that.
 
     Args:
-        modules (Sequence[ModuleAdjacency]): A row each.
-        clip (FocusedClip): The clip that G_k is of; the person who is seen
-            most is drawn.
+        modules (Sequence[ModuleAdjacency]): The modules, one per row.
+        clip (FocusedClip): The clip of G_k; the person who is seen most is
+            drawn.
         layout (Layout): The skeleton; joints are in the order of its limbs.
         view, theme: As in :func:`draw_focus`.
     """
@@ -123,7 +123,7 @@ LEAST = 0.05  # of the largest value of a kind, at which colours of a module are
 
 
 def _draw_matrices(axes: 'Axes', values: np.ndarray, most: float, column: int, theme: Theme):
-    """Draw the matrices of a module side by side; those that are learned have a scale each."""
+    """Draw the matrices of a module side by side; each learned one has its own scale."""
     scale = 1.0 if column == 0 else max(np.abs(values).max(), LEAST * most) or 1.0
     image = axes.imshow(
         np.concatenate(values, 1) / scale,
@@ -146,11 +146,11 @@ def _frame_matrices(axes, scales: int, joints: int, theme: Theme) -> None:
 
 
 def _draw_body(axes, points: np.ndarray, inferred: np.ndarray, layout: Layout, theme) -> None:
-    """Draw what a joint gathers from all alike as joints, and what differs from that as edges."""
+    """Draw what a joint receives from all equally as joints, and deviations from that as edges."""
     from matplotlib.collections import LineCollection
 
     frame = int(np.isfinite(points).all(-1).sum(1).argmax())
-    alike = inferred.mean(2, keepdims=True)  # over the joints that it gathers from
+    alike = inferred.mean(2, keepdims=True)  # over the joints from which it receives
     gathered = np.abs(alike[..., 0]).sum(0)
     pose = PoseArtists(axes, layout, theme, size=0.8)
     pose.show(points[None, frame], gathered[None] / (gathered.max() or 1))

@@ -1,4 +1,4 @@
-"""Clips that move, side by side, above their focus over time."""
+"""Draw animations of clips, side by side, above their focus over time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Iterator, List, Sequence, Tuple, Union
@@ -40,22 +40,22 @@ def animate(
     theme: str = 'light',
     fps: int = 15,
 ) -> None:
-    """Write an animation of clips, GIF or MP4 by the ending.
+    """Write an animation of clips, as GIF or MP4 by the extension.
 
-    Shorter clips wait in their last frame for the longest one. The same clips
-    always give the same bytes.
+    Shorter clips stay in their last frame until the longest one ends. The same
+    clips always give the same bytes.
 
     Args:
-        clips (Sequence[FocusedClip]): What to show, side by side.
+        clips (Sequence[FocusedClip]): The clips to show, side by side.
         layout (Layout): The skeleton.
-        path (str or Path): The file; its folder is made.
+        path (str or Path): The file; its folder is created.
         view (str): See :func:`project`. Defaults to ``'auto'``.
         theme (str): ``'light'`` or ``'dark'``. Defaults to ``'light'``.
         fps (int): Frames per second. Defaults to 15.
 
     Raises:
-        ValueError: If there is no clip, or the ending is another one.
-        ImportError: If what encodes the file is not installed.
+        ValueError: If there is no clip, or the extension is not supported.
+        ImportError: If the encoder is not installed.
     """
     kind = check_ending(Path(path), ANIMATIONS)
     if not clips:
@@ -75,11 +75,11 @@ def render(
     view: str = 'auto',
     theme: str = 'light',
 ) -> Iterator[np.ndarray]:
-    """Draw frames one after the other.
+    """Draw some frames one after the other.
 
     Args:
         clips, layout, view, theme: As in :func:`animate`.
-        frames (Sequence[int]): Which ones.
+        frames (Sequence[int]): The frames to draw.
 
     Yields:
         numpy.ndarray: RGB, uint8, shape (height, width, 3), both even.
@@ -153,7 +153,7 @@ def _panels(
     for panel in panels:
         panel.show(0)
     figure.draw_without_rendering()  # lays it out
-    figure.set_layout_engine('none')  # nothing moves but the clips
+    figure.set_layout_engine('none')  # only the clips move
     return figure, panels
 
 

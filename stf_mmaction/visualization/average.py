@@ -1,4 +1,4 @@
-"""Classes on average: which joints, and when."""
+"""Average the focus of classes over joints and over time, and draw it."""
 
 from typing import TYPE_CHECKING, Any, List, NamedTuple, Sequence
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 COLUMNS = 5
 WIDTH = 2.3  # inches of a class
-MOMENTS = 50  # to which clips of any length are brought
+MOMENTS = 50  # to which clips of any length are resampled
 
 
 class ClassFocus(NamedTuple):
@@ -29,7 +29,7 @@ class ClassFocus(NamedTuple):
         moments (numpy.ndarray): Mean over joints along the clip, from its
             first to its last frame, shape (MOMENTS,).
         clip (FocusedClip): The clip whose focus is closest to the mean.
-        count (int): How many clips.
+        count (int): Number of clips.
     """
 
     name: str
@@ -40,13 +40,13 @@ class ClassFocus(NamedTuple):
 
 
 class FocusAverage:
-    """Averages the focus of one class, clip by clip, over the persons present.
+    """Average the focus of one class, clip by clip, over the persons present.
 
-    Every clip counts the same, whatever its length. No clip is kept, so that
-    any number of them fits into memory.
+    Every clip has the same weight, regardless of its length. No clip is kept,
+    so any number of them fits into memory.
 
     Args:
-        name (str): Of the class.
+        name (str): Name of the class.
     """
 
     def __init__(self, name: str) -> None:
@@ -62,7 +62,7 @@ class FocusAverage:
         """Add a clip.
 
         Args:
-            key: What :attr:`typical` calls it.
+            key: Its key in :attr:`typical`.
             clip (FocusedClip): With its focus.
         """
         focus = clip.present().focus
@@ -110,11 +110,11 @@ def draw_classes(
 ) -> 'Figure':
     """Draw a body per class, with its focus along the clip below.
 
-    The pose is that of the most typical clip, in its most focused frame.
-    Colours and sizes are relative to the largest value of all classes.
+    The pose is that of the most typical clip, in the frame with the largest
+    focus. Colours and sizes are relative to the largest value of all classes.
 
     Args:
-        classes (Sequence[ClassFocus]): What to draw.
+        classes (Sequence[ClassFocus]): The classes to draw.
         layout (Layout): The skeleton.
         view, theme: As in :func:`draw_focus`.
 

@@ -1,4 +1,4 @@
-"""Charts of results, each with the numbers that it shows in a CSV file beside it."""
+"""Draw charts of results, each with its numbers in a CSV file beside it."""
 
 import csv
 from pathlib import Path
@@ -14,7 +14,8 @@ from .style import fitted, shown, styled, theme_of
 if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours, told apart with any colour vision; in black and white by the markers.
+# Okabe and Ito's colours, distinguishable with any colour vision, and in black and white by the
+# markers.
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>')
@@ -32,11 +33,11 @@ class LineChart(NamedTuple):
     """Named lines.
 
     Attributes:
-        values (dict[str, Sequence]): Of each line.
-        places (dict[str, Sequence]): Their places on the horizontal axis.
-        labels (tuple[str, str]): Of the two axes.
-        title (str): Above them. Defaults to none.
-        limits (tuple[float, float], optional): Of the vertical axis.
+        values (dict[str, Sequence]): Values of each line.
+        places (dict[str, Sequence]): Their positions on the horizontal axis.
+        labels (tuple[str, str]): Labels of the two axes.
+        title (str): Title above the lines. Defaults to none.
+        limits (tuple[float, float], optional): Limits of the vertical axis.
             Defaults to None, those of the values.
     """
 
@@ -48,12 +49,12 @@ class LineChart(NamedTuple):
 
 
 def chart_style(texts: Sequence[str] = ()) -> ContextManager[None]:
-    """Return the style of all pictures, on white, with fonts that have some texts."""
+    """Return the style of all pictures, on white, with fonts for some texts."""
     return styled(theme_of('light'), texts)
 
 
 def write_table(path: Union[str, Path], header: Sequence[str], rows: Sequence[Sequence]) -> Path:
-    """Write a CSV file, all of it or nothing.
+    """Write a CSV file atomically.
 
     Args:
         path (str or Path): The file.
@@ -64,7 +65,7 @@ def write_table(path: Union[str, Path], header: Sequence[str], rows: Sequence[Se
         Path: The file.
     """
     path = Path(path)
-    # Names of files may hold what is no text.
+    # File names may not be valid text.
     how = dict(newline='', encoding='utf-8', errors='backslashreplace')
     with replacing(path) as partial, open(partial, 'w', **how) as file:
         table = csv.writer(file, lineterminator='\n')
@@ -103,7 +104,7 @@ def _figure(width: float, height: float) -> 'Figure':
 
 
 def line_charts(charts: Sequence[LineChart]) -> 'Figure':
-    """Draw charts of lines side by side, with one legend where a line needs a name.
+    """Draw charts of lines side by side, with one legend if a line has a name.
 
     Args:
         charts (Sequence[LineChart]): Lines of one name look the same in all.
@@ -130,7 +131,7 @@ def line_charts(charts: Sequence[LineChart]) -> 'Figure':
 
 
 def _line_style(number: int, points: int) -> Dict[str, Any]:
-    """Return the look of a line; the first 126 differ from one another."""
+    """Return the style of a line; the first 126 differ from each other."""
     every = -(-points // MARKED) or 1
     return dict(
         color=COLORS[number % len(COLORS)],
@@ -140,18 +141,18 @@ def _line_style(number: int, points: int) -> Dict[str, Any]:
         markersize=4,
         markeredgecolor='white',
         markeredgewidth=0.4,
-        # Markers of lines that lie on one another alternate.
+        # Markers of lines that coincide alternate.
         markevery=(number % every, every),
     )
 
 
 def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Figure':
-    """Draw horizontal bars in the order given, those below zero hatched and in another colour.
+    """Draw horizontal bars in the given order, those below zero hatched and in another colour.
 
     Args:
-        names (Sequence[str]): Of the bars, the uppermost first.
+        names (Sequence[str]): Names of the bars, the uppermost first.
         values (Sequence[float]): Their lengths.
-        label (str): Of the horizontal axis.
+        label (str): Label of the horizontal axis.
     """
     with chart_style(names):
         figure = _figure(6.5, 0.8 + 0.2 * len(names))
@@ -179,7 +180,7 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
 
     Args:
         matrix (numpy.ndarray): Counts, rows are the true classes, (K, K).
-        names (Sequence[str]): Of the classes.
+        names (Sequence[str]): Names of the classes.
     """
     count = len(names)
     shares = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
@@ -212,15 +213,15 @@ def confusion_chart(matrix: np.ndarray, names: Sequence[str]) -> 'Figure':
 def embedding_chart(
     points: np.ndarray, labels: np.ndarray, names: Optional[Sequence[str]] = None
 ) -> 'Figure':
-    """Draw a map of clips, their class as a colour and, at its middle, as text.
+    """Draw a map of clips, with their class as a colour and as text at its centre.
 
     Many classes are numbered, and named in a legend.
 
     Args:
-        points (numpy.ndarray): Places of the clips, shape (N, 2).
+        points (numpy.ndarray): Positions of the clips, shape (N, 2).
         labels (numpy.ndarray): Their classes, shape (N,).
-        names (Sequence[str], optional): Of the classes. Defaults to None,
-            their numbers.
+        names (Sequence[str], optional): Names of the classes. Defaults to
+            None, their numbers.
     """
     kinds, known = np.unique(labels), {}
     many = len(kinds) > NAMED_GROUPS

@@ -1,4 +1,4 @@
-"""Clips and maps that the pictures draw."""
+"""Clips and maps for the pictures."""
 
 from typing import NamedTuple, Optional, Tuple
 
@@ -14,8 +14,8 @@ class FocusedClip(NamedTuple):
         focus (numpy.ndarray): In [0, 1], shape (M, T, V).
         title (str): Shown above the clip.
         img_shape (tuple[int, int], optional): Height and width in pixels of
-            the video that 2D keypoints are from. Defaults to None.
-        what (str): Name of what ``focus`` holds. Defaults to ``'focus'``.
+            the video of 2D keypoints. Defaults to None.
+        what (str): Name of the map in ``focus``. Defaults to ``'focus'``.
     """
 
     keypoint: np.ndarray
@@ -30,20 +30,20 @@ class FocusedClip(NamedTuple):
         return (self.keypoint != 0).any(-1) & np.isfinite(self.keypoint).all(-1)
 
     def present(self) -> 'FocusedClip':
-        """Return the clip with the persons who are in it, at least one."""
+        """Return the clip with only the persons who are present, at least one."""
         there = self.seen.any((1, 2))
         if not there.any():
             there[:1] = True
         return self._replace(keypoint=self.keypoint[there], focus=self.focus[there])
 
     def check(self, joints: int) -> None:
-        """Raise if a clip is not one of a skeleton.
+        """Raise a ValueError if a clip does not fit a skeleton.
 
         Args:
             joints (int): V of the skeleton.
 
         Raises:
-            ValueError: If shapes do not fit one another.
+            ValueError: If shapes do not fit each other.
         """
         shape = self.keypoint.shape
         if (
@@ -55,6 +55,6 @@ class FocusedClip(NamedTuple):
         ):
             raise ValueError(
                 f'clip {self.title!r} has keypoints of shape {shape} and a focus of shape '
-                f'{self.focus.shape}: (persons, frames, {joints}, 2 or 3) and (persons, frames, '
-                f'{joints}) are needed'
+                f'{self.focus.shape}: they must be (persons, frames, {joints}, 2 or 3) and '
+                f'(persons, frames, {joints})'
             )

@@ -1,4 +1,4 @@
-"""Pictures of clips as they are, or as a pipeline changes them."""
+"""Draw clips as recorded, or as a pipeline changes them."""
 
 from typing import TYPE_CHECKING, List, NamedTuple
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
 # Colour-blind readers can tell blue from orange.
 LEFT, RIGHT, MIDDLE = 'tab:blue', 'tab:orange', '0.35'
 WIDTH = 11.0  # inches
-SHARES = (4, 1.15)  # of the width: poses, and what is missing
+SHARES = (4, 1.15)  # of the width: poses, and missing joints
 ROW = 2.2  # inches of a clip
-LABELS = 13  # rows of text that fit beside what is missing
+LABELS = 13  # rows of text that fit beside the missing joints
 
 
 class DrawnClip(NamedTuple):
@@ -28,7 +28,8 @@ class DrawnClip(NamedTuple):
 
     Attributes:
         keypoint (numpy.ndarray): Shape (M, T, V, 2 or 3).
-        visibility (numpy.ndarray): 0 is not seen, shape (M, T, V).
+        visibility (numpy.ndarray): 0 for joints that were not seen, shape (M,
+            T, V).
         title (str): Shown above the clip.
     """
 
@@ -38,10 +39,10 @@ class DrawnClip(NamedTuple):
 
 
 def draw_clips(clips: List[DrawnClip], layout: Layout, poses: int = 7) -> 'Figure':
-    """Draw clips below each other: poses over time, beside them what was seen.
+    """Draw clips below each other: poses over time, and beside them which joints were seen.
 
     Args:
-        clips (list[DrawnClip]): What to draw.
+        clips (list[DrawnClip]): The clips to draw.
         layout (Layout): The skeleton; its left joints are blue, its right
             ones orange.
         poses (int): Frames to draw of each clip. Defaults to 7.
@@ -90,15 +91,15 @@ def draw_poses(axes: 'Axes', clip: DrawnClip, layout: Layout, poses: int) -> Non
 
     Args:
         axes (Axes): Where to draw.
-        clip (DrawnClip): What to draw.
+        clip (DrawnClip): The clip to draw.
         layout (Layout): The skeleton.
-        poses (int): How many frames.
+        poses (int): Number of frames.
     """
     frames, channels = clip.keypoint.shape[1], clip.keypoint.shape[3]
     shown = np.unique(np.linspace(0, frames - 1, poses).round().astype(int))
     seen = clip.visibility > 0
     points = np.where(seen[..., None], clip.keypoint.astype(float), np.nan)
-    if channels == 3:  # a tilt stays, which may be the augmentation's
+    if channels == 3:  # a tilt is kept, which may be due to augmentation
         points = upright(points, layout, level=False)
     else:  # image coordinates point down
         points = points * (1, -1)

@@ -1,4 +1,4 @@
-"""Joints over time, grouped by limb, the persons below each other."""
+"""Draw heat maps of joints over time, grouped by limb, with persons below each other."""
 
 from typing import TYPE_CHECKING, List, Sequence, Tuple
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
-LABELS = 26  # rows that are named one by one; above it, limbs are
+LABELS = 26  # rows up to which each is named; if there are more, limbs are named
 
 
 def draw_heatmap(
@@ -31,10 +31,10 @@ def draw_heatmap(
         focus (numpy.ndarray): In [0, 1], shape (M, T, V).
         layout (Layout): The skeleton.
         theme (Theme): Colours.
-        frames (Sequence[int]): Marked at the top, such as those whose poses
-            are drawn. Defaults to none.
-        labels (int): Rows that there is room to name one by one; where there
-            are more, limbs are named. Defaults to 26.
+        frames (Sequence[int]): Frames to mark at the top, such as those whose
+            poses are drawn. Defaults to none.
+        labels (int): Largest number of rows that are named individually; if
+            there are more, limbs are named. Defaults to 26.
 
     Returns:
         matplotlib.image.AxesImage: One row per person and joint.
@@ -49,7 +49,7 @@ def draw_heatmap(
         interpolation='nearest',
     )
     frame_rows(axes, layout, persons, theme, labels)
-    if len(frames):  # an empty line has no extent, which upsets the layout
+    if len(frames):  # an empty line has no extent, which breaks the layout
         axes.plot(
             frames,
             [-0.5] * len(frames),
@@ -67,7 +67,7 @@ def draw_heatmap(
 
 
 def name_frames(axes: 'Axes', most: int = 9) -> None:
-    """Name whole frames below an axis, be there one frame or many."""
+    """Label integer frames below an axis, for one frame or many."""
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(
@@ -95,7 +95,7 @@ def frame_rows(
     """Name the rows of :func:`heat_rows`, and draw lines between limbs and between persons.
 
     Args:
-        axes (matplotlib.axes.Axes): They are drawn in it.
+        axes (matplotlib.axes.Axes): The axes of the rows.
         layout (Layout): The skeleton.
         persons (int): M.
         theme (Theme): Colours.
@@ -120,13 +120,13 @@ def spread(places: Sequence[float], least: float) -> np.ndarray:
     """Move labels apart that would overlap, as little as needed on either side.
 
     Args:
-        places (Sequence[float]): Where labels belong, ascending.
-        least (float): Distance that neighbours need.
+        places (Sequence[float]): Intended positions of labels, ascending.
+        least (float): Smallest distance between neighbours.
 
     Returns:
-        numpy.ndarray: Where they are put, ascending.
+        numpy.ndarray: Their new positions, ascending.
     """
-    # Labels that touch form a block about the mean of where they belong.
+    # Labels that touch form a block around the mean of their intended positions.
     blocks: List[List[float]] = []
     for place in places:
         blocks.append([place, 1])
@@ -160,7 +160,7 @@ def _name_rows(
         rows = [shown(names[joint], 18) for joint in order]
         ticks = [(p * joints + row, name) for p in range(persons) for row, name in enumerate(rows)]
     else:
-        # Limbs of one name, as the fingers of a hand, are named once.
+        # Limbs of the same name, such as the fingers of a hand, are named once.
         runs = [i for i, name in enumerate(limb_names) if i == 0 or name != limb_names[i - 1]]
         edges = [*(starts[i] for i in runs), joints]
         if all(limb_names) and len(runs) * persons <= max(labels, 12):

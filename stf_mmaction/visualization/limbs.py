@@ -1,4 +1,4 @@
-"""The limbs of a skeleton, of any layout."""
+"""Find the limbs of a skeleton of any layout."""
 
 from typing import Dict, List, NamedTuple, Set, Tuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from stf_mmaction.datasets.layouts import Layout
 
-# Words in the names of joints, and what their limb is called.
+# Words in the names of joints, and the names of their limbs.
 _FINGERS = ('thumb', 'index', 'middle', 'ring', 'little', 'pinky')
 _WORDS = (
     (('face',), 'face'),
@@ -18,10 +18,10 @@ _WORDS = (
 
 
 class Limb(NamedTuple):
-    """Joints that hang together.
+    """Joints that are connected.
 
     Attributes:
-        name (str): Such as ``'left arm'``; empty where joints have no names.
+        name (str): Such as ``'left arm'``; empty if joints have no names.
         joints (tuple[int]): In the order along the skeleton.
     """
 
@@ -49,7 +49,7 @@ def joint_order(layout: Layout) -> List[int]:
 
 
 def limbs(layout: Layout) -> List[Limb]:
-    """Split a skeleton into its trunk and the limbs on it, the trunk first.
+    """Split a skeleton into its trunk and its limbs, the trunk first.
 
     A joint where three or more parts of two joints or more meet, as the
     shoulders and the hips, is a hub. Hubs, and what lies between them, are the

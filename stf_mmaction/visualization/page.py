@@ -1,8 +1,8 @@
-"""A self-contained HTML page of clips and where networks look in them.
+"""Write a self-contained HTML page of clips and their focus.
 
-The page opens offline in any browser and asks no network for anything: its
-content security policy allows only the script and the style that were
-written into it, by their hashes. Its parts are in the folder ``page``.
+The page opens offline in any browser and makes no network requests: its
+content security policy allows only the script and the style in it, by their
+hashes. Its parts are in the folder ``page``.
 """
 
 import base64
@@ -23,7 +23,7 @@ from .views import upright
 
 PARTS = Path(__file__).with_name('page')
 SCRIPTS = ('data', 'palette', 'stage', 'heatmap', 'app', 'controls')
-UNSEEN = -32768  # an int16 that no coordinate is rounded to
+UNSEEN = -32768  # an int16 to which no coordinate is rounded
 LARGEST = 32767
 
 
@@ -32,8 +32,8 @@ class NetworkView(NamedTuple):
 
     Attributes:
         scores (numpy.ndarray): Probabilities of the classes, shape (K,).
-        classes (Sequence[int]): S class indices: the likeliest, the second,
-            and the label where it is neither.
+        classes (Sequence[int]): S class indices: the most probable, the
+            second, and the label if it is neither.
         focus (numpy.ndarray): For each of them, in [0, 1], (S, M, T, V).
     """
 
@@ -43,14 +43,14 @@ class NetworkView(NamedTuple):
 
 
 class PageClip(NamedTuple):
-    """A clip and what each network says of it.
+    """A clip and the results of each network.
 
     Attributes:
         clip_id (str): Its ``frame_dir``.
         label (int, optional): Its class, None if unknown.
         keypoint (numpy.ndarray): Shape (M, T, V, 2 or 3). A joint at zero
             was not seen.
-        views (Sequence[NetworkView]): Of each network.
+        views (Sequence[NetworkView]): The results of each network.
     """
 
     clip_id: str
@@ -75,13 +75,13 @@ def write_page(
 
     Args:
         path (str or Path): The file, replaced if it exists.
-        clips (Sequence[PageClip]): What to show.
+        clips (Sequence[PageClip]): The clips to show.
         layout (Layout): The skeleton.
         networks (Sequence[str]): Names of the networks, shown side by side.
             Defaults to one, ``('network', )``.
-        class_names (Sequence[str], optional): Of all classes. Defaults to
-            None, their numbers.
-        title (str): Of the page.
+        class_names (Sequence[str], optional): Names of all classes. Defaults
+            to None, their numbers.
+        title (str): Title of the page.
         fps (float): Frames per second at normal speed. Defaults to 30.
 
     Raises:
@@ -104,7 +104,7 @@ def write_page(
         clips=[_record(clip, layout) for clip in clips],
     )
     with replacing(path) as partial:
-        # A network may be named after a file whose name is no text.
+        # A network may be named after a file whose name is not valid text.
         with partial.open('w', encoding='utf-8', errors='backslashreplace', newline='\n') as file:
             file.write(_assemble(title, data))
 
@@ -115,13 +115,13 @@ def _check(
     shape = clip.keypoint.shape
     if len(shape) != 4 or shape[2] != layout.num_node or shape[3] not in (2, 3) or 0 in shape:
         raise ValueError(
-            f'clip {clip.clip_id} has keypoints of shape {shape}, but '
-            f'(persons, frames, {layout.num_node} joints, 2 or 3) is needed'
+            f'clip {clip.clip_id} has keypoints of shape {shape}, which must be (persons, frames, '
+            f'{layout.num_node} joints, 2 or 3)'
         )
     if len(clip.views) != len(networks):
         raise ValueError(
-            f'clip {clip.clip_id} has views of {len(clip.views)} networks, '
-            f'but {len(networks)} are named: give one of each'
+            f'clip {clip.clip_id} has views of {len(clip.views)} networks, but there are '
+            f'{len(networks)} names: give one for each'
         )
     for view in clip.views:
         wanted = (len(view.classes), *shape[:3])
@@ -138,7 +138,7 @@ def _check(
 
 
 def _record(clip: PageClip, layout: Layout) -> Dict:
-    """Return a clip as the page reads it, upright, without the persons who are never seen."""
+    """Return a clip as the page reads it, upright, without persons who are never seen."""
     seen = (clip.keypoint != 0).any(-1) & np.isfinite(clip.keypoint).all(-1)
     present = seen.any((1, 2))
     present[0] |= not present.any()
@@ -168,7 +168,7 @@ def _record(clip: PageClip, layout: Layout) -> Dict:
 
 
 def _quantised(keypoint: np.ndarray, seen: np.ndarray) -> Tuple[np.ndarray, List[float], float]:
-    """Return whole numbers, and the middle and step that turn them back."""
+    """Return integers, and the centre and step that convert them back."""
     channels = keypoint.shape[-1]
     places = keypoint[seen].astype(np.float64)
     if not len(places):
@@ -186,7 +186,7 @@ def _base64(array: np.ndarray) -> str:
 
 
 def _assemble(title: str, data: Dict) -> str:
-    """Put the parts of the page into one another."""
+    """Assemble the parts of the page."""
     style = _part('style.css')
     script = "'use strict';\n" + '\n'.join(_part(f'{name}.js') for name in SCRIPTS)
     policy = "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -198,7 +198,7 @@ def _assemble(title: str, data: Dict) -> str:
         script=script,
         data=_json(data),
     )
-    # In one pass, so that what a value holds is never taken for a place.
+    # In one pass, so that no value is mistaken for a placeholder.
     return re.sub(r'\{\{(\w+)\}\}', lambda found: values[found.group(1)], _part('page.html'))
 
 
@@ -212,7 +212,7 @@ def _hash(text: str) -> str:
 
 
 def _json(data: Dict) -> str:
-    """Return JSON in which no HTML parser finds a tag or a comment."""
+    """Return JSON in which an HTML parser finds no tag or comment."""
     text = json.dumps(data, separators=(',', ':'), allow_nan=False)
     for letter in '<>&':
         text = text.replace(letter, f'\\u{ord(letter):04x}')

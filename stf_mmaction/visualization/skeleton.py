@@ -1,4 +1,4 @@
-"""One pose: bones, and joints coloured and sized by a value."""
+"""Draw a pose: bones, and joints coloured and sized by a value."""
 
 from typing import TYPE_CHECKING, List
 
@@ -16,7 +16,7 @@ LARGEST = 90.0  # area of the most focused joint, in square points
 
 
 class PoseArtists:
-    """The bones and joints of some persons in a figure, which can move.
+    """The movable bones and joints of some persons in a figure.
 
     Args:
         axes (matplotlib.axes.Axes): Where they are drawn, with equal aspect.
@@ -68,13 +68,13 @@ class PoseArtists:
         self.recolour(values)
 
     def recolour(self, values: np.ndarray) -> None:
-        """Show other values at the same pose.
+        """Show other values in the same pose.
 
         Args:
             values (numpy.ndarray): In [0, 1], shape (M, V).
         """
         seen = np.isfinite(self._points).all(-1)
-        # The most focused joints lie on top.
+        # The joints with the largest focus are drawn on top.
         order = np.argsort(values[seen], kind='stable')
         self.joints.set_offsets(self._points[seen][order])
         self.joints.set_array(values[seen][order])
@@ -82,7 +82,7 @@ class PoseArtists:
 
 
 class PersonNumbers:
-    """The numbers of several persons above them, as beside the heat map; they can move.
+    """The movable numbers above several persons, as beside the heat map.
 
     Args:
         axes (matplotlib.axes.Axes): Where they are drawn.

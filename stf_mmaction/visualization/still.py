@@ -1,4 +1,4 @@
-"""Clips on one page: poses over time, beside joints over frames."""
+"""Draw clips on one page: poses over time, beside joints over frames."""
 
 from typing import TYPE_CHECKING, List, NamedTuple, Sequence, Tuple
 
@@ -37,14 +37,14 @@ def draw_focus(
     """Draw clips below each other: poses over time, then joints over frames.
 
     Args:
-        clips (Sequence[FocusedClip]): What to draw.
+                clips (Sequence[FocusedClip]): The clips to draw.
         layout (Layout): The skeleton.
         view (str): See :func:`project`. Defaults to ``'auto'``.
         theme (str): ``'light'`` or ``'dark'``. Defaults to ``'light'``.
 
     Returns:
-        matplotlib.figure.Figure: Large and strongly coloured is where the
-        network looks.
+        matplotlib.figure.Figure: The network looks at the large, strongly
+        coloured joints.
 
     Raises:
         ValueError: If there is no clip, or one is not of the skeleton.
@@ -56,7 +56,7 @@ class _Row(NamedTuple):
     """A clip in a figure."""
 
     title: 'Text'
-    lines: int  # for which the title has room
+    lines: int  # for which there is room in the title
     pose: PoseArtists
     projected: Projected
     frames: np.ndarray
@@ -64,7 +64,7 @@ class _Row(NamedTuple):
 
     @property
     def changing(self) -> List['Artist']:
-        """Return what a focus changes and what lies above it, the lowest first."""
+        """Return the artists that a focus changes and those above them, the lowest first."""
         heat = self.image.axes
         return [self.image, *heat.lines, *heat.spines.values(), self.pose.joints, self.title]
 
@@ -98,7 +98,7 @@ class FocusFigure:
         clips = [clip.present() for clip in clips]
         self._layout = layout
         self._rows: List[_Row] = []
-        self._fixed = None  # the pixels of all that no focus changes
+        self._fixed = None  # the pixels that no focus changes
         self._theme = colors = theme_of(theme)
         with styled(colors, [*(clip.title for clip in clips), *(layout.names or ())]):
             projections = [centred(project(clip, layout, view)) for clip in clips]
@@ -129,7 +129,7 @@ class FocusFigure:
         """Show another focus and other titles.
 
         Args:
-            clips (Sequence[FocusedClip]): The same ones.
+            clips (Sequence[FocusedClip]): The same clips.
         """
         with styled(self._theme, [clip.title for clip in clips]):
             titles = [
@@ -142,7 +142,7 @@ class FocusFigure:
             row.title.set_text(title)
 
     def pixels(self) -> np.ndarray:
-        """Draw only what :meth:`update` changes, after the first time.
+        """Draw the figure; after the first time, only what :meth:`update` changes.
 
         Returns:
             numpy.ndarray: RGB, uint8, shape (height, width, 3).
@@ -165,7 +165,7 @@ class FocusFigure:
 
 
 def _title(clip: FocusedClip, projected: Projected, lines: int = 2) -> str:
-    """Return the title of a clip, which ends before the heat map."""
+    """Return the title of a clip, cut so that it ends before the heat map."""
     title = fitted(shown(clip.title, TITLE), POSES_WIDTH - 1.2, TITLE_SIZE, lines)
     unusual = projected.view in ('side', 'top')
     return f'{title} · {projected.view} view' if unusual else title
@@ -181,13 +181,13 @@ def add_bar(figure: 'Figure', image, label: str) -> None:
 
 
 def _height(clip: FocusedClip) -> float:
-    """Return inches for a clip: rows that are named one by one have room for it."""
+    """Return the height of a clip in inches, with room for the names of rows."""
     persons, _, joints, _ = clip.keypoint.shape
     return float(np.clip(0.6 + 0.095 * min(persons * joints, LABELS), 1.9, 3.2))
 
 
 def _arrange(projected: Projected, room: Tuple[float, float]) -> Tuple[int, int]:
-    """Return columns and rows of poses: two rows where one would hold too few."""
+    """Return the columns and rows of poses: two rows if one would hold too few."""
     left, right, bottom, top = projected.limits
     fit = room[0] / room[1] * (top - bottom) / ((right - left) * GAP)
     rows = 2 if fit < POSES[0] and room[1] >= 2 * ROW else 1
@@ -195,7 +195,7 @@ def _arrange(projected: Projected, room: Tuple[float, float]) -> Tuple[int, int]
 
 
 def _choose_frames(length: int, count: int) -> np.ndarray:
-    """Return evenly spaced frames, the first and the last among them."""
+    """Return evenly spaced frames, including the first and the last."""
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
@@ -214,8 +214,8 @@ def draw_poses(
     Args:
         axes (matplotlib.axes.Axes): Where they are drawn.
         clip (FocusedClip): The clip.
-        projected (Projected): Its places.
-        frames (numpy.ndarray): Which frames, shape (n,).
+        projected (Projected): Its projection.
+        frames (numpy.ndarray): The frames to draw, shape (n,).
         layout (Layout): The skeleton.
         theme (Theme): Colours.
         columns (int): Frames in a row.
@@ -249,11 +249,11 @@ def draw_poses(
 
 
 def joint_size(projected: Projected, scale: float) -> float:
-    """Return the size of joints that suits bodies of their size on paper.
+    """Return the size of joints that suits the size of the bodies on paper.
 
     Args:
         projected (Projected): A clip on paper.
-        scale (float): Inches of a unit of it.
+        scale (float): Inches per unit.
     """
     points = projected.points.reshape(-1, *projected.points.shape[2:])
     points = points[np.isfinite(points).any((1, 2))]

@@ -20,18 +20,18 @@ class Theme(NamedTuple):
     """Colours of a picture.
 
     The luminance of the colour map falls (light) or rises (dark) evenly, so
-    that it is readable in black and white and by the colour-blind; joints grow
-    with the focus, too.
+    that it is readable in black and white and for the colour-blind; the size
+    of joints also grows with the focus.
 
     Attributes:
-        background (str): Behind everything.
-        text (str): Titles, ticks and labels.
-        bones (str): Lines between joints.
-        frame (str): Thin lines around parts.
-        cmap (str): Colour map of matplotlib.
-        part (tuple[float, float]): What of it is used.
-        diverging (tuple[str]): Colours from the lowest to the highest of values
-            of both signs; zero looks like the background.
+        background (str): Colour of the background.
+        text (str): Colour of titles, ticks and labels.
+        bones (str): Colour of lines between joints.
+        frame (str): Colour of thin lines around parts.
+        cmap (str): Name of a colour map of matplotlib.
+        part (tuple[float, float]): The part of it that is used.
+        diverging (tuple[str]): Colours from the lowest to the highest value,
+            for values of both signs; zero has the colour of the background.
     """
 
     background: str
@@ -73,7 +73,7 @@ def theme_of(name: str) -> Theme:
     """Return a theme by its name.
 
     Raises:
-        ValueError: If there is none of that name.
+        ValueError: If there is no such theme.
     """
     if name not in THEMES:
         raise ValueError(f'theme {name!r} is unknown: use one of {sorted(THEMES)}')
@@ -82,14 +82,14 @@ def theme_of(name: str) -> Theme:
 
 @contextmanager
 def styled(theme: Theme, texts: Iterable[str] = ()) -> Iterator[None]:
-    """Draw in one style within this context.
+    """Apply the style within this context.
 
     Names are shown as they are: a dollar sign does not start a formula.
 
     Args:
         theme (Theme): Colours.
-        texts (Iterable[str]): What will be written. Where the font lacks a
-            character, an installed one that has it is added.
+        texts (Iterable[str]): The texts to be drawn. If the font lacks a
+            character, an installed font that has it is added.
     """
     import matplotlib
 
@@ -107,7 +107,7 @@ def styled(theme: Theme, texts: Iterable[str] = ()) -> Iterator[None]:
         'xtick.major.size': 2.5,
         'ytick.major.size': 0,
         'pdf.fonttype': 42,
-        # Else the ids in an SVG are drawn by chance.
+        # Otherwise the ids in an SVG are random.
         'svg.hashsalt': 'stf_mmaction',
         'figure.facecolor': theme.background,
         'axes.facecolor': theme.background,
@@ -117,13 +117,13 @@ def styled(theme: Theme, texts: Iterable[str] = ()) -> Iterator[None]:
     for name in ('text.color', 'axes.labelcolor', 'axes.titlecolor', 'xtick.color', 'ytick.color'):
         settings[name] = theme.text
     with matplotlib.rc_context(settings), warnings.catch_warnings():
-        # styled says so itself, once.
+        # styled warns itself, once.
         warnings.filterwarnings('ignore', message='Glyph .* missing from')
         yield
 
 
 def _fonts_for(text: str) -> List[str]:
-    """Return installed fonts for what DejaVu Sans, matplotlib's own, lacks."""
+    """Return installed fonts for characters that DejaVu Sans, matplotlib's own font, lacks."""
     written = {c for c in text if ord(c) > 126 and unicodedata.category(c)[0] not in 'CZ'}
     fonts, missing = _fonts_with(frozenset(map(ord, written)))
     if missing:
@@ -138,7 +138,7 @@ def _fonts_for(text: str) -> List[str]:
 
 @lru_cache(maxsize=32)
 def _fonts_with(characters: FrozenSet[int]) -> Tuple[Tuple[str, ...], FrozenSet[int]]:
-    """Return fonts that have some characters together, and what none has."""
+    """Return fonts that together have some characters, and the characters that none has."""
     from matplotlib import font_manager
     from matplotlib.ft2font import FT2Font
 
@@ -146,7 +146,7 @@ def _fonts_with(characters: FrozenSet[int]) -> Tuple[Tuple[str, ...], FrozenSet[
         return (), characters
     manager = font_manager.fontManager
     missing = characters - set(FT2Font(font_manager.findfont('DejaVu Sans')).get_charmap())
-    if missing:  # matplotlib does not notice what was installed after its first start
+    if missing:  # matplotlib does not notice fonts that were installed after its first start
         for path in sorted(
             set(font_manager.findSystemFonts()) - {e.fname for e in manager.ttflist}
         ):
@@ -154,7 +154,7 @@ def _fonts_with(characters: FrozenSet[int]) -> Tuple[Tuple[str, ...], FrozenSet[
                 manager.addfont(path)
     fonts: List[str] = []
     known = {e.fname: e for e in manager.ttflist if e.weight == 400}
-    # Upright fonts without serifs first; the last resort has boxes alone.
+    # Upright fonts without serifs come first; the last resort has only boxes.
     for path in sorted(known, key=lambda p: ('sans' not in p.lower(), known[p].style, p)):
         if not missing:
             break
@@ -175,12 +175,12 @@ def shown(name: str, length: int = NAME_LENGTH) -> str:
 
     Args:
         name (str): Name of a clip or a class.
-        length (int): Characters. Defaults to 60.
+        length (int): Largest number of characters. Defaults to 60.
     """
     one_line = ''.join(' ' if unicodedata.category(c)[0] in 'CZ' and c != LRM else c for c in name)
     one_line = ' '.join(one_line.split())
     one_line = one_line if len(one_line) <= length else one_line[: length - 1] + '…'
-    # What runs from right to left leaves the order of the text around it alone.
+    # Right-to-left text does not change the order of the text around it.
     return f'{LRM}{one_line}{LRM}' if _runs_left(one_line) else one_line
 
 
@@ -189,18 +189,18 @@ def _runs_left(text: str) -> bool:
 
 
 def fitted(text: str, inches: float, size: float, lines: int = 1) -> str:
-    """Break a text into lines of a width, and cut what is left; call it within :func:`styled`.
+    """Break a text into lines of a width, and cut the rest; call it within :func:`styled`.
 
     Args:
-        text (str): One line, as of :func:`shown`.
+        text (str): One line, as returned by :func:`shown`.
         inches (float): Width of a line.
-        size (float): Of the font, in points.
-        lines (int): How many there may be. Defaults to 1.
+        size (float): Size of the font in points.
+        lines (int): Largest number of lines. Defaults to 1.
     """
     from matplotlib.backends.backend_agg import RendererAgg
     from matplotlib.font_manager import FontProperties
 
-    # Letters are rounded to pixels: the fewest per inch that pictures have are the widest.
+    # Letters are rounded to pixels, so they are widest at the lowest resolution of pictures.
     renderer, font = RendererAgg(1, 1, 100), FontProperties(size=size)
 
     def fits(part: str) -> bool:
@@ -209,7 +209,7 @@ def fitted(text: str, inches: float, size: float, lines: int = 1) -> str:
     found = []
     while len(found) < lines - 1 and not fits(text):
         most = bisect(range(1, len(text)), False, key=lambda count: not fits(text[:count]))
-        # Between words, and not within "p = 0.76".
+        # Break between words, but not within "p = 0.76".
         spaces = [m.start() for m in re.finditer('(?<!=) (?!=)', text[: most + 1]) if m.start()]
         most = spaces[-1] if spaces else max(most, 1)
         found.append(text[:most].rstrip())

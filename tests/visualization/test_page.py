@@ -180,7 +180,7 @@ def test_same_input_same_bytes_and_five_megabytes_at_most(tmp_path):
     [
         ([], {}, 'no clip to show'),
         ([clip()._replace(keypoint=np.zeros((1, 12, 4, 3)))], {}, r'keypoints of shape .*5 joints'),
-        ([clip(networks=2)], {}, 'views of 2 networks, but 1 are named'),
+        ([clip(networks=2)], {}, 'views of 2 networks, but there are 1 names'),
         ([clip()], dict(class_names=['a', 'b']), '2 class names for a network of 3 classes'),
         (
             [clip()._replace(views=[view(1, 11, 5, (0.5, 0.3, 0.2), (0,), np.random)])],
