@@ -41,7 +41,7 @@ def _begin(work, args, files, cwd, env):
 @contextlib.contextmanager
 def started(work, *args, cwd=ROOT, env=()):
     """Start ``work(*args)`` in a process; give it, and the files with what it prints."""
-    own = dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT), **dict(env))
+    own = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(ROOT), **dict(env)}
     with mock.patch.dict('os.environ', own):  # What libraries read when they are imported.
         forkserver.ensure_running()
     with tempfile.TemporaryDirectory() as folder:
