@@ -23,7 +23,6 @@ def trained(folder):  # noqa: F811
     """A folder with the checkpoints of a short training."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        # It starts compilers, for seconds, to print their versions.
         in_process(shortened('python tools/train.py configs/stf_msg3d_demo_j.py --seed 0'))
     return folder
 

@@ -117,7 +117,6 @@ def test_commands_of_the_page(folder, run_row, monkeypatch, place):
     if 'export_onnx' in command:
         pytest.importorskip('onnxruntime')
     monkeypatch.chdir(folder)
-    # It starts compilers, for seconds, to print their versions.
     run_row(command)
     written = command.split()[-1]
     if written.endswith(('.png', '.pkl', '.npz', '.csv', '.onnx')):
