@@ -86,5 +86,5 @@ def test_what_a_network_lacks_is_said(network):
     clips.get_data_info = staticmethod(
         lambda i: dict(marked(frames=12), keypoint=np.ones((2, 12, 17, 3), np.float32))
     )
-    with pytest.raises(ValueError, match='STGCN does not say .*set focus_layers='):
+    with pytest.raises(ValueError, match='STGCN does not name .*set focus_layers='):
         compare_focus(other, clips, 0, NAMES, 'modules')

@@ -174,7 +174,7 @@ def test_what_is_suspicious_is_said(tmp_path):
     said = check(loader(path), loader(path))
     assert said == [
         '4 clips are in the training and in the validation data, the first is clip0: '
-        'the accuracy says nothing about new clips'
+        'so the accuracy says nothing about new clips'
     ]
 
 

@@ -16,8 +16,8 @@ SHAPE = (8, 2, 300, 25, 4)  # one GPU of four
 LIMITS = {
     ('msg3d_ntu60_xsub_j', 8, False): (1060, 74, 3.75),
     ('stf_msg3d_ntu60_xsub_j_focus', 8, False): (2250, 88, 4.15),
-    ('stf_msg3d_ntu60_xsub_j_explore', 8, False): (3450, 162, 7.65),
-    ('stf_msg3d_ntu60_xsub_j', 8, False): (5700, 250, 7.65),
+    ('stf_msg3d_ntu60_xsub_j_explore', 8, False): (3480, 162, 7.65),
+    ('stf_msg3d_ntu60_xsub_j', 8, False): (5760, 250, 7.65),
     ('stf_msg3d_ntu60_xsub_j', 8, True): (1060, 74, 3.8),
     ('msg3d_ntu60_xsub_j', 32, False): (1750, 300, 14.2),
 }
