@@ -52,7 +52,7 @@ def _table(path: str) -> Path:
 def write_classes(
     path: Path, scores: np.ndarray, labels: np.ndarray, names: Optional[Sequence[str]] = None
 ) -> None:
-    """Write clips, accuracy and the likeliest mistake of each class as CSV.
+    """Write clips, accuracy and the most frequent mistake of each class as CSV.
 
     Args:
         path (Path): The table.

@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--dump', help='pickle for the predictions: scores, labels and clip ids')
     parser.add_argument(
         '--focus',
-        help='.npz file for the focus of every clip, for its two likeliest classes',
+        help='.npz file for the focus of every clip, for its two most probable classes',
     )
     parser.add_argument(
         '--features', help='.npz file for the pooled features of every clip, their labels and ids'

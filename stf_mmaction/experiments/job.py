@@ -23,7 +23,7 @@ LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
 class Job:
-    """Trains and tests a config in ``work_dirs/<name>``.
+    """Train and test a config in ``work_dirs/<name>``.
 
     Args:
         name (str): Of the config.

@@ -20,7 +20,7 @@ OTHERS = dict(
     ece='ECE',
     coverage='coverage',
     entropy='entropy',
-    overlap='overlap of the two likeliest classes',
+    overlap='overlap of the two most probable classes',
     cpu_seconds='seconds of a core per run',
 )
 

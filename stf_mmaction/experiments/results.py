@@ -36,7 +36,7 @@ class Results:
                 raise ValueError(f'{path} is being written by another run: wait for it') from None
 
     def lines(self) -> Iterator[Dict[str, Any]]:
-        """Yield what is there; a line that was cut by a kill is left out.
+        """Yield the complete lines; one that was cut by a kill is left out.
 
         Raises:
             ValueError: If a line is whole, and no result.

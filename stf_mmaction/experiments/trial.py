@@ -165,7 +165,7 @@ def look(model: torch.nn.Module, samples: List[Dict]) -> tuple:
     Returns:
         tuple: Probabilities (N, K) of X - Q * X (``focus_hidden``) and of the
         same masks with their joints permuted (``permuted_hidden``); and means
-        of coverage, entropy and the overlap of the two likeliest classes.
+        of coverage, entropy and the overlap of the two most probable classes.
     """
     hidden: Dict[str, List[np.ndarray]] = dict(focus_hidden=[], permuted_hidden=[])
     measures: Dict[str, List[Tensor]] = dict(coverage=[], entropy=[], overlap=[])

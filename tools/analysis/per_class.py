@@ -29,7 +29,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def report(scores, names):
-    """Return a row per class with clips: recall, precision and F1 in %, likeliest mistake."""
+    """Return a row per class with clips: recall, precision and F1 in %, most frequent mistake."""
     labels = np.array([label for _, label in scores.values()])
     predicted = np.array([values.argmax() for values, _ in scores.values()])
     rows = []
