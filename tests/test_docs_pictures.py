@@ -11,7 +11,7 @@ from test_faq import FEW, folder, in_process, shortened  # noqa: F401  (a fixtur
 
 from stf_mmaction.engine import FocusFile
 from stf_mmaction.visualization.animation import ANIMATIONS
-from stf_mmaction.visualization.style import PICTURES
+from stf_mmaction.visualization.saving import PICTURES
 
 PAGE = Document('docs/pictures.md')
 COMMANDS = re.findall(r'^\| .+ \| `(.+)` \|$', PAGE.text, re.M)

@@ -137,7 +137,7 @@ def test_a_baseline_checkpoint_loads_into_all_members():
     'change,match',
     [
         (dict(members=[]), 'has no network'),
-        (dict(members=[dict(name='a'), dict(name='a')]), "named 'a'"),
+        (dict(members=[dict(name='a'), dict(name='a')]), "called 'a'"),
         (dict(members=[dict(cls_head=dict(average_clips='score'))]), 'averages probabilities'),
     ],
 )

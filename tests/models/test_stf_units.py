@@ -172,5 +172,5 @@ def test_a_derived_graph_convolution_keeps_what_it_overrides():
 
 
 def test_another_class_is_named():
-    with pytest.raises(TypeError, match="Identity is no graph convolution .* 'unit_aagcn'"):
+    with pytest.raises(TypeError, match="Identity is not a graph convolution .* 'unit_aagcn'"):
         add_stf_module(torch.nn.Identity(), 2)
