@@ -4,7 +4,7 @@ All clips lie one after the other in one tensor of frames, so that windows are o
 and each product is one launch.
 """
 
-from typing import Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple
 
 import torch
 from torch import Tensor
@@ -173,7 +173,8 @@ class _AdjacencyGradient:
     def __init__(self, adjacency: Tensor) -> None:
         dtype = torch.promote_types(adjacency.dtype, torch.float32)
         self.count = partial_sums(adjacency, adjacency[0].numel())
-        self.sums: List[Optional[Tensor]] = [None] * len(adjacency)
+        self.matrices = len(adjacency)
+        self.sums: Dict[int, Tensor] = {}
         self.exact = dtype == adjacency.dtype
         self.dtype = dtype
 
@@ -183,11 +184,11 @@ class _AdjacencyGradient:
         if not self.exact:  # half precision: one product per window, summed in float32
             for g, w in zip(grad.split(self.count), windows.split(self.count)):
                 total = torch.bmm(g, w).sum(0, dtype=self.dtype)
-                kept = self.sums[which]
+                kept = self.sums.get(which)
                 self.sums[which] = total[None] if kept is None else kept.add_(total)
             return
         for g, w in zip(grad.split(self.count), windows.split(self.count)):
-            kept = self.sums[which]
+            kept = self.sums.get(which)
             if kept is None:
                 self.sums[which] = torch.bmm(g, w)
             else:
@@ -195,4 +196,4 @@ class _AdjacencyGradient:
 
     def result(self) -> Tensor:
         """Return the gradient of the adjacency, (1 or B, R, w V K)."""
-        return torch.stack([own.sum(0) for own in self.sums if own is not None])
+        return torch.stack([self.sums[which].sum(0) for which in range(self.matrices)])
