@@ -2,8 +2,8 @@
 
 ==================  =========================================================
 ``reference.py``    The definitions, in differentiable operators of PyTorch.
-``clipwise/``       The CPU implementation: clip by clip, in the caches.
-``batched/``        The implementation for other devices: few launches.
+``clipwise/``       For CPUs: clip by clip, in the caches.
+``batched/``        For GPUs, and for small clips on a CPU: few calls.
 ``dispatch.py``     The choice between them.
 the other files     One operator each: its autograd function and its docs.
 ==================  =========================================================

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from . import batched, clipwise
 
+# Clips of at most so many numbers fit the caches of a CPU many at a time, and the calls for each
+# cost more than its products: docs/speed.md.
+SMALL_CLIP = 2**14
 WAYS = dict(clipwise=clipwise, batched=batched)
 _forced: Optional[ModuleType] = None
 
@@ -17,15 +20,16 @@ def way_of(x: Tensor) -> ModuleType:
     """Return the implementation for a tensor.
 
     Args:
-        x (torch.Tensor): An input of the operator, of any shape.
+        x (torch.Tensor): An input of the operator, of shape (B, ...).
 
     Returns:
-        ModuleType: :mod:`.clipwise` on a CPU, :mod:`.batched` elsewhere, or the one that
-        :func:`use_way` names. Both have the same functions.
+        ModuleType: :mod:`.clipwise` for clips on a CPU that are not small, :mod:`.batched`
+        otherwise, or the one that :func:`use_way` names. Both have the same functions.
     """
     if _forced is not None:
         return _forced
-    return clipwise if x.device.type == 'cpu' else batched
+    on_cpu = x.device.type == 'cpu'
+    return clipwise if on_cpu and x.shape[1:].numel() > SMALL_CLIP else batched
 
 
 @contextmanager
