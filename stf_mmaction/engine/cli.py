@@ -4,6 +4,7 @@ import argparse
 import os
 import re
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Callable, Optional
@@ -214,10 +215,19 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except Exception as error:
+        if _lost_another(error):
+            # torchrun names the process whose end it sees first, which should be the other.
+            time.sleep(1)
         sentence = _sentence(error, Path(main.__code__.co_filename).parent)
         if os.environ.get('STF_TRACEBACK') or sentence is None:
             raise
         sys.exit(f'error: {sentence}')
+
+
+def _lost_another(error: Exception) -> bool:
+    """Return whether a collective failed because another process of the run has ended."""
+    signs = 'Connection reset by peer', 'Connection closed by peer', 'remote process exited'
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
 
 
 def _sentence(error: Exception, tools: Path) -> Optional[str]:
@@ -225,6 +235,11 @@ def _sentence(error: Exception, tools: Path) -> Optional[str]:
     files = [Path(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
     if isinstance(error, OSError):  # Missing files, full disks, folders of others.
         return os_error_sentence(error)
+    if _lost_another(error):
+        return (
+            'another process of this run has ended, so this one stops; the message of the other '
+            'says why, or the kernel log if it was killed (for memory, say)'
+        )
     ours = Path(stf_mmaction.__file__).parent
     if ours in files[-1].parents and not isinstance(error, _DEFECTS):
         return str(error) or type(error).__name__

@@ -231,6 +231,27 @@ def test_a_defect_keeps_its_traceback(monkeypatch):
         cli.run(lambda: {}['one'])
 
 
+@pytest.mark.parametrize(
+    'text',
+    [
+        'gloo/transport/tcp/pair.cc:537] Read error [127.0.0.1]:20388: Connection reset by peer.',
+        'gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711',
+        'NCCL error: remote process exited or there was a network error, NCCL version 2.21.5',
+    ],
+)
+def test_a_process_that_lost_another_waits_and_says_so(text, monkeypatch):
+    """torchrun blames whose end it sees first: not this one."""
+    waited = []
+    monkeypatch.setattr(cli.time, 'sleep', waited.append)
+
+    def main():
+        raise RuntimeError(text)
+
+    with pytest.raises(SystemExit, match='error: another process of this run has ended'):
+        cli.run(main)
+    assert waited == [1]
+
+
 @pytest.mark.parametrize('script', SCRIPTS, ids=lambda path: path.name)
 def test_a_script_parses(script):
     subprocess.run(['bash', '-n', script], check=True)
