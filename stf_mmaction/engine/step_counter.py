@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from stf_mmaction.models.ops import use_way
+from stf_mmaction.models.ops import use_kernels
 
 # Operators that only describe memory, and launch nothing.
 VIEWS = frozenset(
@@ -185,7 +185,7 @@ def count_step(
     labels = torch.zeros(1, dtype=torch.long)
     with (
         FakeTensorMode(allow_non_fake_inputs=True),
-        use_way('batched'),
+        use_kernels('batched'),
         mock.patch.object(BaseHead, 'loss_by_feat', _cross_entropy),
         mock.patch('stf_mmaction.models.recognizers.stf_recognizer.check_labels'),
     ):

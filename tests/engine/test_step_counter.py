@@ -9,15 +9,17 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from stf_mmaction.engine.step_counter import GPU, Call, Cost, count_step
-from stf_mmaction.models.ops.dispatch import use_way
+from stf_mmaction.models.ops.dispatch import use_kernels
 
+# PyTorch 2.6 launches up to 1 % more.
+SLACK = 1.01 if torch.__version__.startswith('2.6.') else 1
 SHAPE = (8, 2, 300, 25, 4)  # one GPU of four
 # config, batch, warm-up: launches, gigabytes moved, gigabytes at the peak
 LIMITS = {
     ('msg3d_ntu60_xsub_j', 8, False): (1060, 74, 3.75),
     ('stf_msg3d_ntu60_xsub_j_focus', 8, False): (2250, 88, 4.15),
-    ('stf_msg3d_ntu60_xsub_j_explore', 8, False): (3480, 162, 7.65),
-    ('stf_msg3d_ntu60_xsub_j', 8, False): (5760, 250, 7.65),
+    ('stf_msg3d_ntu60_xsub_j_explore', 8, False): (3450, 162, 7.65),
+    ('stf_msg3d_ntu60_xsub_j', 8, False): (5700, 250, 7.65),
     ('stf_msg3d_ntu60_xsub_j', 8, True): (1060, 74, 3.8),
     ('msg3d_ntu60_xsub_j', 32, False): (1750, 300, 14.2),
 }
@@ -34,7 +36,7 @@ def test_the_limits(case):
         return model
 
     cost = count_step(build, (clips, *SHAPE[1:]))
-    got = cost.launches, cost.bytes / 1e9, cost.peak_bytes / 1e9
+    got = cost.launches / SLACK, cost.bytes / 1e9, cost.peak_bytes / 1e9
     assert all(value <= limit for value, limit in zip(got, LIMITS[case])), got
 
 
@@ -60,7 +62,7 @@ def test_what_is_counted():
 def test_the_flops_are_those_of_pytorch():
     x, samples = batch(frames=16)
     model = recognizer(LOSSES)
-    with use_way('batched'), FlopCounterMode(display=False) as counter:
+    with use_kernels('batched'), FlopCounterMode(display=False) as counter:
         loss = model(x, samples, mode='loss')
         sum(v for k, v in loss.items() if 'loss' in k).backward()
     cost = count_step(lambda: MODELS.build(recognizer_cfg(LOSSES)), x[:, 0].shape)

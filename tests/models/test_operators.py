@@ -12,7 +12,7 @@ from stf_mmaction.models.ops import (
     branches,
     graph_conv,
     reference,
-    use_way,
+    use_kernels,
     window_conv,
     window_conv_folded,
 )
@@ -68,17 +68,18 @@ def loop_graph_conv(x, weight, adjacency, stride, window):
 
 ORDERS = ['TransformFirst', 'AggregateFirst', 'FewChannels']
 MODULES = [
-    sys.modules[f'stf_mmaction.models.ops.{way}.graph_conv'] for way in ('clipwise', 'batched')
+    sys.modules[f'stf_mmaction.models.ops.{kernels}.graph_conv']
+    for kernels in ('clipwise', 'batched')
 ]
 
 
 @pytest.fixture(params=['clipwise', 'batched'])
-def way(request, monkeypatch):
+def kernels(request, monkeypatch):
     """Both implementations, in small parts: two frames or one clip at a time."""
     monkeypatch.setattr(aggregate_first, 'SCRATCH', 25)
     monkeypatch.setattr(budget, 'CHUNK_BYTES', 600)
     monkeypatch.setattr(budget, 'L2_BYTES', 2000)
-    with use_way(request.param):
+    with use_kernels(request.param):
         yield request.param
 
 
@@ -96,7 +97,7 @@ def skip_unless(order, shape):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_graph_conv_is_the_loop(shape, order, way):
+def test_graph_conv_is_the_loop(shape, order, kernels):
     skip_unless(order, shape)
     x, weight, adjacency = make(*shape)
     args = shape[2:4]
@@ -106,7 +107,7 @@ def test_graph_conv_is_the_loop(shape, order, way):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_graph_conv_gradients(shape, order, way):
+def test_graph_conv_gradients(shape, order, kernels):
     skip_unless(order, shape)
     inputs = make(*shape)
 
@@ -123,7 +124,7 @@ def test_a_matrix_per_clip_in_one_launch_or_in_many(copies, monkeypatch):
     module = sys.modules['stf_mmaction.models.ops.batched.aggregate_first']
     monkeypatch.setattr(module, 'COPY_BYTES', copies)
     inputs = make(2, 4, 1, 1, 2, c=4)
-    with use_way('batched'):
+    with use_kernels('batched'):
         out = graph_conv(*inputs)
     torch.testing.assert_close(out, loop_graph_conv(*inputs, 1, 1))
 
@@ -143,7 +144,7 @@ def test_the_cheapest_order(channels, out_channels, stride, window, kind):
     assert cheapest_order(25, weight, stride, window) == kind
 
 
-def test_graph_conv_without_gradients_of_some(way, order):
+def test_graph_conv_without_gradients_of_some(kernels, order):
     """Frozen weights or adjacency get no gradient, the others their own."""
     shape = (2, 5, 1, 1, 1) if order == 'AggregateFirst' else (2, 5, 1, 3, 1)
     inputs = make(*shape)
@@ -163,7 +164,7 @@ def window_inputs(shape):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_window_conv_is_its_steps(shape, way):
+def test_window_conv_is_its_steps(shape, kernels):
     inputs = window_inputs(shape)
     args = (*shape[2:4], 1e-5)
     out, mean, variance = window_conv(*inputs, *args)
@@ -179,7 +180,7 @@ def test_window_conv_is_its_steps(shape, way):
 
 
 @pytest.mark.parametrize('shape', SHAPES)
-def test_window_conv_with_a_folded_norm(shape, way):
+def test_window_conv_with_a_folded_norm(shape, kernels):
     x, weight, adjacency, bias, _, _, collapse, collapse_bias = window_inputs(shape)
     args = x, weight, adjacency, bias, collapse, collapse_bias, *shape[2:4]
     z = loop_graph_conv(x, weight, adjacency, *shape[2:4]) + bias
@@ -190,7 +191,7 @@ def test_window_conv_with_a_folded_norm(shape, way):
         torch.testing.assert_close(window_conv_folded(*args), expected)
 
 
-def test_window_conv_gradients(way):
+def test_window_conv_gradients(kernels):
     shape = (2, 3, 2, 3, 1)
     inputs = window_inputs(shape)
 
@@ -202,7 +203,7 @@ def test_window_conv_gradients(way):
 
 
 @pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
-def test_half_precision_sums_over_clips_in_float32(kind, way):
+def test_half_precision_sums_over_clips_in_float32(kind, kernels):
     """The gradients of many clips lose no more than those of one."""
     shape = (24, 6, 2, 3, 1)
     x, weight, adjacency, *rest = (t.detach().float() for t in window_inputs(shape))
@@ -288,7 +289,7 @@ def test_the_pool_gives_to_the_first_of_equal_frames():
 
 
 @pytest.mark.parametrize('relu', [False, True])
-def test_batch_norm_gradients(relu, way):
+def test_batch_norm_gradients(relu, kernels):
     norm = torch.nn.BatchNorm2d(3).double()
     other = copy.deepcopy(norm)
     x, gamma, beta = rand(2, 2, 2, 3), rand(3), rand(3)

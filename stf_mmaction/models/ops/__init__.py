@@ -11,7 +11,7 @@ the other files     One operator each: its autograd function and its docs.
 
 from .batch_norm import batch_norm, relu_
 from .branches import branches
-from .dispatch import needs_reference, use_way
+from .dispatch import needs_reference, use_kernels
 from .graph_conv import graph_conv
 from .window_conv import window_conv, window_conv_folded
 
@@ -21,7 +21,7 @@ __all__ = [
     'graph_conv',
     'needs_reference',
     'relu_',
-    'use_way',
+    'use_kernels',
     'window_conv',
     'window_conv_folded',
 ]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from .dispatch import needs_reference, way_of
+from .dispatch import kernels_for, needs_reference
 from .shapes import channels_second
 
 
@@ -104,16 +104,16 @@ class _BatchNormBackward(Function):
     @once_differentiable
     def backward(ctx, u, u_gamma, u_beta):
         grad, x, gamma, mean, inverse, grad_gamma, grad_beta = ctx.saved_tensors
-        way, rows = way_of(x), x[..., 0].numel()
+        kernels, rows = kernels_for(x), x[..., 0].numel()
         u = torch.zeros_like(x) if u is None else u
         # As a function of g, grad_x is self-adjoint.
         of_g, *sums_of_u = _adjoint(u, x, gamma, mean, inverse, ctx.eps)
         means = grad_beta / rows, grad_gamma / rows
         means_of_u = sums_of_u[1] / rows, sums_of_u[0] / rows
-        covariance = way.sum_of_products(u, grad, gamma.dtype) / rows
+        covariance = kernels.sum_of_products(u, grad, gamma.dtype) / rows
         covariance = covariance - means_of_u[0] * means[0] - means_of_u[1] * means[1]
         c = _coefficients(gamma, mean, inverse, means, means_of_u, covariance, u_gamma)
-        of_x = way.combine(c.constant, (x, c.of_x), (u, c.of_u), (grad, c.of_grad))
+        of_x = kernels.combine(c.constant, (x, c.of_x), (u, c.of_u), (grad, c.of_grad))
         if u_gamma is not None:
             of_g = of_g + ((x - mean) * (u_gamma * inverse)).to(of_g.dtype)
         if u_beta is not None:

@@ -12,11 +12,11 @@ from . import batched, clipwise
 # Clips of at most so many numbers fit the caches of a CPU many at a time, and the calls for each
 # cost more than its products: docs/speed.md.
 SMALL_CLIP = 2**14
-WAYS = dict(clipwise=clipwise, batched=batched)
+KERNELS = dict(clipwise=clipwise, batched=batched)
 _forced: Optional[ModuleType] = None
 
 
-def way_of(x: Tensor) -> ModuleType:
+def kernels_for(x: Tensor) -> ModuleType:
     """Return the implementation for a tensor.
 
     Args:
@@ -24,7 +24,7 @@ def way_of(x: Tensor) -> ModuleType:
 
     Returns:
         ModuleType: :mod:`.clipwise` for clips on a CPU that are not small, :mod:`.batched`
-        otherwise, or the one that :func:`use_way` names. Both have the same functions.
+        otherwise, or the one that :func:`use_kernels` names. Both have the same functions.
     """
     if _forced is not None:
         return _forced
@@ -33,14 +33,14 @@ def way_of(x: Tensor) -> ModuleType:
 
 
 @contextmanager
-def use_way(name: str) -> Iterator[None]:
+def use_kernels(name: str) -> Iterator[None]:
     """Force an implementation within a context, for tests or counting.
 
     Args:
         name (str): ``'clipwise'`` or ``'batched'``.
     """
     global _forced
-    before, _forced = _forced, WAYS[name]
+    before, _forced = _forced, KERNELS[name]
     try:
         yield
     finally:

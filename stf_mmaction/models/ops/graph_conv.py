@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from . import reference
-from .dispatch import compute_dtype, needs_reference, way_of
+from .dispatch import compute_dtype, kernels_for, needs_reference
 
 
 class _GraphConv(Function):
@@ -15,8 +15,8 @@ class _GraphConv(Function):
     def forward(ctx, x, weight, adjacency, stride, window):
         ctx.save_for_backward(x, weight, adjacency)
         ctx.settings = stride, window
-        ctx.way = way_of(x)
-        return ctx.way.graph_conv(x, weight.to(x.dtype), adjacency.to(x.dtype), stride, window)
+        ctx.kernels = kernels_for(x)
+        return ctx.kernels.graph_conv(x, weight.to(x.dtype), adjacency.to(x.dtype), stride, window)
 
     @staticmethod
     def backward(ctx, grad):
@@ -26,7 +26,7 @@ class _GraphConv(Function):
             grads = reference.differentiable_backward(_reference, inputs, ctx.settings, grad, needs)
         else:
             dtype = x.dtype
-            grads = ctx.way.graph_conv_backward(
+            grads = ctx.kernels.graph_conv_backward(
                 x, weight.to(dtype), adjacency.to(dtype), grad, *ctx.settings, needs
             )
             grads = tuple(None if g is None else g.to(t.dtype) for g, t in zip(grads, inputs))

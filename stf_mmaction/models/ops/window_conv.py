@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from . import reference
-from .dispatch import compute_dtype, needs_reference, way_of
+from .dispatch import compute_dtype, kernels_for, needs_reference
 from .graph_conv import graph_conv
 
 
@@ -23,11 +23,11 @@ class _WindowConv(Function):
     def forward(
         ctx, x, weight, adjacency, bias, gamma, beta, collapse, collapse_bias, stride, window, eps
     ):
-        ctx.way = way_of(x)
+        ctx.kernels = kernels_for(x)
         ctx.settings = stride, window, eps
         conv = weight.to(x.dtype), adjacency.to(x.dtype), stride, window
         linear = collapse.to(x.dtype), collapse_bias.to(x.dtype)
-        out, kept, mean, variance = ctx.way.window_conv(x, conv, (gamma, beta, eps), linear)
+        out, kept, mean, variance = ctx.kernels.window_conv(x, conv, (gamma, beta, eps), linear)
         ctx.save_for_backward(
             x, weight, adjacency, bias, gamma, beta, collapse, collapse_bias, mean, variance, *kept
         )
@@ -47,7 +47,7 @@ class _WindowConv(Function):
         x, weight, adjacency, bias, gamma, beta, collapse, _ = inputs
         stride, window, eps = ctx.settings
         conv = weight.to(x.dtype), adjacency.to(x.dtype), stride, window
-        of_conv, of_norm, of_linear = ctx.way.window_conv_backward(
+        of_conv, of_norm, of_linear = ctx.kernels.window_conv_backward(
             x, conv, (gamma, beta, eps), collapse.to(x.dtype), kept, mean, variance, grad, needs
         )
         grads = (*of_conv, torch.zeros_like(bias), *of_norm, *of_linear)
@@ -128,7 +128,7 @@ def window_conv_folded(
     if not torch.is_grad_enabled() and not needs_reference():
         x = x.to(compute_dtype(x))
         tensors = (t.to(x.dtype) for t in (weight, adjacency, bias, collapse, collapse_bias))
-        return way_of(x).window_conv_folded(x, *tensors, stride, window)
+        return kernels_for(x).window_conv_folded(x, *tensors, stride, window)
     z = graph_conv(x, weight, adjacency, stride, window)
     z = F.relu(z + bias.to(z.dtype))
     return F.linear(z.reshape(*z.shape[:2], x.shape[2], -1), collapse, collapse_bias)

@@ -7,8 +7,9 @@ import torch
 from helpers.networks import LOSSES, batch, calibrate, ensemble_cfg, recognizer, total, wake
 from mmaction.registry import MODELS
 
-from stf_mmaction.models.ops import use_way
+from stf_mmaction.models.ops import batched, clipwise, use_kernels
 from stf_mmaction.models.ops.batched import budget
+from stf_mmaction.models.ops.dispatch import kernels_for
 
 CLOSE = dict(rtol=1e-10, atol=1e-10)
 
@@ -19,8 +20,8 @@ def ensemble():
     return model
 
 
-def step(model, way, x, samples):
-    with use_way(way):
+def step(model, kernels, x, samples):
+    with use_kernels(kernels):
         losses = model.train()(x, samples, mode='loss')
         total(losses).backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
@@ -45,10 +46,18 @@ def test_logits_in_evaluation():
     calibrate(model, x)
     model.eval()
     scores = []
-    for way in ('batched', 'clipwise'):
-        with use_way(way), torch.no_grad():
+    for kernels in ('batched', 'clipwise'):
+        with use_kernels(kernels), torch.no_grad():
             scores.append(model(x, mode='tensor', stage='head'))
-        with use_way(way):
+        with use_kernels(kernels):
             scores.append(model(x, mode='tensor', stage='head'))
     for other in scores[1:]:
         torch.testing.assert_close(scores[0], other, **CLOSE)
+
+
+@pytest.mark.parametrize(
+    'device,frames,expected',
+    [('cpu', 100, clipwise), ('cpu', 24, batched), ('meta', 100, batched), ('meta', 24, batched)],
+)
+def test_small_clips_and_gpus_get_whole_batches(device, frames, expected):
+    assert kernels_for(torch.empty(2, frames, 20, 24, device=device)) is expected
