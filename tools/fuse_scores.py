@@ -1,10 +1,9 @@
-"""Average the probabilities of several tests, and say how good they are.
+"""Average the probabilities of several tests, and print their accuracy.
 
 Takes files of ``tools/test.py --dump``. Clips are matched by their id.
 """
 
 import argparse
-import csv
 from pathlib import Path
 from typing import Optional, Sequence
 
@@ -16,7 +15,7 @@ from stf_mmaction.engine.arguments import existing
 from stf_mmaction.engine.cli import run
 from stf_mmaction.engine.dumps import check, names_of, read
 from stf_mmaction.engine.fusion import accuracies, fuse
-from stf_mmaction.files import replacing
+from stf_mmaction.visualization.charts import write_table
 
 
 def parse_args() -> argparse.Namespace:
@@ -39,7 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def _table(path: str) -> Path:
-    """Check a name for a table, as an argparse type: writable, and no dump."""
+    """Check that a CSV file can be written there, as an argparse type."""
     if not path.endswith('.csv'):
         raise argparse.ArgumentTypeError(f'{path} must end in .csv')
     if not Path(path).parent.is_dir():
@@ -55,34 +54,27 @@ def write_classes(
     """Write clips, accuracy and the most frequent mistake of each class as CSV.
 
     Args:
-        path (Path): The table.
-        scores (ndarray): Probabilities (N, K).
-        labels (ndarray): Classes (N,).
-        names (Sequence[str], optional): Of the K classes, for two more
+        path (pathlib.Path): The table.
+        scores (numpy.ndarray): Probabilities (N, K).
+        labels (numpy.ndarray): Classes (N,).
+        names (Sequence[str], optional): Names of the K classes, for two more
             columns. Defaults to None.
     """
     if names is not None:
         check_class_names(names, scores.shape[1], 'the first dump')
     matrix = confusion_matrix(scores.argmax(1), labels)
     kinds = np.unique(np.concatenate([scores.argmax(1), labels]))
-    # Names of files may hold what is no text.
-    how = dict(newline='', encoding='utf-8', errors='backslashreplace')
-    with replacing(path) as partial, partial.open('w', **how) as file:
-        table = csv.writer(file)
-        more = [] if names is None else ['name', 'taken_for_name']
-        table.writerow(['class', 'clips', 'top1', 'taken_for', *more])
-        for row, kind in enumerate(kinds):
-            count = matrix[row].sum()
-            if not count:
-                continue
-            wrong = matrix[row].copy()
-            wrong[row] = 0
-            other = kinds[wrong.argmax()] if wrong.any() else ''
-            top1 = f'{100 * matrix[row, row] / count:.2f}'
-            more = []
+    rows = []
+    for kind, counts in zip(kinds, matrix):
+        wrong, count = counts * (kinds != kind), counts.sum()
+        other = kinds[wrong.argmax()] if wrong.any() else ''
+        if count:
+            top1 = f'{100 * (count - wrong.sum()) / count:.2f}'
+            rows.append([kind, count, top1, other])
             if names is not None:
-                more = [names[kind], names[other] if wrong.any() else '']
-            table.writerow([kind, count, top1, other, *more])
+                rows[-1] += [names[kind], names[other] if wrong.any() else '']
+    more = [] if names is None else ['name', 'taken_for_name']
+    write_table(path, ['class', 'clips', 'top1', 'taken_for', *more], rows)
 
 
 def main() -> None:

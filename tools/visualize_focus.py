@@ -123,14 +123,13 @@ def clips_to_draw(args, model, dataset, names):
         return lambda index: [focus_of_clip(model, dataset, index, names)]
     other, other_data = load_versus(args, names)
     first, second = network_names(args)
-    places = {name: i for i, (name, _) in enumerate(ids_and_labels(other_data))}
+    ids = [name for name, _ in ids_and_labels(other_data)]
 
     def both(index):
         clip = focus_of_clip(model, dataset, index, names)
-        name = clip_id(dataset, index)
-        if name not in places:
-            raise SystemExit(f'error: clip {name} is not in the test split of {second}')
-        beside = focus_of_clip(other, other_data, places[name], names)
+        wanted = [clip_id(dataset, index)]
+        (place,) = clips_with_ids(ids, wanted, f'the test split of {second}')
+        beside = focus_of_clip(other, other_data, place, names)
         return [
             clip._replace(title=f'{first}, {clip.title}'),
             beside._replace(title=f'{second}, {beside.title}'),

@@ -16,12 +16,15 @@ def ids_and_labels(dataset) -> List[Tuple[str, int]]:
     return [(str(info.get('frame_dir', i)), int(info['label'])) for i, info in enumerate(infos)]
 
 
-def clips_with_ids(ids: Sequence[str], wanted: Sequence[str]) -> List[int]:
+def clips_with_ids(
+    ids: Sequence[str], wanted: Sequence[str], where: str = 'the split'
+) -> List[int]:
     """Return the indices of the wanted clips, the first of each id.
 
     Args:
         ids (Sequence[str]): The id of every clip.
         wanted (Sequence[str]): Ids.
+        where (str): What the error calls the clips. Defaults to ``'the split'``.
 
     Raises:
         ValueError: If a wanted id is missing.
@@ -29,9 +32,7 @@ def clips_with_ids(ids: Sequence[str], wanted: Sequence[str]) -> List[int]:
     places = {name: i for i, name in reversed(list(enumerate(ids)))}
     for name in wanted:
         if name not in places:
-            raise ValueError(
-                f'clip {name} is not in the split; its first clips are {list(ids[:3])}'
-            )
+            raise ValueError(f'clip {name} is not in {where}; its first clips are {list(ids[:3])}')
     return [places[name] for name in wanted]
 
 

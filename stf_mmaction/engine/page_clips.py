@@ -5,6 +5,7 @@ from typing import Dict, List, NamedTuple, Sequence
 import numpy as np
 from torch import nn
 
+from stf_mmaction.datasets.selection import clips_with_ids, ids_and_labels
 from stf_mmaction.visualization.page import NetworkView, PageClip
 
 from .inference import focus_of_classes
@@ -40,23 +41,19 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
             differently.
     """
     first, others = networks[0], networks[1:]
-    places = [_places(network) for network in others]
+    known = [[name for name, _ in ids_and_labels(network.dataset)] for network in others]
     clips = []
     for index in indices:
         info = first.dataset.get_data_info(index)
-        clip_id, label = info.get('frame_dir', str(index)), int(info['label'])
+        clip_id, label = str(info.get('frame_dir', index)), int(info['label'])
         keypoint = np.array(info['keypoint'], dtype=np.float32)
         score = info.get('keypoint_score')
         if score is not None:  # joints that were not seen are not drawn
             keypoint[np.asarray(score) == 0] = 0
         views = [_view(first, info, label)]
-        for network, place in zip(others, places):
-            if clip_id not in place:
-                raise ValueError(
-                    f'clip {clip_id} is not in the test split of {network.name}: '
-                    'compare networks on the same clips'
-                )
-            other = network.dataset.get_data_info(place[clip_id])
+        for network, ids in zip(others, known):
+            (place,) = clips_with_ids(ids, [clip_id], f'the test split of {network.name}')
+            other = network.dataset.get_data_info(place)
             if int(other['label']) != label:
                 raise ValueError(
                     f'clip {clip_id} has label {label} for {first.name} and '
@@ -65,12 +62,6 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
             views.append(_view(network, other, label))
         clips.append(PageClip(clip_id, label, keypoint, views))
     return clips
-
-
-def _places(network: Network) -> Dict[str, int]:
-    """Return the index of each clip of a data set by its id."""
-    dataset = network.dataset
-    return {dataset.get_data_info(i).get('frame_dir', str(i)): i for i in range(len(dataset))}
 
 
 def _view(network: Network, info: Dict, label: int) -> NetworkView:

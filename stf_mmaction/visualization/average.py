@@ -87,24 +87,6 @@ class FocusAverage:
         return ClassFocus(shown(self.name), joints, moments, clip.present(), len(self))
 
 
-def average_focus(name: str, clips: Sequence[FocusedClip]) -> ClassFocus:
-    """Average the focus of clips of one class that are in memory.
-
-    Args:
-        name (str): Name of the class.
-        clips (Sequence[FocusedClip]): At least one.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    if not clips:
-        raise ValueError(f'there is no clip of class {name!r} to average: choose another class')
-    average = FocusAverage(name)
-    for index, clip in enumerate(clips):
-        average.add(index, clip)
-    return average.finish(clips[average.typical])
-
-
 def draw_classes(
     classes: Sequence[ClassFocus], layout: Layout, view: str = 'auto', theme: str = 'light'
 ) -> 'Figure':
