@@ -8,7 +8,7 @@ import torch
 from helpers.marked import marked, pipeline
 
 from stf_mmaction.engine.inference import focus_of_classes, focus_of_clip, predict
-from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
+from stf_mmaction.models.recognizers.preprocessor import build_preprocessor
 
 
 class Seer(torch.nn.Module):

@@ -7,7 +7,7 @@ from mmaction.registry import TRANSFORMS
 from mmengine.dataset import Compose
 
 from stf_mmaction.engine.page_clips import Network, page_clips
-from stf_mmaction.models.recognizers.stf_recognizer import build_preprocessor
+from stf_mmaction.models.recognizers.preprocessor import build_preprocessor
 
 STEPS = [
     dict(type='PadTo', length=6),

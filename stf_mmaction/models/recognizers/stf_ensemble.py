@@ -14,8 +14,9 @@ from .backward_now import LossScale, backward_now
 from .idle import with_idle
 from .inference_config import InferenceConfig
 from .members import build_members, spread_weights
+from .preprocessor import build_preprocessor
 from .results import FocusSink, top_classes
-from .stf_recognizer import STFRecognizer, build_preprocessor
+from .stf_recognizer import STFRecognizer
 
 
 @MODELS.register_module()

@@ -17,20 +17,9 @@ from .checks import check_head, check_labels, check_tells_focus
 from .focus_layers import choose_layers, watched_features
 from .idle import with_idle
 from .inference_config import InferenceConfig
+from .preprocessor import build_preprocessor
 from .results import FocusSink, ModuleFocus, detached, top_classes
 from .upstream_backbones import check_stock_input, translate_layout
-
-
-def build_preprocessor(cfg: Optional[Dict]) -> nn.Module:
-    """Build a data preprocessor, also outside a Runner.
-
-    MMEngine looks it up in the default scope, which only a Runner sets.
-
-    Args:
-        cfg (dict, optional): None means MMAction2's ActionDataPreprocessor.
-    """
-    cfg = dict(type='ActionDataPreprocessor') if cfg is None else cfg
-    return MODELS.build(cfg) if isinstance(cfg, dict) else cfg
 
 
 @MODELS.register_module()
