@@ -1,12 +1,11 @@
-"""Time and memory of networks, side by side with the published formulation.
+"""Measure the time and memory of networks beside the published formulation.
 
-All run in one process, interleaved, each twice in a row of which the second
-counts, and the median of several rounds is shown.
-The first row is the reference: MS-G3D as published, of the same size. Peak
-memory is measured in a process of its own for each.
+All networks run in one process and take turns. Each runs twice per turn, and the second run
+counts; the table shows the median of several rounds. Its first row is the reference, MS-G3D as
+published, of the same size. Peak memory is measured in a separate process for each network.
 
-With ``--count`` nothing is timed: a training step runs on fake tensors, and its launches, bytes,
-FLOPs and peak memory on a GPU are counted, on any machine.
+With ``--count`` nothing is timed: a training step runs on fake tensors, and its kernel launches,
+bytes, FLOPs and peak memory on a GPU are counted, on any machine.
 """
 
 import argparse
@@ -35,6 +34,7 @@ from stf_mmaction.upstream import tune_malloc
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'configs',
@@ -60,8 +60,7 @@ def parse_args() -> argparse.Namespace:
         default=(),
         choices=VARIANTS,
         help='also measure the first config with with_cp=True, torch.compile, '
-        'bfloat16 autocast, or the focus of both top classes in the forward '
-        'pass',
+        'bfloat16 autocast, or the focus for the two most probable classes in the forward pass',
     )
     parser.add_argument(
         '--no-reference',
@@ -72,15 +71,15 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--tune-malloc',
         action='store_true',
-        help='time all networks with the allocator as tools/train.py sets it '
-        'where there is no GPU, not as glibc does',
+        help='time all networks with the allocator settings of tools/train.py on a CPU, instead '
+        'of the defaults of glibc',
     )
     add_device_argument(parser)
     add_cfg_options(parser)
     parser.add_argument(
         '--matmul-precision',
         choices=PRECISIONS,
-        help='of float32 on CUDA; high, the default, lets matrix products use TF32',
+        help='precision of float32 matrix products on CUDA; high, the default, allows TF32',
     )
     parser.add_argument(
         '--count',
@@ -100,27 +99,27 @@ def parse_args() -> argparse.Namespace:
     if args.json and not args.count:
         parser.error('--json writes what --count counts: add --count')
     if args.count:
-        args.device = 'cpu'  # of the fake tensors
+        args.device = 'cpu'  # where the fake tensors are made
         if not set(args.variants) <= {'cp', 'bf16'}:
             parser.error('--count counts a training step: its variants are cp and bf16')
     return args
 
 
 def memory_in_a_new_process(name: str) -> float:
-    """Measure in a new process: the peak of one cannot be reset."""
+    """Return the peak memory of a network in MiB, from a new process without an earlier peak."""
     out = subprocess.run(
         [sys.executable, __file__, *sys.argv[1:], '--memory-of', name],
         check=True,
         capture_output=True,
         text=True,
-        # Give freed memory back, so that the peak is what is in use.
+        # Freed memory is returned to the system, so that the peak is what is in use.
         env=dict(os.environ, MALLOC_TRIM_THRESHOLD_='0'),
     )
     return float(out.stdout.split()[-1])
 
 
 def count(names: List[str], args: argparse.Namespace) -> None:
-    """Print what a training step of each network costs on a GPU, and write it to a file."""
+    """Print the cost of a training step of each network on a GPU, and write it to ``--json``."""
     shape = input_shape(args)
     costs = {
         name: count_step(partial(build, name, args), shape, name.endswith('+bf16'))
@@ -155,6 +154,7 @@ def show_costs(costs: Dict[str, Cost], shape: Tuple, gpu: str) -> None:
 
 
 def main() -> None:
+    """Time the networks, or count a training step."""
     args = parse_args()
     check_device(args.device)
     if args.device != 'cpu':
@@ -182,7 +182,13 @@ def main() -> None:
 
 
 def show(rows: Dict[str, Dict], shape: Tuple, args: argparse.Namespace) -> None:
-    """Print the table, with ratios to the first row."""
+    """Print the table, with ratios to the first row.
+
+    Args:
+        rows (dict[str, dict]): Measurements of each network, see :func:`measure`.
+        shape (tuple[int]): Of the input, (N, 1, M, T, V, C).
+        args (argparse.Namespace): The command line.
+    """
     first = next(iter(rows.values()))
     rate = gemm_rate(args.device)
     print(

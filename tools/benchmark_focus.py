@@ -1,8 +1,8 @@
-"""Cost of the focus on top of a test, or of a training, in time of the CPU.
+"""Measure the CPU time that the focus adds to a test or to a training.
 
-The same test runs with and without ``FocusExportHook``, in turn, in one process, and the medians
+The same test runs alternately with and without ``FocusExportHook`` in one process, and the medians
 are compared. With ``--monitor`` a training runs with ``FocusMonitorHook``, whose calls are
-compared with the epochs between them. The weights are random, which changes neither.
+compared with the epochs between them. The weights are random, which does not change the time.
 """
 
 import argparse
@@ -21,10 +21,11 @@ from stf_mmaction.engine.config_file import merge_options, read_config
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument(
-        '--num-clips', type=positive, default=200, help='test clips at most; defaults to 200'
+        '--num-clips', type=positive, default=200, help='most clips to use; defaults to 200'
     )
     parser.add_argument(
         '--rounds', type=positive, default=5, help='measurements of each; defaults to 5'
@@ -35,7 +36,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def build(args: argparse.Namespace, folder: str) -> Runner:
-    """Return a runner of the first clips, which prepares them in this process."""
+    """Return a runner that reads only the first clips, without worker processes."""
     cfg = read_config(args.config)
     merge_options(cfg, args.cfg_options)
     cfg.update(work_dir=folder, launcher='none', load_from=None)
@@ -49,7 +50,7 @@ def build(args: argparse.Namespace, folder: str) -> Runner:
 
 
 def seconds_of_test(runner: Runner, hooks: List[Hook]) -> float:
-    """Return the CPU seconds of a test with some hooks."""
+    """Return the CPU seconds of a test with additional hooks."""
     for hook in hooks:
         runner.register_hook(hook)
     start = time.process_time()
@@ -61,7 +62,7 @@ def seconds_of_test(runner: Runner, hooks: List[Hook]) -> float:
 
 
 def measure_export(args: argparse.Namespace, folder: str) -> None:
-    """Print what a test costs with and without the export."""
+    """Print the CPU time of a test with and without the export."""
     runner = build(args, folder)
     runner.test()  # once to warm up
     spent: dict = {'test': [], 'test --focus': []}
@@ -75,22 +76,29 @@ def measure_export(args: argparse.Namespace, folder: str) -> None:
 
 
 class EpochClock(Hook):
-    """Keep the CPU seconds of every epoch and of every call of a method."""
+    """Record the CPU seconds of every epoch and of every call of a timed method.
 
-    priority = 'VERY_HIGH'  # before other hooks of an epoch
+    Attributes:
+        epochs (list[float]): Seconds of each epoch, without the hooks after it.
+        calls (list[float]): Seconds of each call.
+    """
+
+    priority = 'VERY_HIGH'  # stops the clock before other hooks run
 
     def __init__(self) -> None:
         self.epochs: List[float] = []
         self.calls: List[float] = []
 
     def before_train_epoch(self, runner: Runner) -> None:
+        """Start the clock."""
         self.start = time.process_time()
 
     def after_train_epoch(self, runner: Runner) -> None:
+        """Record the epoch."""
         self.epochs.append(time.process_time() - self.start)
 
     def timed(self, method: Callable) -> Callable:
-        """Return a method that is timed."""
+        """Return the method with its calls timed."""
 
         def call(*args, **kwargs) -> None:
             start = time.process_time()
@@ -101,7 +109,7 @@ class EpochClock(Hook):
 
 
 def measure_monitor(args: argparse.Namespace, folder: str) -> None:
-    """Print what an epoch costs, and what the monitor does."""
+    """Print the CPU time of an epoch and of the monitor."""
     runner, clock, monitor = build(args, folder), EpochClock(), FocusMonitorHook(interval=1)
     monitor.after_train_epoch = clock.timed(monitor.after_train_epoch)
     runner.register_hook(clock)
@@ -117,6 +125,7 @@ def measure_monitor(args: argparse.Namespace, folder: str) -> None:
 
 
 def main() -> None:
+    """Measure the export of a test, or the monitor of a training."""
     args = parse_args()
     with tempfile.TemporaryDirectory() as folder:
         (measure_monitor if args.monitor else measure_export)(args, folder)

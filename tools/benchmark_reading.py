@@ -18,6 +18,7 @@ from stf_mmaction.files import safe_load
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--mib', type=positive, default=1024, help='size of the file in MiB')
     parser.add_argument(
@@ -44,14 +45,14 @@ def write(path: Path, mib: int, frames: int) -> int:
 
 
 def plain_load(path: Path):
-    """Read as MMEngine does, which runs whatever the file asks for."""
+    """Load a pickle as MMEngine does, which runs any code that the file names."""
     with path.open('rb') as file:
         return pickle.load(file)
 
 
 def measure(load: Callable, path: Path) -> Tuple[float, float, float]:
-    """Return seconds, seconds of the CPU, and the largest memory in MiB of one reading."""
-    with multiprocessing.get_context('fork').Pool(1) as pool:  # whose memory is its own
+    """Return the seconds, CPU seconds and peak memory in MiB of loading a file once."""
+    with multiprocessing.get_context('fork').Pool(1) as pool:  # a new process has no earlier peak
         return pool.apply(_measure, (load, path))
 
 
@@ -66,10 +67,11 @@ def _measure(load: Callable, path: Path) -> Tuple[float, float, float]:
 
 
 def main() -> None:
+    """Write a file, and time both readers on it."""
     args = parse_args()
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
         path = Path(folder) / 'clips.pkl'
-        # In a process of its own: this one stays small.
+        # In another process, so that this one stays small.
         with multiprocessing.get_context('fork').Pool(1) as pool:
             count = pool.apply(write, (path, args.mib, args.frames))
         print(f'{path.stat().st_size / 2**20:.0f} MiB, {count} clips of {args.frames} frames')

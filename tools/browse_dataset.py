@@ -1,7 +1,7 @@
-"""Look at the data of a config before training.
+"""Inspect the data of a config before training.
 
-Prints what each split holds and warns of what looks wrong; draws what enters
-the network, after the whole pipeline, augmentation and all.
+Prints the contents of each split and warns of likely mistakes; draws what enters
+the network after the whole pipeline, including augmentation.
 """
 
 import argparse
@@ -35,6 +35,7 @@ SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument('--out', default='browse.png', help='.png, .svg or .pdf')
@@ -44,7 +45,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clips',
         nargs='+',
-        help='ids (frame_dir) of the clips to draw; defaults to one of each of the first classes',
+        help='ids (frame_dir) of the clips to draw; defaults to one clip of each of the first '
+        'classes',
     )
     parser.add_argument(
         '--num-clips', type=positive, default=3, help='number of clips without --clips'
@@ -53,7 +55,7 @@ def parse_args() -> argparse.Namespace:
         '--draws',
         type=positive,
         default=2,
-        help='passes of each clip through the pipeline, which differ where it is random',
+        help='passes of each clip through the pipeline, which differ if it is random',
     )
     parser.add_argument('--seed', type=seed, default=0, help='random seed of the augmentation')
     parser.add_argument('--no-counts', action='store_true', help='draw only')
@@ -62,7 +64,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def build_datasets(cfg: Config) -> Dict:
-    """Return the data sets of a config by split; those that are equal only once."""
+    """Return the data sets of a config by split, without repeated ones.
+
+    Raises:
+        ValueError: If the config has no data loader.
+    """
     found, known = {}, []
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
@@ -75,7 +81,7 @@ def build_datasets(cfg: Config) -> Dict:
 
 
 def _joints_of(dataset: Dict) -> Dict:
-    """Return the same data set with joints for bones and motion, which can be drawn."""
+    """Return a data set config whose stream is joints, since bones and motion cannot be drawn."""
     dataset = copy.deepcopy(dataset)
     for key in ('dataset', 'datasets'):
         inner = dataset.get(key)
@@ -94,7 +100,11 @@ def _joints_of(dataset: Dict) -> Dict:
 
 
 def layout_of(cfg: Config):
-    """Return the layout that the network or the pipeline names."""
+    """Return the layout that the pipeline or the network names.
+
+    Raises:
+        ValueError: If neither names one.
+    """
     found: List = []
 
     def visit(value) -> None:
@@ -115,7 +125,7 @@ def layout_of(cfg: Config):
 
 
 def num_classes_of(cfg: Config) -> Optional[int]:
-    """Return the number of classes of the head."""
+    """Return the number of classes of the head, None without a head."""
     model = cfg.get('model') or {}
     head = model.get('cls_head') or (model.get('shared') or {}).get('cls_head') or {}
     return head.get('num_classes')
@@ -147,7 +157,18 @@ def choose(dataset, wanted: Optional[List[str]], count: int) -> List[int]:
 
 
 def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequence[str]]) -> List:
-    """Draw what enters the network of some clips, several times each."""
+    """Return what enters the network for each clip, once per pass through the pipeline.
+
+    Args:
+        dataset (Dataset): The clips; its samples hold ``inputs`` of shape
+            (num_clips, M, T, V, C).
+        indices (list[int]): Indices of clips.
+        draws (int): Number of passes.
+        names (Sequence[str], optional): Names of the classes.
+
+    Returns:
+        list[DrawnClip]: With the persons who are present.
+    """
     drawn = []
     for index in indices:
         info, labels = clip_of(dataset, index)
@@ -156,7 +177,7 @@ def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequenc
             names[label] if names and label < len(names) else f'class {label}' for label in labels
         )
         for draw in range(draws):
-            inputs = dataset[index]['inputs'][0].numpy()  # of several clips the first
+            inputs = dataset[index]['inputs'][0].numpy()  # the first of num_clips
             points = inputs[..., :channels]
             seen = inputs[..., channels] if inputs.shape[-1] > channels else points.any(-1)
             there = seen.any((1, 2)) if seen.any() else np.ones(len(seen), bool)
@@ -168,6 +189,7 @@ def draw_inputs(dataset, indices: List[int], draws: int, names: Optional[Sequenc
 
 
 def main() -> None:
+    """Summarise the splits, and draw some clips."""
     args = parse_args()
     out = check_picture(args.out)
     check_writable(out)

@@ -11,14 +11,14 @@ export OMP_NUM_THREADS=1
 mkdir -p "$out"
 rm -f "$out"/*.pth "$out"/*.png "$out"/*.html
 
-# Runs a tool with its output in a log; shows the end of that if it fails.
+# logged LOG TOOL ARGUMENTS...: run a tool, write its output to a log, show the end if it fails.
 logged() {
     local log="$1"
     shift
     "$PYTHON" "$@" > "$log" 2>&1 || { tail -n 5 "$log" >&2; return 1; }
 }
 
-echo "[demo 1/3] training on 98 clips, some minutes; the log is $out/train.log"
+echo "[demo 1/3] training on 98 clips takes a few minutes; the log is $out/train.log"
 "$PYTHON" tools/train.py "$config" --work-dir "$out" --seed 0 2>&1 |
     tee "$out/train.log" | awk '
         /Epoch\(train\)/ && match($0, /\[[0-9]+\]/) {
@@ -57,5 +57,5 @@ top-1 accuracy on the val split
     member explore             $(top1 test_stf.log explore_top1)
     STF, their mean            $(top1 test_stf.log top1)
 where it looks: $out/focus.png
-a page to play: $PWD/$out/focus.html
+interactive page: $PWD/$out/focus.html
 END

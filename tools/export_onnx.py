@@ -15,12 +15,13 @@ from stf_mmaction.engine.flops import input_shape
 from stf_mmaction.engine.inference import build_test_dataset, load_model
 from stf_mmaction.files import check_writable
 
-CLIPS = 8  # of the test data, to compare on
-BATCHES = (1, 2, 5)  # that a dynamic file is run with, each with three lengths
+CLIPS = 8  # test clips to compare on
+BATCHES = (1, 2, 5)  # sizes to run a dynamic file with, each with three lengths
 AXES = dict(keypoint={0: 'clips', 2: 'frames'}, scores={0: 'clips'}, logits={0: 'clips'})
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_network_arguments(parser)
     parser.add_argument('--out', default='model.onnx', help='(default: %(default)s)')
@@ -45,9 +46,10 @@ def parse_args() -> argparse.Namespace:
 
 
 class Scores(nn.Module):
-    """Skeletons (N, M, T, V, C) -> probabilities (N, K) and logits (N, E, K).
+    """Compute the outputs of the ONNX file.
 
-    E is the number of networks whose probabilities are averaged.
+    Args:
+        model (nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -55,6 +57,16 @@ class Scores(nn.Module):
         self.model = model
 
     def forward(self, keypoint: Tensor) -> Tuple[Tensor, Tensor]:
+        """Classify skeletons.
+
+        Args:
+            keypoint (torch.Tensor): Shape (N, M, T, V, C).
+
+        Returns:
+            tuple[torch.Tensor, torch.Tensor]: Probabilities (N, K), and the
+            logits of the E networks whose probabilities are averaged,
+            (N, E, K).
+        """
         inputs = keypoint.unsqueeze(1)
         if hasattr(self.model, 'members'):
             logits = self.model.member_logits(inputs)
@@ -67,8 +79,8 @@ def sample_inputs(cfg: Config, count: int = CLIPS) -> Tensor:
     """Prepare clips of the test data, evenly spread over it.
 
     Args:
-        cfg (mmengine.Config): Of the network.
-        count (int): How many at most. Defaults to 8.
+        cfg (mmengine.Config): Config of the network.
+        count (int): Largest number of clips. Defaults to 8.
 
     Returns:
         torch.Tensor: Shape (count, M, T, V, C).
@@ -79,7 +91,10 @@ def sample_inputs(cfg: Config, count: int = CLIPS) -> Tensor:
 
 
 def resize(clips: Tensor, shape: Sequence[int]) -> Tensor:
-    """Repeat or cut persons and frames of clips, and fill up the last batch.
+    """Arrange clips in batches of a shape.
+
+    Frames are repeated or cut, absent persons are zero, and clips are repeated to
+    fill the last batch.
 
     Args:
         clips (torch.Tensor): Shape (n, M, T, V, C).
@@ -89,7 +104,7 @@ def resize(clips: Tensor, shape: Sequence[int]) -> Tensor:
         torch.Tensor: Shape (batches, N, M, T, V, C).
 
     Raises:
-        ValueError: If joints or channels are others.
+        ValueError: If the number of joints or channels differs.
     """
     if tuple(clips.shape[3:]) != tuple(shape[3:]):
         raise ValueError(
@@ -106,10 +121,10 @@ def resize(clips: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def sizes_to_check(frames: int) -> Sequence[Tuple[int, int]]:
-    """Return the numbers of clips and of frames, three of each, to run a dynamic file with.
+    """Return pairs of numbers of clips and frames, three of each, to run a dynamic file with.
 
     Args:
-        frames (int): Of the clips that were traced.
+        frames (int): Frames of the clips with which the network was exported.
     """
     lengths = (frames, frames + 1, frames // 2 or 3)
     return [(size, length) for size in BATCHES for length in lengths]
@@ -118,7 +133,7 @@ def sizes_to_check(frames: int) -> Sequence[Tuple[int, int]]:
 def export(
     model: nn.Module, shape: Sequence[int], out: str, clips: Tensor, dynamic: bool = False
 ) -> float:
-    """Write a file and say how far its results are from the model's.
+    """Export a model, and compare the results of the file with those of the model.
 
     Args:
         model (nn.Module): A recognizer or an ensemble, in evaluation mode.
@@ -126,10 +141,10 @@ def export(
         out (str): The ONNX file, with input ``keypoint`` and the outputs
             ``scores``, probabilities (N, K), and ``logits``, before the
             softmax, (N, E, K).
-        clips (torch.Tensor): To compare on; not random numbers, on which
-            networks are sure of one class whatever their weights. Shape
-            (n, M, T, V, C).
-        dynamic (bool): Whether the file takes any N and T. Defaults to
+        clips (torch.Tensor): Clips to compare on, shape (n, M, T, V, C). Use
+            real ones: for random numbers a network predicts the same class
+            almost regardless of its weights.
+        dynamic (bool): Whether the file accepts any N and T. Defaults to
             False.
 
     Returns:
@@ -143,7 +158,7 @@ def export(
     net = Scores(model).eval()
     batches = resize(clips, shape)
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # checks of shapes are not recorded
+        warnings.simplefilter('ignore')  # that checks of shapes are not exported
         torch.onnx.export(
             net,
             (batches[0],),
@@ -160,7 +175,7 @@ def export(
         some = resize(clips, (size, shape[1], frames, *shape[3:]))[:1]
         try:
             differences.append(compare(net, session, some))
-        except Exception as error:  # onnxruntime's have no common class of their own
+        except Exception as error:  # onnxruntime's errors share no other base class
             raise ValueError(
                 f'{out} does not run on {size} clips of {frames} frames: a part of this network '
                 'has a fixed size when exported; leave --dynamic out, and write one file per shape'
@@ -170,15 +185,15 @@ def export(
 
 @torch.no_grad()
 def compare(net: nn.Module, session: Any, batches: Tensor) -> float:
-    """Return how far the logits of a file are from the network's.
+    """Return the largest difference between the logits of a file and of a network.
 
     Args:
-        net (nn.Module): :class:`Scores`.
-        session (onnxruntime.InferenceSession): Of the file.
+        net (nn.Module): See :class:`Scores`.
+        session (onnxruntime.InferenceSession): Session of the file.
         batches (torch.Tensor): Shape (batches, N, M, T, V, C).
 
     Returns:
-        float: Largest difference, as a share of the largest logit.
+        float: Difference, as a share of the largest logit.
     """
     expected = torch.stack([net(batch)[1] for batch in batches])
     computed = [session.run(['logits'], dict(keypoint=batch.numpy()))[0] for batch in batches]
@@ -187,6 +202,7 @@ def compare(net: nn.Module, session: Any, batches: Tensor) -> float:
 
 
 def main() -> None:
+    """Export a recognizer, and check the file."""
     args = parse_args()
     try:
         import onnx  # noqa: F401

@@ -1,6 +1,6 @@
 """Average the probabilities of several tests, and print their accuracy.
 
-Takes files of ``tools/test.py --dump``. Clips are matched by their id.
+Reads files of ``tools/test.py --dump``. Clips are matched by their id.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from stf_mmaction.visualization.charts import write_table
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dumps', nargs='+', type=existing, help='files of test.py --dump')
     parser.add_argument(
@@ -78,6 +79,7 @@ def write_classes(
 
 
 def main() -> None:
+    """Print the accuracy of each test and of their mean."""
     args = parse_args()
     dumps = [read(path) for path in args.dumps]
     for path, dump in zip(args.dumps[1:], dumps[1:]):

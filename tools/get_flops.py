@@ -1,7 +1,7 @@
-"""Parameters and FLOPs of the networks of some configs, as a table.
+"""Print the parameters and FLOPs of the networks of configs.
 
-FLOPs are multiply-adds, as in MMAction2's zoo, counted at the operators that
-really run. Of an ensemble, those of all members together.
+FLOPs are multiply-adds, as in MMAction2's model zoo, counted for the operators that
+run. For an ensemble, those of all members are added.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from stf_mmaction.engine.flops import count, input_shape
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('configs', nargs='+', type=existing, help='config files')
     add_shape_argument(parser)
@@ -21,6 +22,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Print the table."""
     args = parse_args()
     rows = []
     for config in args.configs:

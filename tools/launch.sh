@@ -1,9 +1,9 @@
-# What the dist_*.sh and slurm_*.sh share; source it.
+# Functions for the dist_*.sh and slurm_*.sh; source it.
 
 TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 
-# An active environment wins over the one that setup_env.sh made.
+# An active environment takes precedence over the one made by setup_env.sh.
 PYTHON=python
 [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] || [ ! -x "$TOOLS/../.venv/bin/python" ] ||
     PYTHON="$TOOLS/../.venv/bin/python"

@@ -1,7 +1,7 @@
-"""Make a checkpoint ready to be published, as MMAction2's zoo has them.
+"""Prepare a checkpoint for publication, as in MMAction2's model zoo.
 
-Only the weights and their meta data are kept, and the name ends in the first
-eight digits of the file's SHA-256, which is checked when it is downloaded.
+Only the weights and their meta data are kept. The name ends in the first
+eight digits of the file's SHA-256, which are checked after a download.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from stf_mmaction.files import read_checkpoint, replacing
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('checkpoint', type=existing, help='checkpoint of a training')
     parser.add_argument('out', help='path of the new file; the digits and .pth are added')
@@ -32,6 +33,9 @@ def publish(source: str, out: str) -> Path:
 
     Returns:
         pathlib.Path: ``<folder>/<name>-<digits>.pth``.
+
+    Raises:
+        ValueError: If the checkpoint has no weights, or ``out`` is a folder.
     """
     loaded = read_checkpoint(source)
     if 'state_dict' not in loaded:
@@ -51,6 +55,7 @@ def publish(source: str, out: str) -> Path:
 
 
 def main() -> None:
+    """Write the file, and print its name and size."""
     args = parse_args()
     final = publish(args.checkpoint, args.out)
     print(f'{final}: {final.stat().st_size / 2**20:.1f} MiB')

@@ -1,4 +1,4 @@
-"""Train, test and fuse what a row of the paper's tables needs, and print it.
+"""Train, test and fuse the networks of a row of the paper's tables, and print the row.
 
 Finished runs are skipped, interrupted ones resume.
 """
@@ -19,6 +19,7 @@ from stf_mmaction.locations import ROOT
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'row', help=f'a benchmark, {", ".join(BENCHMARKS)}, or a table, {", ".join(TABLES)}'
@@ -26,8 +27,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'gpus',
         type=int,
-        help='number of GPUs, 0 for the CPU; they share the batch of the '
-        'recipe, whose size stays the same',
+        help='number of GPUs, 0 for the CPU; the total batch size stays that of the recipe',
     )
     parser.add_argument('benchmark', nargs='?', help='benchmark of a table; defaults to its first')
     parser.add_argument('--seed', type=int, default=0, help='random seed')
@@ -39,7 +39,7 @@ def parse_args() -> argparse.Namespace:
         '--work-dirs',
         type=Path,
         default=ROOT / 'work_dirs',
-        help='where results go (default: %(default)s)',
+        help='folder of the results (default: %(default)s)',
     )
     parser.add_argument('--show', action='store_true', help='print the results so far, run nothing')
     args = parser.parse_args()
@@ -64,7 +64,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def show(table: Table, title: str, args: argparse.Namespace) -> None:
-    """Print a table, the paper's numbers beside ours (top-1 in %)."""
+    """Print a table: the paper's top-1 accuracy in %, and ours."""
     paper = paper_numbers().get(title, {})
     columns = list(next(iter(table.values())))
     print(f'\n{title}, top-1 in %, seed {args.seed}\n')
@@ -88,7 +88,7 @@ def show(table: Table, title: str, args: argparse.Namespace) -> None:
 
 
 def top1(configs: List[str], args: argparse.Namespace) -> str:
-    """Return the accuracy of the mean of the scores, or ``not yet run``."""
+    """Return the top-1 accuracy in % of the averaged scores, or ``not yet run``."""
     jobs = [Job(name, args) for name in configs]
     if not all(job.scores.is_file() for job in jobs):
         return 'not yet run'
@@ -101,6 +101,7 @@ def top1(configs: List[str], args: argparse.Namespace) -> str:
 
 
 def main() -> None:
+    """Run the missing jobs, and print the table."""
     args = parse_args()
     # Also ends the tool that is running, see Job.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

@@ -1,9 +1,9 @@
-# Makes or reuses .venv beside the README; source it. Sets ROOT and PYTHON.
+# Make or reuse .venv beside the README, and set ROOT and PYTHON; source it.
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 PYTHON="$ROOT/.venv/bin/python"
 
-# A shim may be on the path and still not run, hence the try.
+# Run it: a shim on the path may have no Python behind it.
 _stf_python_fits() {
     "$1" -c 'import sys, venv; sys.exit(
         not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
@@ -29,10 +29,10 @@ _stf_setup() {
         "$base" -m venv --clear "$ROOT/.venv" || return 1
     fi
     echo '[setup 2/3] PyTorch (a large download, once)'
-    # First and by itself, so that nothing else chooses its version.
+    # First and alone, so that no other package chooses its version.
     "$PYTHON" -m pip install -q -c "$pins" torch || return 1
     echo '[setup 3/3] MMAction2 and this package'
-    # A full mmcv that is there already stays.
+    # Keep a full mmcv that is already installed.
     "$PYTHON" -c 'import mmcv' 2>/dev/null ||
         "$PYTHON" -m pip install -q -c "$pins" mmcv-lite || return 1
     "$PYTHON" -m pip install -q -c "$pins" -e "$ROOT[test]" || return 1

@@ -8,6 +8,7 @@ from stf_mmaction.engine.config_file import require
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument('checkpoint', type=checkpoint, help='checkpoint file or URL')
@@ -40,6 +41,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Test a recognizer."""
     args = parse_args()
     cfg = load_config(args)
     require(cfg, 'a test', 'test_dataloader', 'test_evaluator')

@@ -21,6 +21,7 @@ from stf_mmaction.engine.resume import check_resumable, choose_checkpoint
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument(
@@ -57,7 +58,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def resume(cfg: Config, path: str) -> None:
-    """Set the checkpoint to resume from; ``'auto'`` is the last good one."""
+    """Set the checkpoint to resume from; ``'auto'`` selects the latest intact one."""
     if path == 'auto':
         hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
         chosen, notes = choose_checkpoint(cfg.work_dir, hook.get('out_dir'))
@@ -75,6 +76,7 @@ def resume(cfg: Config, path: str) -> None:
 
 
 def main() -> None:
+    """Train a recognizer."""
     args = parse_args()
     cfg = load_config(args)
     require(cfg, 'a training', 'train_dataloader', 'optim_wrapper')

@@ -1,7 +1,7 @@
 """Draw where a trained network looks in a few test clips.
 
-PNG, SVG or PDF for a page, GIF or MP4 for an animation, by the ending of --out.
-A folder gets one file per clip.
+The ending of --out selects PNG, SVG or PDF for a picture, GIF or MP4 for an
+animation. A folder gets one file per clip.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ from stf_mmaction.visualization.style import theme_of
 
 
 def choose(dataset, args, names):
-    """Return the indices of clips by id, of some classes, or spread over all of them."""
+    """Return the indices of the clips to draw: by id, by class, or spread over the classes."""
     ids, labels = zip(*ids_and_labels(dataset))
     if args.clips:
         return clips_with_ids(ids, args.clips)
@@ -79,7 +79,7 @@ def load_versus(args, names):
 
 
 def write_html(args, model, dataset, names):
-    """Write the page of one network, or of two."""
+    """Write the HTML page of one network, or of two."""
     models, datasets = [model], [dataset]
     if args.versus:
         other, clips = load_versus(args, names)
@@ -98,7 +98,11 @@ def write_html(args, model, dataset, names):
 
 
 def labels_of(wanted, names):
-    """Return the classes of some names, or None for all."""
+    """Return the indices of named classes, or None without a name.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
     for name in wanted or ():
         if name not in names:
             raise ValueError(f'class {name!r} is not one of {names}')
@@ -106,7 +110,7 @@ def labels_of(wanted, names):
 
 
 def write_average(args, model, dataset, names):
-    """Write a picture of classes, each by the focus for the class itself."""
+    """Write a picture of the mean focus for each class over its clips."""
     labels = labels_of(args.labels, names)
     found = average_classes(model, dataset, names, labels, args.confused)
     figure = draw_classes(found, model.lead.layout, args.view, args.theme)
@@ -116,7 +120,7 @@ def write_average(args, model, dataset, names):
 
 
 def clips_to_draw(args, model, dataset, names):
-    """Return a function from the index of a clip to what is drawn of it."""
+    """Return a function from the index of a clip to the list of FocusedClips to draw."""
     if args.compare:
         return lambda index: compare_focus(model, dataset, index, names, args.compare)
     if not args.versus:
@@ -154,7 +158,7 @@ def write_adjacency(args, model, dataset, names, chosen):
 
 
 def target_of(args):
-    """Return the file that is written, or one in the folder."""
+    """Return the file to write, or an example of the files in the folder."""
     if args.html:
         return args.html
     is_folder = not args.out.suffix or args.out.is_dir()
@@ -171,6 +175,7 @@ def write(args, path, clips, layout):
 
 
 def main() -> None:
+    """Draw the chosen clips."""
     args = parse_picture_arguments(__doc__)
     check_writable(target_of(args))
     cfg, model = load_model(args.config, args.checkpoint, args.device, args.cfg_options)

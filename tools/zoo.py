@@ -1,7 +1,7 @@
 """Write metafile.yml and the tables of configs/README.md from the configs.
 
-What the papers report comes from tools/paper.yml, what was measured here from
-tools/results.yml, FLOPs and parameters are counted.
+The results of the papers come from tools/paper.yml, those of this repository from
+tools/results.yml. FLOPs and parameters are counted.
 """
 
 import argparse
@@ -44,7 +44,7 @@ START = '<!-- tables: written by tools/zoo.py -->'
 
 
 def paper_table(title: str, results: Dict) -> List[str]:
-    """Return the lines of a table of the paper, its numbers beside ours."""
+    """Return the Markdown lines of a table of the paper, with its numbers and ours."""
     row, bench = title.split()[0], title.split()[-1]
     table = table_of(row, bench)
     columns = list(next(iter(table.values())))
@@ -68,7 +68,7 @@ def paper_table(title: str, results: Dict) -> List[str]:
 
 
 def tables(rows: Dict[str, Dict], results: Dict) -> str:
-    """Return for each benchmark the paper's tables, and one of all configs."""
+    """Return the tables of each benchmark as Markdown: the paper's, and one of all configs."""
     text, title = [], None
     for name, row in rows.items():
         if heading(name) != title:
@@ -83,11 +83,11 @@ def tables(rows: Dict[str, Dict], results: Dict) -> str:
 
 
 def metafile(rows: Dict[str, Dict], results: Dict) -> str:
-    """Return the same in MMAction2's form."""
+    """Return the text of metafile.yml, in the format of MMAction2."""
     models = []
     for name, row in rows.items():
         own: Dict[str, Any] = results.get(name, {})
-        # Of "mean +- deviation" the mean.
+        # The mean of "mean +- deviation".
         metrics = {'Top 1 Accuracy': float(own['top1'].split()[0])} if own else {}
         machine, batch = row['GPUs x batch'].split(' x ')
         models.append(
@@ -136,6 +136,7 @@ def metafile(rows: Dict[str, Dict], results: Dict) -> str:
 
 
 def main() -> None:
+    """Rewrite both files."""
     argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     results = yaml.safe_load((TOOLS / 'results.yml').read_text()) or {}
     rows = {name: describe(name, results) for name in names()}

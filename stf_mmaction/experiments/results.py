@@ -50,7 +50,7 @@ class Results:
                 continue
             if not isinstance(line, dict) or not LINE_KEYS <= set(line):
                 raise ValueError(
-                    f'{self.path}: line {number} is no result, which has {sorted(LINE_KEYS)}: '
+                    f'{self.path}: line {number} is not a result with {sorted(LINE_KEYS)}: '
                     'remove it'
                 )
             yield line

@@ -164,8 +164,8 @@ CASES = {
         'do not fit the config',
     ),
     # Results of experiments.
-    'results_number': ('results', '5\n', 'line 1 is no result'),
-    'results_other': ('results', '{"key": 1}\n', 'line 1 is no result'),
+    'results_number': ('results', '5\n', 'line 1 is not a result'),
+    'results_other': ('results', '{"key": 1}\n', 'line 1 is not a result'),
     # Arrays of whole data sets.
     'npy_empty': ('npy', b'', 'not a complete NumPy array'),
     'npy_text': ('npy', b'no array at all', 'not a complete NumPy array'),

@@ -134,7 +134,7 @@ def test_curves_have_epochs_below_them(call, tmp_path):
         'curves', 'a', '--keys', 'lost'
     )
     (tmp_path / 'x.json').write_text('{"loss": 1}\nnot json')
-    assert 'x.json is no log of MMEngine: line 1 has no step' in call('curves', 'x.json')
+    assert 'x.json is not a log of MMEngine: line 1 has no step' in call('curves', 'x.json')
     assert 'gone does not exist' in call('curves', 'gone')
     assert 'must end in .png' in call('curves', 'a', '--out', 'a.txt')
 

@@ -337,7 +337,7 @@ def test_the_page_is_what_the_lines_say(monkeypatch):
     tool = str(ROOT / 'tools/experiments/report.py')
     runpy.run_path(tool, run_name='__main__')
     monkeypatch.setattr(report, 'markdown', lambda *_: 'something else')
-    with pytest.raises(SystemExit, match='is not what the raw lines say'):
+    with pytest.raises(SystemExit, match='does not match the result lines'):
         runpy.run_path(tool, run_name='__main__')
 
 

@@ -86,7 +86,7 @@ CASES = [
     ('analysis/embedding.py', 'w.pth --seed -1', 'must be a whole number from 0'),
     ('analysis/embedding.py', 'w.pth', 'is not a file of tools/test.py --features'),
     ('analysis/curves.py', 'folder', 'holds no vis_data/scalars.json'),
-    ('analysis/curves.py', 'w.pth', 'w.pth is no log of MMEngine'),
+    ('analysis/curves.py', 'w.pth', 'w.pth is not a log of MMEngine'),
     ('analysis/confusion_matrix.py', 'w.pth --pairs -1', '-1 must be at least 1'),
     ('analysis/confusion_matrix.py', 'w.pth --out folder', 'must end in .png'),
     ('analysis/per_class.py', 'w.pth --most 0', '0 must be at least 1'),

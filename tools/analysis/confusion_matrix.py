@@ -1,6 +1,6 @@
-"""Draw the confusion matrix of a test, and name the pairs that are confused most.
+"""Draw the confusion matrix of a test, and print the pairs that are confused most.
 
-Takes a file of ``tools/test.py --dump``. The CSV file beside the picture holds every pair.
+Reads a file of ``tools/test.py --dump``. The CSV file beside the picture contains every pair.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from stf_mmaction.visualization.style import shown as one_line
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dump', type=existing, help='file of test.py --dump')
     parser.add_argument('--class-names', type=existing, help='text file with one name per line')
@@ -27,7 +28,14 @@ def parse_args() -> argparse.Namespace:
 
 
 def confusion(scores):
-    """Return counts (K, K) of a test; rows are the true classes, columns the predicted."""
+    """Count the clips of each true class (row) and predicted class (column).
+
+    Args:
+        scores (dict[str, tuple]): Probabilities (K,) and class of each clip by its id.
+
+    Returns:
+        numpy.ndarray: Shape (K, K).
+    """
     count = len(next(iter(scores.values()))[0])
     matrix = np.zeros((count, count), dtype=int)
     for values, label in scores.values():
@@ -36,7 +44,12 @@ def confusion(scores):
 
 
 def confused(matrix, names):
-    """Return rows (true, predicted, clips, share of the class in %), the largest share first."""
+    """Return rows (true, predicted, clips, share of the class in %), the largest share first.
+
+    Args:
+        matrix (numpy.ndarray): From :func:`confusion`, shape (K, K).
+        names (Sequence[str]): K names.
+    """
     wrong = matrix * (1 - np.eye(len(matrix), dtype=int))
     shares = 100 * wrong / np.maximum(matrix.sum(1, keepdims=True), 1)
     rows, columns = np.nonzero(wrong)
@@ -48,6 +61,7 @@ def confused(matrix, names):
 
 
 def main() -> None:
+    """Draw the matrix, and print the pairs."""
     args = parse_args()
     out = check_picture(args.out)
     scores = read(args.dump)

@@ -1,7 +1,7 @@
-"""Draw training curves of one run or of several, from MMEngine's logs.
+"""Draw training curves of one or more runs, from MMEngine's logs.
 
-Takes work directories, of which the latest training counts with what it resumed, or the
-``scalars.json`` that MMEngine writes in them.
+Reads work directories, of which the latest training is drawn together with those that it resumed,
+or the ``scalars.json`` files that MMEngine writes in them.
 """
 
 import argparse
@@ -16,35 +16,44 @@ from stf_mmaction.visualization.saving import check_picture
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('logs', nargs='+', type=Path, help='work directories or scalars.json')
     parser.add_argument(
         '--keys',
         nargs='+',
         default=['loss', 'acc/top1'],
-        help='what to draw, one chart each, named as in the log; defaults to loss acc/top1',
+        help='keys of the log to draw, one chart each; defaults to loss acc/top1',
     )
     parser.add_argument('--out', default='curves.png', help='.png, .svg or .pdf')
     return parser.parse_args()
 
 
 def parse(path):
-    """Return the lines of a log; one that a killed run did not finish is left out."""
+    """Return the lines of a log, without a last one that a killed run did not finish.
+
+    Args:
+        path (pathlib.Path): File of JSON lines.
+
+    Raises:
+        ValueError: If a line is not of MMEngine.
+    """
     text, lines = read_text(path), []
     for number, row in enumerate(rows := text.splitlines(), 1):
+        fault = f'{path} is not a log of MMEngine: line {number}'
         try:
             line = json.loads(row)
         except (ValueError, RecursionError):
             if number == len(rows) > 1 and not text.endswith('\n'):
                 break
-            raise ValueError(f'{path} is no log of MMEngine: line {number} is not JSON') from None
+            raise ValueError(f'{fault} is not JSON') from None
         if not isinstance(line, dict) or 'step' not in line:
-            raise ValueError(f'{path} is no log of MMEngine: line {number} has no step')
+            raise ValueError(f'{fault} has no step')
         places = [line[key] for key in ('step', 'iter', 'epoch') if key in line]
         if not all(type(place) is int and 0 <= place < 2**53 for place in places):
             raise ValueError(
-                f'{path} is no log of MMEngine: step, iter and epoch of line {number} are not '
-                f'whole numbers from 0 on, but {str(places)[:80]}'
+                f'{fault} has {str(places)[:80]} as step, iter and epoch, '
+                'not whole numbers of at least 0'
             )
         lines.append(line)
     return lines
@@ -53,7 +62,10 @@ def parse(path):
 def find_lines(path):
     """Return the lines of a log, or of the latest training of a work directory.
 
-    What a training resumed belongs to it: each log up to where the next one begins.
+    Logs of trainings that it resumed are included, each up to where the next one begins.
+
+    Raises:
+        ValueError: If there is no log, or it is empty.
     """
     if not path.exists():
         raise ValueError(f'{path} does not exist: name a work directory or a scalars.json')
@@ -67,7 +79,7 @@ def find_lines(path):
         stop = [i for i, line in enumerate(earlier) if line.get('iter', 0) >= begin]
         earlier = earlier[: stop[0]] if stop else earlier
         if stop and not any('iter' in line for line in earlier):
-            break  # of another training, which began anew
+            break  # this log and those before it are of another training
         lines = earlier + lines
     if not lines:
         raise ValueError(f'{path} is an empty log: nothing was trained yet')
@@ -75,9 +87,9 @@ def find_lines(path):
 
 
 def unit_of(lines):
-    """Return what a training counts, ``'epoch'`` or ``'iteration'``."""
+    """Return the unit in which a training counts, ``'epoch'`` or ``'iteration'``."""
     trained = [line for line in lines if 'iter' in line]
-    # A loop of iterations may log an epoch that is always 1; its validations are of epoch 0.
+    # A loop of iterations may log an epoch, which is always 1; its validations have step 0.
     by_epoch = any('epoch' in line for line in trained) and all(
         line['step'] for line in lines if 'iter' not in line
     )
@@ -85,9 +97,10 @@ def unit_of(lines):
 
 
 def read(path):
-    """Return a log or the latest training of a work directory as (place, scalars).
+    """Return a log or the latest training of a work directory as pairs (place, scalars).
 
-    Places are epochs or iterations; a validation belongs to the one before it.
+    Places are in epochs or iterations, see :func:`unit_of`; a validation is at the end of the
+    training before it.
     """
     lines = find_lines(path)
     if unit_of(lines) == 'iteration':
@@ -107,7 +120,7 @@ def read(path):
 
 
 def series(log, key):
-    """Return places and values of a key in a log; a value that is no number is left out."""
+    """Return the places and values of a key in a log, without values that are not numbers."""
     points = [
         (epoch, float(line[key]))
         for epoch, line in log
@@ -117,6 +130,7 @@ def series(log, key):
 
 
 def main() -> None:
+    """Draw the curves."""
     args = parse_args()
     out = check_picture(args.out)
     logs, units = {}, {}

@@ -1,6 +1,6 @@
-"""Draw test clips in two dimensions by what the network computes of them.
+"""Draw test clips in two dimensions by their features.
 
-Takes a file of ``tools/test.py --features``.
+Reads a file of ``tools/test.py --features``.
 """
 
 import argparse
@@ -19,13 +19,14 @@ MAKER = 'tools/test.py --features'
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('features', type=existing, help='file of test.py --features')
     parser.add_argument(
         '--method',
         choices=['pca', 'tsne'],
         default='pca',
-        help='principal components, or t-SNE by scikit-learn',
+        help='principal components (pca), or t-SNE of scikit-learn (tsne)',
     )
     parser.add_argument('--seed', type=seed, default=0, help='random seed of t-SNE')
     parser.add_argument('--out', default='embedding.png', help='.png, .svg or .pdf')
@@ -33,7 +34,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def load(path):
-    """Return features (N, C), labels (N,), ids (N,) and the class names, if known."""
+    """Return the features (N, C), labels (N,), ids (N,) and class names, None if unknown.
+
+    Raises:
+        ValueError: If the arrays do not fit together, or features are not finite.
+    """
     arrays = read_arrays(path, KEYS, MAKER)
     features, labels, ids = (arrays[key] for key in KEYS)
     if (
@@ -50,7 +55,9 @@ def load(path):
         )
     features = features.astype(np.float64)
     if not (abs(features) < 1e30).all():
-        raise ValueError(f'{path} has features that are not finite: test a network that is')
+        raise ValueError(
+            f'{path} has features that are not finite: test a network with finite weights'
+        )
     names = None if 'classes' not in arrays else as_class_names(arrays['classes'], str(path))
     if labels.min() < -1 or names and labels.max() >= len(names):
         raise ValueError(
@@ -61,7 +68,16 @@ def load(path):
 
 
 def principal_components(features):
-    """Return the two directions of the largest variance, (N, C) -> (N, 2); signs are fixed."""
+    """Project clips onto the two directions of the largest variance.
+
+    The largest weight of each direction is positive, so that signs are reproducible.
+
+    Args:
+        features (numpy.ndarray): Shape (N, C).
+
+    Returns:
+        numpy.ndarray: Shape (N, 2); zeros in place of a direction that does not exist.
+    """
     centred = features.astype(np.float64) - features.mean(0)
     left, sizes, right = np.linalg.svd(centred, full_matrices=False)
     signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(1)])
@@ -72,7 +88,18 @@ def principal_components(features):
 
 
 def t_sne(features, seed):
-    """Return t-SNE (van der Maaten and Hinton, 2008), (N, C) -> (N, 2)."""
+    """Embed clips by t-SNE (van der Maaten and Hinton, 2008).
+
+    Args:
+        features (numpy.ndarray): Shape (N, C).
+        seed (int): Random seed.
+
+    Returns:
+        numpy.ndarray: Shape (N, 2).
+
+    Raises:
+        ValueError: If scikit-learn is not installed, or the clips are too few or all alike.
+    """
     try:
         from sklearn.manifold import TSNE
     except ImportError:
@@ -82,7 +109,7 @@ def t_sne(features, seed):
         ) from None
     if len(features) < 4:
         raise ValueError(f'--method tsne needs at least 4 clips, not {len(features)}: use pca')
-    # scikit-learn's own start divides by a spread of zero, and then crashes; it needs two features.
+    # scikit-learn's initialisation requires two features, and crashes if their spread is zero.
     start = principal_components(features)
     spread = start[:, 0].std()
     if spread <= 1e-6 * abs(features).max():
@@ -94,6 +121,7 @@ def t_sne(features, seed):
 
 
 def main() -> None:
+    """Draw the clips."""
     args = parse_args()
     out = check_picture(args.out)
     features, labels, ids, names = load(args.features)

@@ -38,8 +38,8 @@ from stf_mmaction.visualization.charts import (
 from stf_mmaction.visualization.saving import check_picture
 
 BATCH = 16
-WIDTH = 14  # of a column
-SANITY = 32  # clips at most whose maps are compared with those of random weights
+WIDTH = 14  # characters of a column
+SANITY = 32  # most clips whose maps are compared with those of random weights
 HEADER = [
     *('method', 'deletion', 'deletion_se', 'insertion', 'insertion_se', 'pointing'),
     *('random_head', 'random_weights', 'ms'),
@@ -47,6 +47,7 @@ HEADER = [
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_network_arguments(parser)
     parser.add_argument(
@@ -69,7 +70,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--parts',
         type=existing,
-        help='JSON file of {class: [joints that act]} for the pointing game, by number',
+        help='JSON file {class: [joints that act]} for the pointing game, all as numbers',
     )
     parser.add_argument(
         '--out',
@@ -84,7 +85,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def single(model, name):
-    """Return the network itself, or a member of an ensemble by name."""
+    """Return a member of an ensemble by name; without a name, the first or the network itself.
+
+    Raises:
+        ValueError: If there is no such member.
+    """
     members = dict(model.members.items()) if hasattr(model, 'members') else {}
     if name is None:
         return model.lead
@@ -95,7 +100,13 @@ def single(model, name):
 
 
 def load_clips(model, dataset, count):
-    """Return inputs (N, M, T, V, C) and labels (N,) of clips spread over a data set."""
+    """Return the inputs (N, M, T, V, C) and labels (N,) of clips spread over a data set.
+
+    Args:
+        model (nn.Module): Network with the ``data_preprocessor``.
+        dataset (Dataset): Test clips.
+        count (int): Largest number of clips.
+    """
     inputs, labels = [], []
     for index in np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int):
         sample = dataset[int(index)]
@@ -108,7 +119,11 @@ def load_clips(model, dataset, count):
 
 
 def acting_joints(path, num_classes, joints):
-    """Return the joints that act in each class, boolean (K, V); none where it is not known."""
+    """Return which joints act in each class, boolean (K, V); none for an unknown class.
+
+    Raises:
+        ValueError: If a class or a joint of the file does not exist.
+    """
     target = torch.zeros(num_classes, joints, dtype=torch.bool)
     parts = read_json(path)
     if not isinstance(parts, dict) or not all(isinstance(own, list) for own in parts.values()):
@@ -126,7 +141,14 @@ def acting_joints(path, num_classes, joints):
 
 
 def randomised(config, model, args, head_alone):
-    """Return the network with fresh weights, all of them or those of its head."""
+    """Return the network with random weights.
+
+    Args:
+        config (str): Config file.
+        model (STFRecognizer): The trained network.
+        args (argparse.Namespace): The command line.
+        head_alone (bool): Whether the backbone keeps its trained weights.
+    """
     torch.manual_seed(args.seed)
     _, other = load_model(config, None, args.device, args.cfg_options)
     other = single(other, args.member)
@@ -136,24 +158,26 @@ def randomised(config, model, args, head_alone):
 
 
 def mean_and_error(values):
-    """Return mean over clips, and its standard error."""
+    """Return the mean of values (N,) over clips, and its standard error."""
     return values.mean().item(), (values.std() / len(values) ** 0.5).item()
 
 
 class Study:
-    """Measures one network, batch by batch.
+    """Measure maps of one network, batch by batch.
 
     Args:
         model (STFRecognizer): The network.
-        others (list[STFRecognizer]): It with a random head, and all random.
+        others (list[STFRecognizer]): The network with a random head, and with random weights.
         inputs (torch.Tensor): Clips, shape (N, M, T, V, C).
         target (torch.Tensor): Joints that act in each clip, boolean (N, V).
-        steps (int): Of the curves.
-        seed (int): Of the noise.
+        steps (int): Steps of the curves.
+        seed (int): Random seed of the noise.
 
     Attributes:
-        reference (torch.Tensor): The mean over the clips' persons, and over time, which the
-            measures take for a clip without information, (1, M, 1, V, C).
+        present (torch.Tensor): Which persons are present, boolean (N, M).
+        reference (torch.Tensor): Mean over time and over the clips in which a person is present;
+            the measures use it as a clip without information. Shape (1, M, 1, V, C).
+        classes (torch.Tensor): Predicted classes, shape (N,).
     """
 
     def __init__(self, model, others, inputs, target, steps, seed):
@@ -166,11 +190,21 @@ class Study:
 
     @torch.no_grad()
     def scores(self, inputs):
+        """Return the probabilities (N, K) of clips (N, M, T, V, C)."""
         head = self.model.cls_head
         return head.scores(self.model.backbone(inputs)).softmax(1)
 
     def maps(self, name, model, count=None):
-        """Return maps of the first clips, or of all, and the seconds they took."""
+        """Compute maps for the predicted classes.
+
+        Args:
+            name (str): Key of ``EXPLAINERS``.
+            model (STFRecognizer): The network to explain.
+            count (int, optional): Number of first clips. Defaults to None, all.
+
+        Returns:
+            tuple[torch.Tensor, float]: Maps (N, M, T, V), and the seconds they took.
+        """
         torch.manual_seed(self.seed + (model is not self.model))
         start = time.perf_counter()
         batches = zip(self.inputs[:count].split(BATCH), self.classes[:count].split(BATCH))
@@ -178,12 +212,13 @@ class Study:
         return torch.cat(found), time.perf_counter() - start
 
     def curves(self, maps, insertion):
+        """Return the deletion or insertion curve of each clip, shape (N, steps + 1)."""
         batches = zip(*(x.split(BATCH) for x in (self.inputs, maps, self.classes, self.present)))
         settings = self.reference, self.steps, insertion
         return torch.cat([perturbation_curve(self.scores, *b, *settings) for b in batches])
 
     def measure(self, name):
-        """Return a row of the table, and the two mean curves."""
+        """Return the row of a method in the table, and its mean deletion and insertion curves."""
         maps, seconds = self.maps(name, self.model)
         deletion, insertion = (self.curves(maps, which) for which in (False, True))
         known = self.target.any(1)
@@ -204,7 +239,7 @@ class Study:
 
 
 def draw(curves, steps):
-    """Return mean curves of deletion and insertion, side by side."""
+    """Draw the mean curves of deletion and insertion, side by side."""
     shares = {name: np.linspace(0, 100, steps + 1) for name in curves}
     charts = []
     for column, what in enumerate(('deleted', 'inserted')):
@@ -216,6 +251,7 @@ def draw(curves, steps):
 
 
 def main() -> None:
+    """Print the table, and draw the curves."""
     args = parse_args()
     out = check_picture(args.out)
     check_writable(out)

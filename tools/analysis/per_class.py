@@ -1,7 +1,7 @@
 """Report a test class by class, or the difference of two tests, sorted by gain.
 
-Takes files of ``tools/test.py --dump``. With ``--versus`` the bars are those of the paper's Fig. 3:
-by how much the first test is better than the second, for every class.
+Reads files of ``tools/test.py --dump``. With ``--versus`` the bars are those of the paper's Fig. 3:
+the gain of the first test over the second for each class.
 """
 
 import argparse
@@ -19,6 +19,7 @@ REPORT = ['class', 'clips', 'recall', 'precision', 'f1', 'taken_for']
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('dump', type=existing, help='file of test.py --dump')
     parser.add_argument('--versus', type=existing, help='dump of another test of the same clips')
@@ -29,7 +30,15 @@ def parse_args() -> argparse.Namespace:
 
 
 def report(scores, names):
-    """Return a row per class with clips: recall, precision and F1 in %, most frequent mistake."""
+    """Return a row for each class that has clips.
+
+    Args:
+        scores (dict[str, tuple]): Probabilities (K,) and class of each clip by its id.
+        names (Sequence[str]): K names.
+
+    Returns:
+        list[list]: Cells as in ``REPORT``; recall, precision and F1 in %.
+    """
     labels = np.array([label for _, label in scores.values()])
     predicted = np.array([values.argmax() for values, _ in scores.values()])
     rows = []
@@ -51,7 +60,11 @@ def report(scores, names):
 
 
 def gains(rows, others):
-    """Return the rows (class, clips, recall, other recall, gain), the largest gain first."""
+    """Return rows (class, clips, recall, other recall, gain), the largest gain first.
+
+    Args:
+        rows, others (list[list]): From :func:`report`, for the same clips.
+    """
     pairs = [
         [name, clips, recall, other[2], recall - other[2]]
         for (name, clips, recall, *_), other in zip(rows, others)
@@ -60,11 +73,12 @@ def gains(rows, others):
 
 
 def shown(rows, most):
-    """Return all rows, or those at either end."""
+    """Return the first and the last ``most`` rows, or all."""
     return rows if most is None or 2 * most >= len(rows) else rows[:most] + rows[-most:]
 
 
 def main() -> None:
+    """Print and draw the report."""
     args = parse_args()
     out = check_picture(args.out)
     scores = read(args.dump)

@@ -1,4 +1,4 @@
-"""Convert whole data sets in one array, of ST-GCN, MS-G3D or CTR-GCN, to PoseDataset."""
+"""Convert data sets stored as one array (ST-GCN, MS-G3D or CTR-GCN) to PoseDataset."""
 
 import argparse
 from pathlib import Path
@@ -10,6 +10,7 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('source', type=_source, help='folder with .npy and .pkl files, or .npz')
     add_conversion_arguments(parser)
@@ -23,6 +24,7 @@ def _source(path: str) -> Path:
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     convert(find_clips(args.source), read, args.out, args.workers, [])
 

@@ -14,6 +14,7 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = labelled_parser(__doc__, 'a .csv, .npz or .npy file for each clip')
     parser.add_argument(
         '--joints', type=positive, required=True, help='number of joints of the skeleton'
@@ -22,6 +23,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     clips, skipped, classes = find_labelled(args, ENDINGS)
     note = unread_columns(clips)

@@ -13,6 +13,7 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         'source',
@@ -23,13 +24,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--clip-dir',
         type=below_folders,
-        help='write the keypoints of each clip to a file in this folder, to '
-        'be read when it is needed: for data_prefix=dict(skeleton=FOLDER)',
+        help='write the keypoints of each clip to a file in this folder, which is read on demand; '
+        'set data_prefix=dict(skeleton=FOLDER) in the config',
     )
     return parser.parse_args()
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     clips, skipped, classes = find_halves(args.source)
     convert(clips, read, args.out, args.workers, skipped, args.clip_dir, classes)

@@ -10,12 +10,14 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = labelled_parser(__doc__, 'a .json file for each clip')
     add_persons_argument(parser)
     return parser.parse_args()
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     clips, skipped, classes = find_labelled(args, ('.json',), aliases=('.mp4', '.avi'))
     step = functools.partial(read, persons=args.persons)

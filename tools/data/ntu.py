@@ -1,6 +1,6 @@
 """Convert the raw skeletons of NTU RGB+D 60 or 120 to PoseDataset.
 
-How two persons are chosen is described in ``stf_mmaction/converters/ntu_persons.py``.
+``stf_mmaction/converters/ntu_persons.py`` describes how the persons are chosen.
 """
 
 import argparse
@@ -13,12 +13,13 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('classes', type=int, choices=[60, 120], help='NTU-60 or NTU-120')
     parser.add_argument(
         'source',
         type=existing_folder,
-        help='folder with the .skeleton files, in any folders below it',
+        help='folder with the .skeleton files, which may lie in folders below it',
     )
     add_conversion_arguments(parser)
     parser.add_argument(
@@ -31,6 +32,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     missing = read_missing(args.missing) if args.missing else set()
     clips, skipped = find_clips(args.source, args.classes, missing)

@@ -10,12 +10,14 @@ from stf_mmaction.engine.cli import run
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = labelled_parser(__doc__, 'the JSON files, which may lie in folders below it')
     add_persons_argument(parser)
     return parser.parse_args()
 
 
 def main() -> None:
+    """Convert the clips."""
     args = parse_args()
     videos = ('.mp4', '.avi', '.json')
     clips, skipped, classes = find_labelled(args, ('_keypoints.json',), videos, by_clip)

@@ -1,4 +1,4 @@
-"""Write the tables and plots of docs/evidence.md from the raw lines."""
+"""Write the tables and plots of docs/evidence.md from the result lines."""
 
 import argparse
 import re
@@ -17,6 +17,7 @@ MARK = re.compile(r'(<!-- results: (\w+) -->\n).*?(<!-- end -->)', re.DOTALL)
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--results', type=Path, default=RESULTS, help='folder of the result lines')
     parser.add_argument(
@@ -29,6 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Rewrite the page, or check it."""
     args = parse_args()
     text = args.page.read_text()
 
@@ -50,7 +52,7 @@ def main() -> None:
 
     fresh = MARK.sub(replaced, text)
     if args.check and fresh != text:
-        raise ValueError(f'{args.page} is not what the raw lines say: run {Path(__file__).name}')
+        raise ValueError(f'{args.page} does not match the result lines: run {Path(__file__).name}')
     if not args.check:
         args.page.write_text(fresh)
 

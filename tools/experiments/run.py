@@ -1,10 +1,10 @@
-"""Run what a table of experiments still lacks, one JSON line per result."""
+"""Run what is missing from a table of experiments, and write one JSON line per result."""
 
 import argparse
 import os
 from pathlib import Path
 
-# Runs share a machine best with one thread each; NumPy reads this when it is imported.
+# Parallel runs are fastest with one thread each. NumPy reads this when it is imported.
 os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 from stf_mmaction.engine.arguments import positive  # noqa: E402
@@ -16,6 +16,7 @@ from stf_mmaction.locations import ROOT  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('table', help=f'a name from {TABLES}, or a YAML file')
     parser.add_argument('--data-root', type=Path, help='folder of the pickles')
@@ -25,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--scores',
         type=Path,
         default=ROOT / 'work_dirs/experiments',
-        help='folder of the probabilities, which rows with mean_of average',
+        help='folder of the probabilities that rows with mean_of average',
     )
     parser.add_argument('--rows', nargs='+', help='run only these rows')
     parser.add_argument('--list', action='store_true', help='print what is missing, run nothing')
@@ -33,6 +34,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
+    """Run the missing results, or list them."""
     args = parse_args()
     table = Table(table_path(args.table), args.data_root and args.data_root.resolve())
     unknown = set(args.rows or ()) - set(table.rows)
