@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, List, Sequence
 
-from .pairing import Estimate, difference, estimate, units, values_of
+from .pairing import FEWEST, Estimate, difference, estimate, units, values_of
 from .table import Table
 
 # Measure -> heading of its column.
@@ -50,6 +50,8 @@ def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
             parts.append(_section(table, dataset, list(entry['splits']), known))
     if not parts:
         return 'Not yet run.\n'
+    if len(parts) >= FEWEST:
+        parts.append(_over_sets(table, lines))
     return '\n'.join(parts)
 
 
@@ -83,6 +85,28 @@ def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -
             _grid([dataset, *OTHERS.values()], focus),
         ]
     )
+
+
+def _over_sets(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
+    """Return a table of the gains averaged over the data sets, each of which counts once."""
+
+    def gains(row: str, name: str) -> List[float]:
+        found = [
+            difference(*(values_of(lines, r, dataset, name) for r in (row, table.against)), splits)
+            for dataset, splits in (
+                (key, list(entry['splits'])) for key, entry in table.sets.items()
+            )
+        ]
+        return [each.mean for each in found if each]
+
+    rows = []
+    for row in table.rows:
+        counted = {name: gains(row, name) for name in TOP1}
+        if row != table.against and counted['clean']:
+            cells = (with_interval(estimate(own)) if own else '-' for own in counted.values())
+            rows.append([row, str(len(counted['clean'])), *cells])
+    heads = [f'gain, {text}' for text in TOP1.values()]
+    return _grid(['mean of the data sets', 'data sets', *heads], rows)
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

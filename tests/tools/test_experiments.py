@@ -255,6 +255,31 @@ def test_the_page_shows_means_and_gains(small):
     )
 
 
+def test_gains_are_averaged_over_data_sets_that_count_once_each(small, monkeypatch):
+    """One of five folds and three seeds is as much as one of a single run."""
+    gains = dict(a={0: [6.0]}, b={0: [1.0, 3.0]}, c={0: [1.0], 1: [0.0]})
+    splits = {name: {f's{i}': {} for i in range(2 if name == 'b' else 1)} for name in gains}
+    monkeypatch.setattr(small, 'sets', {n: dict(splits=own) for n, own in splits.items()})
+
+    def line(row, name, split, seed, top1):
+        keys = dict(row=row, set=name, split=split, seed=seed)
+        return dict(keys, top1=dict.fromkeys(report.TOP1, top1), focus={})
+
+    lines = []
+    for name, seeds in gains.items():
+        for seed, values in seeds.items():
+            for i, value in enumerate(values):
+                lines.append(line('plain', name, f's{i}', seed, 50.0 + seed))
+                lines.append(line('two', name, f's{i}', seed, 50.0 + seed + value))
+    reach = stats.t.ppf(0.975, 2) * np.std([6, 2, 0.5], ddof=1) / 3**0.5
+    mean = 8.5 / 3
+    expected = f'| two | 3 | {mean:+.1f} [{mean - reach:+.1f}, {mean + reach:+.1f}] |'
+    text = report.markdown(small, lines)
+    assert expected in text and '| mean of the data sets |' in text
+    of_two = [line for line in lines if line['set'] != 'c']
+    assert 'mean of the data sets' not in report.markdown(small, of_two)
+
+
 def test_plots_have_their_numbers_beside_them(small, tmp_path):
     def line(row, seed, top1, curve):
         keys = dict(row=row, set='demo', split='own', seed=seed)
