@@ -1,1 +1,1 @@
-"""Time and memory of networks, beside the published formulation of MS-G3D."""
+"""Measure the time and memory of networks beside the published formulation of MS-G3D."""

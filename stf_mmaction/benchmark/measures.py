@@ -1,4 +1,4 @@
-"""Time and memory of the networks of the benchmark."""
+"""Measure the time and memory of the networks of the benchmark."""
 
 import argparse
 import gc
@@ -15,7 +15,7 @@ from .networks import build, forward, make_batch, step
 
 
 def seconds(work: Callable[[], None], device: str) -> float:
-    """Return how long some work takes; that of a GPU is waited for."""
+    """Return the seconds that some work takes, including its kernels on a GPU."""
     if device != 'cpu':
         torch.cuda.synchronize()
     start = time.perf_counter()
@@ -26,25 +26,36 @@ def seconds(work: Callable[[], None], device: str) -> float:
 
 
 def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, Dict]:
-    """Measure forward pass and step of each network: median seconds and ratio to the first.
+    """Measure the forward pass and the training step of each network.
 
-    The networks take turns. A ratio is the median of those of the rounds, so
+    The networks take turns. A ratio is the median of the ratios of the rounds, so
     that a machine that slows down for a while changes both sides of it.
+
+    Args:
+        names (list[str]): Names as for :func:`build`; ratios are to the first.
+        x (torch.Tensor): Clips, shape (N, 1, M, T, V, C).
+        labels (torch.Tensor): Shape (N,).
+        args (argparse.Namespace): Arguments of ``tools/benchmark.py``.
+
+    Returns:
+        dict[str, dict]: Of each network, median seconds ``forward`` and
+        ``step``; ``forward_ratio`` and ``step_ratio``, the time of the first
+        network over its own; ``params``; ``flops``, in multiply-adds.
     """
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
     for _ in range(args.rounds):
         for name, model in models.items():
             for kind, work in (('forward', forward), ('step', step)):
-                # Once before the clock runs: the caches and the allocator
-                # are then as after a step of the same network, not of another.
+                # Run once before the clock starts, so that the caches and the allocator
+                # are as after a step of the same network, not of another.
                 work(model, x, labels)
                 times[name][kind].append(seconds(partial(work, model, x, labels), args.device))
     rows = {}
     for name, kinds in times.items():
         rows[name] = {kind: statistics.median(rounds) for kind, rounds in kinds.items()}
         for kind, rounds in kinds.items():
-            ratios = [own / other for own, other in zip(times[names[0]][kind], rounds)]
+            ratios = [first / own for first, own in zip(times[names[0]][kind], rounds)]
             rows[name][f'{kind}_ratio'] = statistics.median(ratios)
         rows[name]['params'] = sum(p.numel() for p in models[name].parameters())
         with FlopCounterMode(display=False) as counter:
@@ -54,14 +65,14 @@ def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, 
 
 
 def gemm_rate(device: str) -> float:
-    """Measure the multiply-adds per second of a large product, an upper bound."""
+    """Return the multiply-adds per second of a large matrix product, an upper bound."""
     a, b, out = torch.randn(3, 2048, 2048).to(device)
     times = [seconds(lambda: torch.mm(a, b, out=out), device) for _ in range(9)]
     return 2048**3 / statistics.median(times)
 
 
 def peak_memory(name: str, args: argparse.Namespace) -> float:
-    """Measure the MiB that two training steps need, beyond the network itself."""
+    """Return the peak memory in MiB of two training steps, without that of the network itself."""
     x, labels = make_batch(args)
     model = build(name, args)
     if args.device != 'cpu':
@@ -79,6 +90,6 @@ def peak_memory(name: str, args: argparse.Namespace) -> float:
 
 
 def resident(key: str) -> float:
-    """Return MiB of this process, now (VmRSS) or at most (VmHWM); Linux."""
+    """Return the memory of this process in MiB, now (VmRSS) or at its peak (VmHWM), on Linux."""
     status = Path('/proc/self/status').read_text()
     return int(status.split(f'{key}:')[1].split()[0]) / 2**10

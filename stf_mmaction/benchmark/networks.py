@@ -1,4 +1,4 @@
-"""The networks of the benchmark, their input and what is timed of them."""
+"""Build the networks of the benchmark, their input, and the work to time."""
 
 import argparse
 from typing import Tuple
@@ -21,7 +21,7 @@ VARIANTS = ('cp', 'compile', 'bf16', 'focus')
 
 
 def read_config(file: str, args: argparse.Namespace) -> Config:
-    """Return a config with ``--cfg-options``."""
+    """Return a config with the ``--cfg-options`` of the command line."""
     cfg = config_file.read_config(file)
     config_file.merge_options(cfg, args.cfg_options)
     return cfg
@@ -31,11 +31,13 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
     """Build a network by the name of its config, or the reference.
 
     Args:
-        name (str): A config file, perhaps with ``+`` and a variant.
-        args (argparse.Namespace): Of ``tools/benchmark.py``.
+        name (str): A config file, optionally followed by ``+`` and one of
+            ``VARIANTS``; or ``REFERENCE``.
+        args (argparse.Namespace): Arguments of ``tools/benchmark.py``.
 
     Raises:
-        ValueError: If it is no :class:`STFRecognizer`, or the variant is one of MS-G3D alone.
+        ValueError: If the config has no :class:`STFRecognizer`, or is not
+            MS-G3D although the reference or the variant requires it.
     """
     file, _, variant = name.partition('+')
     cfg = read_config(args.configs[0] if name == REFERENCE else file, args)
@@ -77,12 +79,12 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
         )
     model.bf16 = variant == 'bf16'
     model.gives_focus = variant == 'focus'
-    return model if args.device == 'cpu' else model.to(args.device)  # fake weights cannot move
+    return model if args.device == 'cpu' else model.to(args.device)  # fake tensors cannot be moved
 
 
 def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
     """Return the shape of the first config's input, (N, M, T, V, C)."""
-    net = backbone_of(read_config(args.configs[0], args))  # 2 and 3 by default
+    net = backbone_of(read_config(args.configs[0], args))
     return (
         args.batch,
         net.get('num_person', 2),
@@ -93,14 +95,20 @@ def input_shape(args: argparse.Namespace) -> Tuple[int, ...]:
 
 
 def make_batch(args: argparse.Namespace):
-    """Return random clips of the first config's shape, and labels."""
+    """Return random clips (N, 1, M, T, V, C) for the first config, and labels (N,)."""
     clips, *shape = input_shape(args)
     labels = torch.arange(clips) % 2
     return torch.randn(clips, 1, *shape).to(args.device), labels.to(args.device)
 
 
 def step(model: torch.nn.Module, x, labels) -> None:
-    """Compute loss and gradients, as in training."""
+    """Compute the loss and its gradients, as in training.
+
+    Args:
+        model (torch.nn.Module): A network of :func:`build`.
+        x (torch.Tensor): Clips, shape (N, 1, M, T, V, C).
+        labels (torch.Tensor): Shape (N,).
+    """
     model.train()
     with torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16):
         if isinstance(model, PublishedMSG3D):
@@ -114,7 +122,13 @@ def step(model: torch.nn.Module, x, labels) -> None:
 
 
 def forward(model: torch.nn.Module, x, labels) -> None:
-    """Compute scores, as in testing, and perhaps where it looks."""
+    """Compute the scores as in testing, with the focus for the variant ``focus``.
+
+    Args:
+        model (torch.nn.Module): A network of :func:`build`.
+        x (torch.Tensor): Clips, shape (N, 1, M, T, V, C).
+        labels (torch.Tensor): Not used; the arguments are those of :func:`step`.
+    """
     model.eval()
     autocast = torch.autocast(x.device.type, torch.bfloat16, enabled=model.bf16)
     with torch.no_grad(), autocast:

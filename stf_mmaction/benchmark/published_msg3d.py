@@ -1,8 +1,8 @@
-"""MS-G3D as its authors formulated it: unfold, aggregate, permute, convolve.
+"""Define MS-G3D as its authors formulated it: unfold, aggregate, permute, convolve.
 
-The reference of ``tools/benchmark.py`` and a second opinion for the tests: a
-transcription of the published formulation (Liu et al., CVPR 2020) with its
-parameter names, written for reading.
+This is the reference of ``tools/benchmark.py`` and of tests: a transcription of the
+published formulation (Liu et al., CVPR 2020) with its parameter names, written for
+reading.
 """
 
 import numpy as np
@@ -12,7 +12,17 @@ from torch import nn
 
 
 def hop_matrices(edges, num_node, num_scales, window=1):
-    """Compute the normalised A_k stacked along rows, (K w V, w V)."""
+    """Compute the normalised k-hop matrices A_k, stacked along rows.
+
+    Args:
+        edges (Sequence[tuple[int, int]]): Bones.
+        num_node (int): V.
+        num_scales (int): K.
+        window (int): Frames of a window, w. Defaults to 1.
+
+    Returns:
+        torch.Tensor: Shape (K w V, w V).
+    """
     one = np.zeros((num_node, num_node))
     for a, b in edges:
         one[a, b] = one[b, a] = 1
@@ -30,7 +40,7 @@ def hop_matrices(edges, num_node, num_scales, window=1):
 
 
 class MLP(nn.Module):
-    """1x1 convolution, batch norm, ReLU."""
+    """Apply a 1x1 convolution, batch norm and ReLU."""
 
     def __init__(self, in_channels, out_channels):
         super().__init__()
@@ -39,6 +49,7 @@ class MLP(nn.Module):
         )
 
     def forward(self, x):
+        """Compute (N, C, T, V) -> (N, C', T, V)."""
         return F.relu(self.layers[1](self.layers[0](x)))
 
 
@@ -55,6 +66,7 @@ class Aggregation(nn.Module):
         self.mlp = MLP(in_channels * num_scales, out_channels)
 
     def forward(self, x):
+        """Compute (N, C, T, V) -> (N, C', T, V)."""
         clips, channels, frames, joints = x.shape
         x = torch.einsum('vu,nctu->nctv', self.A + self.A_res, x)
         x = x.view(clips, channels, frames, self.num_scales, joints)
@@ -63,7 +75,7 @@ class Aggregation(nn.Module):
 
 
 class Branch(nn.Sequential):
-    """A 3x1 or 1x1 convolution over time with its batch norm."""
+    """Apply a convolution over time and its batch norm."""
 
     def __init__(self, in_channels, out_channels, kernel, stride=1, dilation=1):
         super().__init__()
@@ -75,7 +87,7 @@ class Branch(nn.Sequential):
 
 
 class TemporalUnit(nn.Module):
-    """Six branches, each with its own 1x1 convolution, and a residual."""
+    """Convolve over time in six branches, each with its own 1x1 convolution, and a residual."""
 
     def __init__(self, in_channels, out_channels, stride=1, activate=True):
         super().__init__()
@@ -105,6 +117,7 @@ class TemporalUnit(nn.Module):
         self.activate = activate
 
     def forward(self, x):
+        """Compute (N, C, T, V) -> (N, C', T', V)."""
         out = torch.cat([branch(x) for branch in self.branches], 1)
         out = out + self.residual(x)
         return F.relu(out) if self.activate else out
@@ -124,6 +137,7 @@ class Window(nn.Module):
         self.out_bn = nn.BatchNorm2d(out_channels)
 
     def forward(self, x):
+        """Compute (N, C, T, V) -> (N, C', T', V)."""
         clips, channels, _, joints = x.shape
         window = self.window
         x = F.unfold(x, (window, 1), 1, ((window - 1) // 2, 0), (self.stride, 1))
@@ -135,18 +149,19 @@ class Window(nn.Module):
 
 
 class Windows(nn.Module):
-    """The G3D pathway: windows of 3 and 5 frames."""
+    """Add the G3D pathways, with windows of 3 and 5 frames."""
 
     def __init__(self, *args, stride):
         super().__init__()
         self.gcn3d = nn.ModuleList([Window(*args, window, stride) for window in (3, 5)])
 
     def forward(self, x):
+        """Compute (N, C, T, V) -> (N, C', T', V)."""
         return self.gcn3d[0](x) + self.gcn3d[1](x)
 
 
 class PublishedMSG3D(nn.Module):
-    """The published network.
+    """Classify skeletons as the published network.
 
     Args:
         edges (Sequence[tuple[int, int]]): Bones.

@@ -1,4 +1,4 @@
-"""Test conditions: clips of which something is hidden, the same for every run."""
+"""Hide parts of test clips, the same for every run."""
 
 import zlib
 from typing import Dict, List, Tuple, Union
@@ -9,26 +9,30 @@ from mmcv.transforms import BaseTransform
 
 from stf_mmaction.datasets import Layout, get_layout
 
-# What is hidden, and how much of it: a share of the joints or of the frames, one limb, or the
-# standard deviation of noise in body heights.
+# The amount of each condition: the share of hidden joints or frames, the number of hidden limbs,
+# or the standard deviation of the noise in body heights.
 CONDITIONS: Dict[str, float] = dict(joints=0.3, limb=1, frames=0.5, noise=0.05)
 
 
 @TRANSFORMS.register_module()
 class HideForTest(BaseTransform):
-    """Hide parts of a clip, chosen by the name of the clip alone.
+    """Hide parts of a clip, chosen by the condition and the id of the clip alone.
 
-    Belongs after :class:`PrepareSkeleton` and before :class:`SkeletonStream`.
+    Place it after :class:`PrepareSkeleton` and before :class:`SkeletonStream`.
     All persons of a clip lose the same parts.
 
     Required keys: keypoint (M, T, V, C), visibility (M, T, V), frame_dir.
 
     Args:
         layout (str or dict): See :func:`get_layout`.
-        condition (str): ``joints``: these are missing throughout;
-            ``limb``: one chain of joints, from a tip to the next fork, is;
-            ``frames``: nobody is seen for a stretch; ``noise``: added to all.
+        condition (str): ``joints`` hides some joints in all frames;
+            ``limb`` a chain of joints from a tip to the next fork;
+            ``frames`` everybody in consecutive frames; ``noise`` adds Gaussian
+            noise to all coordinates.
         amount (float): See :data:`CONDITIONS`.
+
+    Raises:
+        ValueError: If the condition is unknown.
     """
 
     def __init__(self, layout: Union[str, Dict], condition: str, amount: float) -> None:
@@ -38,7 +42,14 @@ class HideForTest(BaseTransform):
         self.condition, self.amount = condition, amount
 
     def transform(self, results: Dict) -> Dict:
-        """Hide parts of one clip."""
+        """Hide parts of one clip.
+
+        Args:
+            results (dict): The clip, with the required keys.
+
+        Returns:
+            dict: The clip, with changed keypoint and visibility.
+        """
         seed = zlib.crc32(f"{self.condition} {results['frame_dir']}".encode())
         rng = np.random.RandomState(seed)
         points, visible = results['keypoint'].copy(), results['visibility'].copy()
@@ -52,14 +63,14 @@ class HideForTest(BaseTransform):
         return results
 
     def _hidden(self, rng: np.random.RandomState, frames: int, joints: int) -> np.ndarray:
-        """Return which places are hidden, (T, V)."""
+        """Return which joints are hidden in which frames, boolean (T, V)."""
         hidden = np.zeros((frames, joints), bool)
         if self.condition == 'joints':
             hidden[:, rng.permutation(joints)[: round(self.amount * joints)]] = True
         elif self.condition == 'limb':
             hidden[:, self.limbs[rng.randint(len(self.limbs))]] = True
         else:
-            length = int(self.amount * frames)  # of a single frame, none
+            length = int(self.amount * frames)  # 0 for a single frame
             start = rng.randint(frames - length + 1)
             hidden[start : start + length] = True
         return hidden
@@ -70,6 +81,9 @@ def limbs(layout: Layout) -> List[Tuple[int, ...]]:
 
     Args:
         layout (Layout): A tree.
+
+    Returns:
+        list[tuple[int]]: Joints of each chain, the tip first.
     """
     parents = layout.parents
     children = [sum(p == j for i, p in enumerate(parents) if i != j) for j in range(len(parents))]
@@ -87,8 +101,8 @@ def with_condition(pipeline: List[Dict], condition: str) -> List[Dict]:
     """Return a test pipeline that hides parts of each clip.
 
     Args:
-        pipeline (list[dict]): With a ``SkeletonStream``.
-        condition (str): A key of :data:`CONDITIONS`, or ``clean``.
+        pipeline (list[dict]): Configs of its transforms, including ``SkeletonStream``.
+        condition (str): A key of :data:`CONDITIONS`, or ``clean``, which hides nothing.
     """
     if condition == 'clean':
         return pipeline

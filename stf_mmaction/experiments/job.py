@@ -1,4 +1,4 @@
-"""Train and test one config of a table: what there is of it, and what is missing."""
+"""Train and test one config of a table, as far as it has not been done."""
 
 import argparse
 import fcntl
@@ -26,18 +26,19 @@ class Job:
     """Train and test a config in ``work_dirs/<name>``.
 
     Args:
-        name (str): Of the config.
-        args (argparse.Namespace): Of ``tools/reproduce.py``.
+        name (str): Name of the config, see :func:`config_of`.
+        args (argparse.Namespace): Arguments of ``tools/reproduce.py``.
 
     Attributes:
-        cfg (mmengine.Config): As it is trained and tested.
+        cfg (mmengine.Config): The config with all options.
         scores (pathlib.Path): The dump of the test.
-        source (Job, optional): Whose last weights it starts from.
-        note (dict): What its results depend on.
+        source (Job, optional): Job whose last weights it starts from.
+        note (dict): Settings that determine its results.
 
     Raises:
-        ValueError: If the GPUs cannot share the batch, or if options for the
-            data of this config would reach a source that has other data.
+        ValueError: If the batch cannot be divided among the GPUs, or if options
+            for the data of this config would also change the different data of
+            its source.
     """
 
     def __init__(self, name: str, args: argparse.Namespace) -> None:
@@ -73,7 +74,7 @@ class Job:
         return {key: Path(cfg[key].dataset.ann_file) for key in LOADERS}
 
     def _batch_size(self) -> List[str]:
-        """Return the option that keeps the total batch size, on any number of GPUs."""
+        """Return the option that keeps the total batch size for this number of GPUs."""
         own = self.args.cfg_options
         if 'train_dataloader.batch_size' in parse_options(own):
             return []
@@ -81,14 +82,14 @@ class Job:
         each, rest = divmod(total, max(self.args.gpus, 1))
         if rest or not each:
             raise ValueError(
-                f'{self.name} learns from {total} clips at a time, which '
-                f'{self.args.gpus} GPUs cannot share: use a divisor, or '
+                f'the total batch size of {self.name}, {total}, cannot be divided among '
+                f'{self.args.gpus} GPUs: use a divisor, or '
                 '--cfg-options train_dataloader.batch_size=...'
             )
         return [f'train_dataloader.batch_size={each}']
 
     def _check_files(self) -> None:
-        """Check that options that name a file fit the source, too."""
+        """Raise a ValueError if options for data files do not suit the source."""
         source = self.source
         plain = self._files(source._plain)
         changed = self._files(read_config(source.name, self.args.cfg_options))
@@ -103,11 +104,11 @@ class Job:
         """Refuse to mix results of different settings.
 
         Raises:
-            ValueError: If what is there was made with others.
+            ValueError: If the folder has results of other settings.
         """
         try:
             there = json.loads((self.folder / 'reproduce.json').read_text())
-        except (FileNotFoundError, ValueError):  # killed while it was written
+        except (FileNotFoundError, ValueError):  # not made yet, or cut off by a kill
             return
         other = [
             f'{key}={there.get(key)} (now {value})'
@@ -122,7 +123,7 @@ class Job:
             )
 
     def run(self) -> None:
-        """Train and test, as far as that is not done."""
+        """Train and test, as far as it has not been done."""
         self.check()
         if self.scores.is_file():
             return
@@ -134,16 +135,16 @@ class Job:
                 [self.config, checkpoint],
                 ['--dump', partial, '--cfg-options', *self.options],
             )
-            os.replace(partial, self.scores)  # all of it or nothing
+            os.replace(partial, self.scores)  # atomic
 
     def train(self) -> Path:
-        """Train what is missing, and give the last checkpoint."""
+        """Train as far as needed, and return the last checkpoint."""
         self.check()
         with self._alone():
             return self._train()
 
     def newest(self) -> Optional[Path]:
-        """Return the newest checkpoint that was written to its end."""
+        """Return the newest complete checkpoint, if any."""
         found = [
             (int(match[1]), path)
             for path in self.folder.glob('epoch_*.pth')
@@ -172,7 +173,7 @@ class Job:
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """Hold the folder, together with the processes that work in it."""
+        """Lock the folder for this process and the tools that it starts."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.folder / 'lock', 'a+') as self._lock:
             try:
@@ -199,14 +200,14 @@ class Job:
         environment = dict(os.environ, CUDA_VISIBLE_DEVICES='')
         if gpus:
             command = ['bash', TOOLS / f'dist_{what}.sh', *files, gpus]
-            environment = None  # as it is
+            environment = None  # inherited
         command += ['--work-dir', self.folder, *extra]
         print(f'[{self.name}] {what}', flush=True)
         process = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
             env=environment,
-            # It keeps the lock if this process alone is killed.
+            # The tool keeps the lock if only this process is killed.
             pass_fds=[self._lock.fileno()],
         )
         self._sign(process.pid)

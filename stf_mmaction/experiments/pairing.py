@@ -1,4 +1,4 @@
-"""Means, deviations and paired differences of the lines of a table."""
+"""Compute means, deviations and paired differences of result lines."""
 
 from statistics import mean, stdev
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
@@ -6,8 +6,8 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from scipy import stats
 
 CONFIDENCE = 0.95
-FEWEST = 3  # values of an interval; that of two says nothing
-# (row, data set) -> seed -> split -> value
+FEWEST = 3  # values for an interval; from two values it is too wide to be of use
+# Seed -> split -> value.
 Values = Dict[int, Dict[str, float]]
 
 
@@ -46,7 +46,7 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
     """Collect a measure of a row.
 
     Args:
-        lines (Sequence[dict]): Of a results file.
+        lines (Sequence[dict]): Lines of a results file.
         row (str): Name of the row.
         dataset (str): Name of the data set.
         measure (str): A condition (top-1 in %), a measure of the focus, or
@@ -68,12 +68,15 @@ def values_of(lines: Sequence[Dict[str, Any]], row: str, dataset: str, measure: 
 def units(values: Values, splits: Sequence[str]) -> Dict[Any, float]:
     """Return the values that count as independent.
 
-    With several seeds these are the seeds, each averaged over all splits: splits share
-    training clips, so that they are not independent runs. With one seed they are its splits.
+    With several seeds, there is one value per seed, the mean over all splits: splits share
+    training clips, so they are not independent. With one seed, there is one value per split.
 
     Args:
         values (dict): From :func:`values_of`.
         splits (Sequence[str]): All splits of the data set.
+
+    Returns:
+        dict: Values by seed, for seeds with all splits; or by split.
     """
     if len(values) == 1:
         (only,) = values.values()
@@ -90,7 +93,7 @@ def difference(ours: Values, theirs: Values, splits: Sequence[str]) -> Optional[
         splits (Sequence[str]): All splits of the data set.
 
     Returns:
-        Estimate, optional: None where no run of one has a partner.
+        Estimate, optional: Ours minus theirs; None if no runs share a seed and a split.
     """
     common = {
         seed: {split: ours[seed][split] - theirs[seed][split] for split in both}

@@ -1,4 +1,4 @@
-"""The tables of the papers: their rows, columns, configs and numbers."""
+"""Define the tables of the papers: their rows, columns, configs and numbers."""
 
 import argparse
 import copy
@@ -12,7 +12,7 @@ from mmengine.config import Config, DictAction
 
 from stf_mmaction.locations import CONFIGS, ROOT, TOOLS
 
-# What users pick, what the tables compare with, and the smallest, for tests.
+# Configs for users, configs that the tables compare with, and small ones for tests.
 FOLDERS = (CONFIGS, CONFIGS / 'ablation', ROOT / 'tests/configs')
 # Entries of a table that are a config with options: 20 epochs of each network,
 # then 6 with STF from those weights, to compare networks on UTD-MHAD.
@@ -59,7 +59,7 @@ def table_of(row: str, benchmark: str) -> Table:
 
     Args:
         row (str): A benchmark, or a key of ``TABLES``.
-        benchmark (str): What the tables are made on.
+        benchmark (str): The benchmark of a table.
     """
     if row in BENCHMARKS:
         return {
@@ -123,8 +123,8 @@ def config_of(name: str) -> Tuple[Path, List[str]]:
     """Return the config file of a table's entry, and its ``--cfg-options``.
 
     Args:
-        name (str): A config by its stem, one of ``VARIANTS``, or a config with
-            ``_10pct`` or the like behind it: that part of its training clips.
+        name (str): The stem of a config, or a key of ``VARIANTS``; a suffix
+            such as ``_10pct`` selects that share of the training clips.
 
     Raises:
         ValueError: If no folder has that config.
@@ -162,7 +162,11 @@ def read_config(name: str, options: Sequence[str] = ()) -> Config:
 
 
 def parse_options(options: Sequence[str]) -> Dict:
-    """Return the settings that ``--cfg-options`` would make of some words."""
+    """Parse settings as ``--cfg-options`` does.
+
+    Args:
+        options (Sequence[str]): Settings as ``key=value``.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument('--o', nargs='+', action=DictAction, default={})
     return parser.parse_args(['--o', *options] if options else []).o

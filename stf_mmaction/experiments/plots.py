@@ -1,4 +1,4 @@
-"""Plots of results, each with its numbers in a CSV file beside it."""
+"""Plot results, each plot with its numbers in a CSV file beside it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
@@ -30,7 +30,7 @@ def plot_gains(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> boo
     Args:
         table (Table): The table.
         lines (Sequence[dict]): Its results.
-        path (pathlib.Path): Of the picture.
+        path (pathlib.Path): The picture; a CSV file is written beside it.
 
     Returns:
         bool: Whether there is anything to draw.
@@ -97,7 +97,7 @@ def plot_curves(table: Table, lines: Sequence[Dict[str, Any]], path: Path) -> bo
     Args:
         table (Table): The table.
         lines (Sequence[dict]): Its results.
-        path (pathlib.Path): Of the picture.
+        path (pathlib.Path): The picture; a CSV file is written beside it.
 
     Returns:
         bool: Whether there is anything to draw.

@@ -1,11 +1,11 @@
-"""Tables of results, as docs/evidence.md shows them."""
+"""Format results as the Markdown tables of docs/evidence.md."""
 
 from typing import Any, Dict, List, Sequence
 
 from .pairing import FEWEST, Estimate, difference, estimate, units, values_of
 from .table import Table
 
-# Measure -> heading of its column.
+# Top-1 of each condition -> heading of its column.
 TOP1 = dict(
     clean='clean',
     joints='30 % of joints hidden',
@@ -15,7 +15,7 @@ TOP1 = dict(
     focus_hidden='own focus hidden',
     permuted_hidden='as much, elsewhere',
 )
-# Likewise: calibration and focus of the clean clips, and what a run cost.
+# Calibration and focus of the clean clips, and the cost of a run -> heading of its column.
 OTHERS = dict(
     ece='ECE',
     coverage='coverage',
@@ -26,18 +26,18 @@ OTHERS = dict(
 
 
 def with_interval(value: Estimate) -> str:
-    """Return a difference as ``+1.2 [-0.3, 2.7]``; without the interval for one or two pairs."""
+    """Format a difference as ``+1.2 [-0.3, +2.7]``, without the interval for one or two pairs."""
     text = f'{value.mean:+.1f}'
     return text if value.low is None else f'{text} [{value.low:+.1f}, {value.high:+.1f}]'
 
 
 def with_deviation(value: Estimate) -> str:
-    """Return a mean as ``91.2 ± 0.7``."""
+    """Format a mean as ``91.2 ± 0.7``, without the deviation for one value."""
     return f'{value.mean:.1f}' + ('' if value.sd is None else f' ± {value.sd:.1f}')
 
 
 def markdown(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
-    """Return what the page shows of a table.
+    """Return the Markdown of a table, or ``Not yet run.``
 
     Args:
         table (Table): The table.

@@ -1,4 +1,4 @@
-"""The lines of a table of experiments."""
+"""Read and append the result lines of a table of experiments."""
 
 import fcntl
 import json
@@ -10,16 +10,16 @@ from stf_mmaction.files import read_text
 from stf_mmaction.locations import TOOLS
 
 RESULTS = TOOLS / 'experiments/results'
-# What every line holds, whatever its table.
+# Keys that every line has.
 LINE_KEYS = {'key', 'row', 'set', 'split', 'seed', 'top1'}
 
 
 class Results:
-    """The lines of a table, in a file that survives a kill at any time.
+    """Result lines in a file that stays valid if the process is killed at any time.
 
     Args:
-        path (pathlib.Path): JSON lines; made if it does not exist.
-        writing (bool): Whether this process is the one that adds lines.
+        path (pathlib.Path): File of JSON lines, which need not exist.
+        writing (bool): Whether to lock the file to add lines. Defaults to False.
 
     Raises:
         ValueError: If another process is adding lines.
@@ -36,10 +36,10 @@ class Results:
                 raise ValueError(f'{path} is being written by another run: wait for it') from None
 
     def lines(self) -> Iterator[Dict[str, Any]]:
-        """Yield the complete lines; one that was cut by a kill is left out.
+        """Yield the lines, without any that a kill cut off.
 
         Raises:
-            ValueError: If a line is whole, and no result.
+            ValueError: If a complete line is not a result.
         """
         if not self.path.is_file():
             return
@@ -57,7 +57,7 @@ class Results:
 
     def add(self, line: Dict[str, Any]) -> None:
         """Append a line; it is on disk when this returns."""
-        # Opened anew each time: Git may have put another file there.
+        # The file is opened each time, since Git may have replaced it.
         with open(self.path, 'ab+') as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - 1, 0))

@@ -1,4 +1,4 @@
-"""Run what a table of experiments still lacks."""
+"""Run what is missing from a table of experiments."""
 
 import datetime
 import multiprocessing
@@ -22,7 +22,15 @@ from .trial import summary, train_and_test
 
 
 def train_one(job: Run, scores: Path) -> Dict[str, Any]:
-    """Return the line of a run; in a process of its own."""
+    """Train and test a run.
+
+    Args:
+        job (Run): The run.
+        scores (pathlib.Path): NPZ file to write the probabilities to.
+
+    Returns:
+        dict: Its result line.
+    """
     init_default_scope('mmaction')
     line = train_and_test(job.resolved(), scores)
     versions = dict(torch=torch.__version__, mmengine=mmengine.__version__)
@@ -30,7 +38,15 @@ def train_one(job: Run, scores: Path) -> Dict[str, Any]:
 
 
 def average(job: Mean, scores: Path) -> Dict[str, Any]:
-    """Return the line of a mean, from the probabilities of its members."""
+    """Average the probabilities of the members of a mean.
+
+    Args:
+        job (Mean): The mean.
+        scores (pathlib.Path): Folder of the probabilities.
+
+    Returns:
+        dict: Its result line.
+    """
     paths = [scores / f'{member.key}.npz' for member in job.members]
     files = [read_arrays(path, ['labels'], 'tools/experiments/run.py') for path in paths]
     names = set.intersection(*map(set, files)) - {'labels'}
@@ -44,9 +60,15 @@ def _identity(job: Union[Run, Mean]) -> Dict[str, Any]:
 
 
 def missing(table: Table, done: Set[str], scores: Path, rows: Optional[List[str]]) -> List:
-    """Return the runs and means that have no line, members first.
+    """Return the runs and means without a result line, members before their means.
 
-    A member whose line is there, but whose probabilities are not, is run again.
+    A member of a missing mean is run again if its probabilities do not exist.
+
+    Args:
+        table (Table): The table.
+        done (set[str]): Keys of the result lines.
+        scores (pathlib.Path): Folder of the probabilities.
+        rows (list[str], optional): Rows to consider; None for all.
     """
     jobs: Dict[str, Union[Run, Mean]] = {}
     for cell in table.cells():
@@ -61,7 +83,7 @@ def missing(table: Table, done: Set[str], scores: Path, rows: Optional[List[str]
 
 
 def _source() -> Dict[str, str]:
-    """Describe which code ran, where and when."""
+    """Return the commit, the machine and the time of a run."""
     git = ['git', '-C', str(ROOT), 'rev-parse', '--short', 'HEAD']
     commit = subprocess.run(git, capture_output=True, text=True).stdout.strip()
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
@@ -69,13 +91,13 @@ def _source() -> Dict[str, str]:
 
 
 def execute(jobs: List, scores: Path, results: Results, processes: int) -> None:
-    """Run jobs, several at once; write each line as soon as it is known.
+    """Run jobs in parallel, and write each result line as soon as it is known.
 
     Args:
         jobs (list): From :func:`missing`.
         scores (pathlib.Path): Folder of the probabilities.
-        results (Results): Where the lines go.
-        processes (int): Runs at the same time.
+        results (Results): The lines, to which new ones are added.
+        processes (int): Number of parallel runs.
     """
     waiting = [job for job in jobs if isinstance(job, Mean)]
     runs = [job for job in jobs if isinstance(job, Run)]

@@ -1,4 +1,4 @@
-"""Tables of experiments: which runs a file asks for, and as what configs."""
+"""Read tables of experiments, and derive the config of each run."""
 
 import copy
 import hashlib
@@ -17,7 +17,7 @@ from stf_mmaction.locations import CONFIGS, ROOT, TOOLS
 
 TABLES = TOOLS / 'experiments/tables'
 LOADERS = ('train_dataloader', 'test_dataloader')
-# Of a table, of one of its data sets, and of one of its rows.
+# Keys of a table, of one of its data sets, of a split and of one of its rows.
 TABLE_KEYS = {'title', 'sets', 'seeds', 'against', 'rows'}
 SET_KEYS = {'config', 'options', 'splits', 'seeds'}
 SPLIT_KEYS = {'train', 'test', 'hold_out', 'only'}
@@ -44,12 +44,12 @@ class Run:
         row (str): Name of the row.
         dataset (str): Name of the data set.
         split (str): Name of the split.
-        seed (int): Of everything random.
-        config (mmengine.Config): As it is trained and tested.
-        key (str): Hash of all that determines the result.
-        cut (dict): ``hold_out``, a field of the clips and its values, as
-            ``subject: [1]``: these are cut from training and tested; or
-            ``only``: no others are trained on.
+        seed (int): Random seed.
+        config (mmengine.Config): Config of the training and the tests.
+        key (str): Hash of the settings that determine the result.
+        cut (dict): A field of the clips and its values, such as
+            ``subject: [1]``, under ``hold_out``: these training clips are
+            tested instead; or under ``only``: only these are trained on.
     """
 
     row: str
@@ -61,7 +61,7 @@ class Run:
     cut: Dict[str, Dict[str, List]] = field(compare=False)
 
     def resolved(self) -> Config:
-        """Return the config with the clips that are used, which needs the data."""
+        """Return the config with the indices of the clips to use, read from the data."""
         cfg = copy.deepcopy(self.config)
         train, test = (cfg[loader]['dataset'] for loader in LOADERS)
         for kind, values in self.cut.items():
@@ -75,10 +75,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Mean:
-    """Average of the probabilities of several runs.
+    """Mean of the probabilities of several runs.
 
     Attributes:
-        row, dataset, split, seed: As those of :class:`Run`.
+        row, dataset, split, seed: As in :class:`Run`.
         members (tuple[Run]): The runs.
         key (str): Hash of the keys of the runs.
     """
@@ -100,7 +100,7 @@ class Table:
             None, the paths of the configs.
 
     Raises:
-        ValueError: If the file is no table, or one of its names is unknown.
+        ValueError: If the file is not a valid table, or names an unknown row or key.
     """
 
     def __init__(self, path: Path, data_root: Optional[Path] = None) -> None:
@@ -146,7 +146,14 @@ class Table:
                         yield self.cell(row, dataset, split, seed)
 
     def cell(self, row: str, dataset: str, split: str, seed: int) -> Union[Run, Mean]:
-        """Return the run or mean of a row for a data set, split and seed."""
+        """Return the run or mean of a row for a data set, split and seed.
+
+        Args:
+            row (str): Name of the row.
+            dataset (str): Name of the data set.
+            split (str): Name of the split.
+            seed (int): Random seed.
+        """
         members = (self.rows[row] or {}).get('mean_of')
         if not members:
             return self._run(row, dataset, split, seed)
@@ -184,7 +191,7 @@ class Table:
 
     @staticmethod
     def _split(cfg: Config, split: Dict) -> None:
-        """Name the splits; held-out clips are cut from training, not from the test split."""
+        """Set the splits; held-out clips are taken from the training split."""
         train, test = (cfg[loader]['dataset'] for loader in LOADERS)
         if 'hold_out' in split:
             test['split'] = train['split']
@@ -195,8 +202,11 @@ class Table:
 def table_path(name: str) -> Path:
     """Return the file of a table.
 
+    Args:
+        name (str): Name in :data:`TABLES`, or a YAML file.
+
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such table.
     """
     for path in (Path(name), TABLES / f'{name}.yml'):
         if path.is_file():
@@ -206,18 +216,18 @@ def table_path(name: str) -> Path:
 
 
 def having(ann_file: str, split: str, values: Dict[str, List]) -> List[bool]:
-    """Tell which clips of a split have one of some values.
+    """Return which clips of a split have one of the given values in a field.
 
     Args:
         ann_file (str): Pickle of the clips.
         split (str): The split to cut.
-        values (dict): A field of the clips, such as ``subject``, and values.
+        values (dict): A field of the clips, such as ``subject``, and its values.
 
     Returns:
         list[bool]: For each clip of the split, in the order of the file.
 
     Raises:
-        ValueError: If no clip, or every clip, has one.
+        ValueError: If no clip or every clip has one.
     """
     data = safe_load(Path(ann_file))
     names = set(data['split'][split])
@@ -239,7 +249,7 @@ def _read(config: str) -> Config:
 
 
 def _member(member: Union[str, List]) -> Tuple[str, int]:
-    """Return a row, or ``[row, offset of the seed]``."""
+    """Return the row and the offset of the seed, 0 if it is not given."""
     if isinstance(member, str):
         return member, 0
     if not isinstance(member, list) or [type(part) for part in member] != [str, int]:
@@ -248,7 +258,7 @@ def _member(member: Union[str, List]) -> Tuple[str, int]:
 
 
 def _flat(options: Dict[str, Any]) -> Dict[str, Any]:
-    """Return tuples where MMAction2 requires them."""
+    """Return the options with tuples where MMAction2 requires them."""
     return {key: tuple(v) if isinstance(v, list) and key.endswith('stages') else v
             for key, v in options.items()}  # fmt: skip
 
@@ -259,7 +269,7 @@ def _hash(content: Any) -> str:
 
 
 def _check_keys(entry: Any, known: Optional[set], needed: set, where: str) -> None:
-    """Raise a ValueError unless a value is a mapping of known keys, or of any names."""
+    """Raise a ValueError unless an entry is a mapping of known keys, or of any if None."""
     if not isinstance(entry, dict) or not all(isinstance(key, str) for key in entry):
         of = f'of {sorted(known)}' if known else 'from names'
         raise ValueError(f'{where} is {entry!r:.80}: a mapping {of} is needed')

@@ -1,4 +1,4 @@
-"""Train and test one run in this process, by MMEngine's Runner."""
+"""Train and test one run in this process with MMEngine's Runner."""
 
 import json
 import os
@@ -22,12 +22,16 @@ from stf_mmaction.upstream import tune_malloc
 
 from .conditions import CONDITIONS, with_condition
 
-BATCH = 64  # clips of a forward pass in tests
-BINS = 15  # of the expected calibration error
+BATCH = 64  # clips per forward pass in tests
+BINS = 15  # of equal width, for the expected calibration error
 
 
 class CurveHook(Hook):
-    """Mean of each logged value over each epoch, in ``curves``."""
+    """Average each logged value over each epoch.
+
+    Attributes:
+        curves (dict[str, list[float]]): Mean of each value for each epoch.
+    """
 
     priority = 'VERY_LOW'
 
@@ -35,16 +39,16 @@ class CurveHook(Hook):
         self.curves: Dict[str, List[float]] = {}
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Forget the epoch before."""
+        """Discard the values of the previous epoch."""
         self._values: Dict[str, List[float]] = {}
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None):
-        """Keep what a step has logged."""
+        """Collect the values that a step logs."""
         for key, value in (outputs or {}).items():
             self._values.setdefault(key, []).append(float(torch.as_tensor(value).detach()))
 
     def after_train_epoch(self, runner: Runner) -> None:
-        """Average the epoch."""
+        """Append the means of the epoch."""
         for key, values in self._values.items():
             self.curves.setdefault(key, []).append(round(float(np.mean(values)), 4))
 
@@ -53,8 +57,8 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
     """Train a config and test it under every condition.
 
     Args:
-        cfg (mmengine.Config): Of a :class:`Run`.
-        scores_file (pathlib.Path): Where the probabilities go, as NPZ: one
+        cfg (mmengine.Config): Config of a run, from :meth:`Run.resolved`.
+        scores_file (pathlib.Path): NPZ file to write the probabilities to: one
             array (N, K) per condition, and ``labels`` (N,).
 
     Returns:
@@ -72,7 +76,7 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
         model = runner.train()
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
-            hook.before_test_epoch(runner)  # the averaged weights
+            hook.before_test_epoch(runner)  # loads the averaged weights
     model.eval()
     test = cfg.test_dataloader.dataset.to_dict()
     samples = {name: test_samples(test, name) for name in ('clean', *CONDITIONS)}
@@ -85,7 +89,7 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
     scores_file.parent.mkdir(parents=True, exist_ok=True)
     partial = scores_file.with_suffix(f'.{os.getpid()}.npz')
     np.savez_compressed(partial, labels=labels, **scores)
-    partial.replace(scores_file)  # all of it or nothing
+    partial.replace(scores_file)  # atomic
     return dict(
         **summary(scores, labels),
         focus=focus,
@@ -95,11 +99,15 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
 
 
 def summary(scores: Dict[str, np.ndarray], labels: np.ndarray) -> Dict[str, Any]:
-    """Return top-1 per condition, and how far the clean scores are calibrated.
+    """Measure accuracy, likelihood and calibration.
 
     Args:
         scores (dict[str, numpy.ndarray]): Probabilities (N, K) per condition.
         labels (numpy.ndarray): Shape (N,).
+
+    Returns:
+        dict: ``top1`` per condition in %; ``nll`` and ``ece`` of the clean
+        clips.
     """
     right = {name: s.argmax(1) == labels for name, s in scores.items()}
     clean = scores['clean']
@@ -118,8 +126,8 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
     "On Calibration of Modern Neural Networks", ICML 2017, Eq. 3).
 
     Args:
-        confidence (numpy.ndarray): Of the predicted class, (N,).
-        right (numpy.ndarray): Whether it is the true one, (N,).
+        confidence (numpy.ndarray): Probability of the predicted class, (N,).
+        right (numpy.ndarray): Whether it is the true class, (N,).
     """
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     gaps = [abs((right[bins == b] - confidence[bins == b]).sum()) for b in range(BINS)]
@@ -135,7 +143,7 @@ def _test_samples(dataset: str, condition: str) -> List[Dict]:
 
 
 def test_samples(dataset: Dict, condition: str) -> List[Dict]:
-    """Run the test pipeline once for all runs of this process.
+    """Return the clips that the test pipeline prepares, cached for the runs of this process.
 
     Args:
         dataset (dict): Config of the test set.
@@ -146,7 +154,15 @@ def test_samples(dataset: Dict, condition: str) -> List[Dict]:
 
 @torch.no_grad()
 def predict(model: torch.nn.Module, samples: List[Dict]) -> np.ndarray:
-    """Return the probabilities of all samples, (N, K)."""
+    """Return the probabilities of the classes.
+
+    Args:
+        model (torch.nn.Module): A recognizer in evaluation mode.
+        samples (list[dict]): N clips, from :func:`test_samples`.
+
+    Returns:
+        numpy.ndarray: Shape (N, K).
+    """
     scores = []
     for start in range(0, len(samples), BATCH):
         batch = pseudo_collate(samples[start : start + BATCH])
@@ -156,11 +172,11 @@ def predict(model: torch.nn.Module, samples: List[Dict]) -> np.ndarray:
 
 @torch.no_grad()
 def look(model: torch.nn.Module, samples: List[Dict]) -> tuple:
-    """Measure the focus, and hide it.
+    """Measure the focus, and classify clips in which it is hidden.
 
     Args:
-        model (torch.nn.Module): With a ``focus``.
-        samples (list[dict]): Clean test clips.
+        model (torch.nn.Module): ``STFRecognizer`` or ``STFEnsemble``.
+        samples (list[dict]): N clean test clips.
 
     Returns:
         tuple: Probabilities (N, K) of X - Q * X (``focus_hidden``) and of the

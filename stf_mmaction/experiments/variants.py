@@ -1,6 +1,6 @@
-"""Controls and variants of the STF losses that experiments compare.
+"""Define controls and variants of the STF losses, for experiments.
 
-A variant moves to the losses if it pays in a table.
+A variant moves to the losses if it improves the results of a table.
 """
 
 from typing import Dict, Sequence, Tuple
@@ -21,7 +21,10 @@ from stf_mmaction.models import STFRecognizer
 
 @MODELS.register_module()
 class PermutedAdjacencyLoss(STFAdjacencyLoss):
-    """Control for L_G: the same target with its joints permuted anew in each step."""
+    """Compare the embeddings with a target whose joints are permuted anew in each step.
+
+    The control for L_G.
+    """
 
     @staticmethod
     def formula(focus: Tensor, embeddings: Sequence[Tensor], present: Tensor) -> Tensor:
@@ -32,10 +35,10 @@ class PermutedAdjacencyLoss(STFAdjacencyLoss):
 
 @MODELS.register_module()
 class MaskedClassificationLoss(WeightedLoss):
-    """Exploration as consistency: classify X - Q * X, cross entropy with y.
+    """Classify X - Q * X: cross entropy with y, in place of ``loss_exploration``.
 
-    In place of ``loss_exploration``. Where Eq. (3) makes the network unsure
-    of the masked clip, this makes it find the class from what is left.
+    Where Eq. (3) makes the network unsure of the masked clip, this makes it
+    find the class from what is left.
 
     Args:
         loss_weight (float): Defaults to 0.5.
@@ -52,10 +55,10 @@ class MaskedClassificationLoss(WeightedLoss):
 
 @MODELS.register_module()
 class MarginDivergenceLoss(STFDivergenceLoss):
-    """Divergence per place, up to a margin: mean of max(0, margin - RMS(Q^1 - Q^2)).
+    """Bound divergence by a margin: mean of max(0, margin - RMS(Q^1 - Q^2)).
 
     Args:
-        margin (float): Of the root mean square. Defaults to 0.2.
+        margin (float): RMS from which the loss is zero. Defaults to 0.2.
         loss_weight (float): Defaults to 0.1.
     """
 
@@ -70,7 +73,7 @@ class MarginDivergenceLoss(STFDivergenceLoss):
 
 @MODELS.register_module()
 class MeanCoherenceLoss(STFCoherenceLoss):
-    """Coherence per place: mean of RMS(Q_5 - Q_6)."""
+    """Average coherence over joints and frames: mean of RMS(Q_5 - Q_6)."""
 
     @staticmethod
     def formula(lower: Tensor, last: Tensor) -> Tensor:
@@ -79,18 +82,26 @@ class MeanCoherenceLoss(STFCoherenceLoss):
 
 
 def rms(maps: Tensor) -> Tensor:
-    """Return root mean square per clip: (N, M, T', V) -> (N,)."""
+    """Return the root mean square of the map of each clip.
+
+    Args:
+        maps (torch.Tensor): Shape (N, M, T', V).
+
+    Returns:
+        torch.Tensor: Shape (N,).
+    """
     return clip_norms(maps) / maps[0].numel() ** 0.5
 
 
 @HOOKS.register_module()
 class LossRampHook(Hook):
-    """Raise the weights of STF losses from 0, linearly over the epochs.
+    """Raise the weights of STF losses linearly over the epochs, from 0.
 
     Args:
-        begin (float): Share of the training at the end of which the weight is still zero.
-        end (float): Share at the end of which it is full.
-        losses (Sequence[str]): Names in the head.
+        begin (float): Share of the training up to which the weights are zero.
+        end (float): Share of the training from which they are full.
+        losses (Sequence[str]): Names of the losses in the head. Defaults to
+            divergence, coherence and exploration.
     """
 
     def __init__(
@@ -102,13 +113,13 @@ class LossRampHook(Hook):
         self.begin, self.end, self.losses = begin, end, losses
 
     def before_train(self, runner: Runner) -> None:
-        """Remember the full weights."""
+        """Store the full weights."""
         head = runner.model.lead.cls_head
         found = {name: getattr(head, name, None) for name in self.losses}
         self._full = {loss: loss.loss_weight for loss in found.values() if loss is not None}
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Set the weights of this epoch, which follow from its number alone."""
+        """Set the weights of this epoch from its number, so that a resumed run has the same."""
         done = (runner.epoch + 1) / runner.max_epochs
         share = (done - self.begin) / (self.end - self.begin)
         for loss, weight in self._full.items():
@@ -117,10 +128,10 @@ class LossRampHook(Hook):
 
 @MODELS.register_module()
 class FocusErasingRecognizer(STFRecognizer):
-    """Exploration as erasing: hide joints in training, rather those in focus.
+    """Hide joints of training clips, preferably those in focus, in place of exploration.
 
-    The amount is that of ``RandomJointErasing``; with ``guided=0`` so is the
-    choice, and this is its control.
+    The amount is that of ``RandomJointErasing``. With ``guided=0`` the choice is
+    uniform, as there; this is the control.
 
     Args:
         guided (float): Joints are drawn without replacement with a
@@ -128,10 +139,10 @@ class FocusErasingRecognizer(STFRecognizer):
             guided. Defaults to 1.
         joints (float): Up to this share of the joints, at least one.
             Defaults to 0.5.
-        frames (tuple[float]): The least and the largest share of frames.
-            Defaults to (0.3, 1).
+        frames (tuple[float, float]): The smallest and the largest share of
+            consecutive frames. Defaults to (0.3, 1).
         p (float): Probability for each clip. Defaults to 0.5.
-        kwargs: Of :class:`STFRecognizer`.
+        args, kwargs: Arguments of :class:`STFRecognizer`.
     """
 
     def __init__(
@@ -147,7 +158,16 @@ class FocusErasingRecognizer(STFRecognizer):
         self.guided, self.joints, self.frames, self.p = guided, joints, frames, p
 
     def loss(self, inputs: Tensor, data_samples: Sequence, **kwargs) -> Dict[str, Tensor]:
-        """Return the losses of the clips, of which some parts are hidden."""
+        """Compute the losses of the clips with some joints hidden.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+            kwargs: As in :meth:`STFRecognizer.loss`.
+
+        Returns:
+            dict[str, torch.Tensor]: Scalars.
+        """
         clips = inputs.flatten(0, 1)
         hidden = self.hidden(clips, data_samples)
         clips = clips.masked_fill(hidden[..., None], 0)
@@ -155,14 +175,18 @@ class FocusErasingRecognizer(STFRecognizer):
 
     @torch.no_grad()
     def hidden(self, clips: Tensor, data_samples: Sequence) -> Tensor:
-        """Return which places are hidden: boolean, (N, M, T, V).
+        """Choose the joints and frames to hide.
 
         Args:
             clips (torch.Tensor): Shape (N, M, T, V, C).
             data_samples (list[ActionDataSample]): N samples with gt_label.
+
+        Returns:
+            torch.Tensor: Boolean, shape (N, M, T, V).
         """
         count, persons, frames, joints = clips.shape[:4]
-        draw = torch.rand(count, persons, joints).log().neg().log().neg()  # Gumbel
+        # The largest sums of log-weights and Gumbel noise are a draw without replacement.
+        draw = torch.rand(count, persons, joints).log().neg().log().neg()
         if self.guided:
             labels = torch.stack([sample.gt_label for sample in data_samples])
             with frozen_running_stats(self):

@@ -1,4 +1,4 @@
-"""Read the names of the configs and write a row of the model zoo for each."""
+"""Describe each config by its name and its network, for the model zoo."""
 
 from typing import Dict, List, Tuple
 
@@ -18,7 +18,7 @@ DATASETS = dict(
     demo='UI-PRMD (bundled)',
 )
 STREAMS = dict(j='joints', b='bones', jm='joint motion', bm='bone motion', jb='joints and bones')
-# Title and paper of each network; of a config, by its name.
+# Name, title of the paper and arXiv number of each network, by its part of a config name.
 NETWORKS = dict(
     msg3d=(
         'MS-G3D',
@@ -57,7 +57,7 @@ _counted: Dict[str, Tuple[int, int]] = {}
 
 
 def names() -> List[str]:
-    """Return the configs in the order of the tables."""
+    """Return the names of the configs in the order of the tables."""
     order = list(DATASETS)
     return sorted(
         (path.stem for folder in (CONFIGS, CONFIGS / 'ablation') for path in folder.glob('*.py')),
@@ -73,7 +73,7 @@ def names() -> List[str]:
 
 
 def data_of(name: str) -> str:
-    """Return the key of ``DATASETS``."""
+    """Return the key in ``DATASETS`` of a config."""
     return next(key for key in DATASETS if f'_{key}_' in name)
 
 
@@ -82,23 +82,23 @@ def _split(name: str) -> str:
 
 
 def network(name: str) -> str:
-    """Return the key of ``NETWORKS``."""
+    """Return the key in ``NETWORKS`` of a config."""
     return name.removeprefix('stf_').split('_')[0]
 
 
 def stream(name: str) -> str:
-    """Return j, b, jm, bm or jb."""
+    """Return the stream of a config: j, b, jm, bm or jb."""
     return next(part for part in name.split('_') if part in STREAMS)
 
 
 def heading(name: str) -> str:
-    """Return the data set and split of a config or benchmark."""
+    """Return the data set and the split of a config or benchmark, such as NTU RGB+D 60 xsub."""
     name = f'_{name}_'
     return f'{DATASETS[data_of(name)]} {_split(name)}'.strip()
 
 
 def paper(name: str) -> str:
-    """Return the paper's top-1 for a config in %, or a dash."""
+    """Return the top-1 in % that the paper reports for a config, or a dash."""
     for title, theirs in paper_numbers().items():
         table = table_of(title.split()[0], title.split()[-1])
         for setting, cells in table.items():
@@ -109,11 +109,11 @@ def paper(name: str) -> str:
 
 
 def counted(cfg: Config, shape: Tuple[int, ...]) -> Tuple[int, int]:
-    """Return the parameters and multiply-adds of a network; each is counted once.
+    """Return the parameters and multiply-adds of a network; equal networks are counted once.
 
     Args:
-        cfg (mmengine.Config): With ``model``.
-        shape (tuple[int]): Of the input, (N, M, T, V, C).
+        cfg (mmengine.Config): A config with ``model``.
+        shape (tuple[int]): Shape of the input, (N, M, T, V, C).
     """
     key = f'{cfg.model}{shape}'
     if key not in _counted:
@@ -122,7 +122,15 @@ def counted(cfg: Config, shape: Tuple[int, ...]) -> Tuple[int, int]:
 
 
 def describe(name: str, results: Dict) -> Dict:
-    """Describe a config for the table and the metafile."""
+    """Describe a config for the table and the metafile.
+
+    Args:
+        name (str): Name of the config.
+        results (dict): Contents of ``tools/results.yml``.
+
+    Returns:
+        dict: Cells by the heading of their column.
+    """
     path = config_of(name)[0]
     cfg = Config.fromfile(path)
     loader = cfg.train_dataloader
