@@ -1,4 +1,4 @@
-"""Readers of raw skeleton files, and code that writes them into one pickle.
+"""Read raw skeleton files, and write them into one pickle.
 
 Each tool in ``tools/data`` is a command line for one of them.
 """

@@ -1,4 +1,4 @@
-"""Arguments that the converters share."""
+"""Define the arguments that the converters share."""
 
 import argparse
 import os

@@ -38,6 +38,9 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     Returns:
         dict: ``keypoint`` (M, T, V, 2 or 3) and, for 18 joints,
         ``keypoint_score`` (M, T, V), float32.
+
+    Raises:
+        ValueError: If a number is not finite.
     """
     if clip.source.suffix == '.npz':
         split = 'train' if 'train' in clip.splits else 'test'
@@ -60,7 +63,11 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
 
 
 def one_round(values: np.ndarray) -> int:
-    """Return the number of frames of (M, T, V, C) before the empty ones or the repetition."""
+    """Return the number of frames before the empty ones at the end, or before a repetition.
+
+    Args:
+        values (numpy.ndarray): Shape (M, T, V, C), not all zero.
+    """
     values = values[:, : np.flatnonzero(values.any((0, 2, 3)))[-1] + 1]
     frames = values.shape[1]
     same = (values == values[:, :1]).all((0, 2, 3))
@@ -71,7 +78,14 @@ def one_round(values: np.ndarray) -> int:
 
 
 def move_origin(values: np.ndarray) -> np.ndarray:
-    """Move joints that are zero whenever their person is present."""
+    """Move joints that are zero whenever their person is present, by a millionth.
+
+    Args:
+        values (numpy.ndarray): Shape (M, T, V, C); changed in place.
+
+    Returns:
+        numpy.ndarray: The same array.
+    """
     there = values.any((2, 3))
     for person, frames in zip(values, there):
         always = ~person[frames].any((0, 2))
@@ -128,7 +142,11 @@ def _numbered(labels: np.ndarray, path: Path) -> List[int]:
 
 
 def find_npz(path: Path) -> List[Clip]:
-    """Return the clips of an ``.npz`` file, which has no names for them."""
+    """Return the clips of an ``.npz`` file, named by split and index.
+
+    Raises:
+        SystemExit: If the arrays are missing or do not fit together.
+    """
     clips = []
     with zipfile.ZipFile(path) as archive:
         names = {name.removesuffix('.npy') for name in archive.namelist()}
@@ -160,7 +178,11 @@ def find_npz(path: Path) -> List[Clip]:
 
 
 def find_npy(folder: Path) -> List[Clip]:
-    """Return the clips of a folder with ``.npy`` and ``.pkl`` files."""
+    """Return the clips of a folder with ``.npy`` and ``.pkl`` files.
+
+    Raises:
+        SystemExit: If files are missing or do not fit together.
+    """
     clips = []
     for split in ('train', 'val'):
         data = _first(folder, f'{split}_data_joint.npy', f'{split}_data.npy')
@@ -208,7 +230,7 @@ def _read_labels(path: Path) -> Tuple[List, List]:
 
 
 def _stem(name: object) -> str:
-    """Return ``S001C001P001R001A001.skeleton`` is the clip without the ending."""
+    """Return a name without its ending, as of ``S001C001P001R001A001.skeleton``."""
     return str(name).removesuffix('.skeleton').removesuffix('.json')
 
 
@@ -217,7 +239,11 @@ def _first(folder: Path, *names: str) -> Optional[Path]:
 
 
 def find_clips(source: Path) -> List[Clip]:
-    """Return the clips of a folder or file."""
+    """Return the clips of a folder or an ``.npz`` file.
+
+    Raises:
+        SystemExit: If it is not such a data set.
+    """
     if source.is_dir():
         return find_npy(source)
     try:

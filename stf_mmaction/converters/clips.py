@@ -1,4 +1,4 @@
-"""The clips of a data set, and the files that hold them."""
+"""Describe the clips of a data set, and find their files."""
 
 import math
 import os
@@ -11,7 +11,7 @@ from stf_mmaction.files import check_regular
 
 NOBODY = 'nobody is in it'
 UNSEEN = 'all its scores are 0, so no joint counts as seen'
-# Frames per listed frame, and frames that a short clip may have.
+# A clip may have MAX_SPAN frames for each listed one, and FREE_SPAN more.
 MAX_SPAN, FREE_SPAN = 10, 1000
 # Frames may be numbered in steps, such as every fifth of a video, or in milliseconds.
 MIN_STEPS, MAX_STEP = 4, 1000

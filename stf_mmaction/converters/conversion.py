@@ -57,8 +57,8 @@ def convert(
             reason to skip a clip.
         out (Path): The pickle to write.
         workers (int): Number of processes.
-        skipped (list[tuple[str, str]]): Names of clips that were left out
-            before, with the reason. The summary counts the part of a reason
+        skipped (list[tuple[str, str]]): Names of clips that are already left
+            out, with the reason. The summary counts the part of a reason
             before a colon.
         clip_dir (Path, optional): Folder for a file with the keypoints of
             each clip, which are then not in ``out``. Defaults to None.
@@ -196,7 +196,7 @@ def _unique(clips: List[Clip]) -> Tuple[List[Clip], Skipped]:
 
 
 def _each(step: Callable, clips: List[Clip], workers: int) -> Iterator:
-    """Map in several processes; in order."""
+    """Yield the results of a step for each clip, in order, from several processes."""
     if workers == 1:
         yield from map(step, clips)
         return

@@ -28,6 +28,10 @@ MAX_INDEX, MAX_JOINTS = 2**31, 2 * 10**7
 def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
     """Read a clip.
 
+    Args:
+        clip (Clip): The clip.
+        joints (int): V.
+
     Returns:
         dict: ``keypoint`` (M, T, V, 2 or 3) and, if it has scores,
         ``keypoint_score`` (M, T, V), float32. A joint with a coordinate that
@@ -53,7 +57,18 @@ def read(clip: Clip, joints: int) -> Dict[str, np.ndarray]:
 
 
 def read_csv(path: Path, joints: int) -> Dict[str, np.ndarray]:
-    """Read a table with a row for each joint that was seen."""
+    """Read a table with a row for each joint that was seen.
+
+    Args:
+        path (Path): CSV file.
+        joints (int): V.
+
+    Returns:
+        dict: As :func:`read`, before missing values are replaced.
+
+    Raises:
+        ValueError: If the table is malformed.
+    """
     column = _read_columns(path)
     index = np.stack([column[name] for name in INDEX])
     frame, person, joint = index.astype(int)
@@ -143,6 +158,16 @@ def read_arrays(path: Path, joints: int) -> Dict[str, np.ndarray]:
     """Read keypoints and, if there are any, scores from an NPZ or NPY file.
 
     With one person, the axis of persons may be omitted.
+
+    Args:
+        path (Path): NPZ or NPY file.
+        joints (int): V.
+
+    Returns:
+        dict: As :func:`read`, before missing values are replaced.
+
+    Raises:
+        ValueError: If the shapes do not fit.
     """
     check_arrays(path)
     loaded = np.load(path, allow_pickle=False)

@@ -34,7 +34,8 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
         from 1 or from 0.
 
     Raises:
-        ValueError: If this is not such a file.
+        ValueError: If the file is malformed.
+        Unusable: If nobody is seen.
     """
     data = read_json(clip.source)
     if not isinstance(data, dict) or not {'data', 'label_index'} <= set(data):
@@ -86,7 +87,11 @@ def _joints(persons: List[Dict]) -> np.ndarray:
 
 
 def read_labels(path: Path) -> Dict[str, Dict]:
-    """Return the labels of a split, a dict for each clip by its id."""
+    """Return the labels of a split, a dict for each clip by its id.
+
+    Raises:
+        SystemExit: If the file is malformed.
+    """
     labels = read_json(path)
     if not isinstance(labels, dict) or not labels:
         raise SystemExit(
@@ -116,7 +121,11 @@ def _half(source: Path, split: str) -> Tuple[Path, Path]:
 
 
 def find_clips(source: Path, split: str) -> Tuple[List[Clip], List, Set]:
-    """Return the clips of a split, those left out with the reason, and the names of classes."""
+    """Return the clips of a split, those left out with the reason, and the names of classes.
+
+    Raises:
+        SystemExit: If only the folder or only the labels exist, or labels are malformed.
+    """
     folder, labels_path = _half(source, split)
     if not folder.exists() and not labels_path.exists():
         return [], [], set()

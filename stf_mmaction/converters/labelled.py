@@ -1,4 +1,4 @@
-"""Shared code of converters that read a table of labels."""
+"""Share code among the converters that read a table of labels."""
 
 import argparse
 from collections import Counter

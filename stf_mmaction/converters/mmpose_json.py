@@ -19,6 +19,10 @@ from .tracking import persons_over_time
 def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     """Read a clip.
 
+    Args:
+        clip (Clip): The clip.
+        persons (int): Largest number of persons to keep.
+
     Returns:
         dict: ``keypoint`` (M, T, V, 2 or 3) and ``keypoint_score`` (M, T, V).
 

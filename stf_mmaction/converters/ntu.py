@@ -38,7 +38,7 @@ def read_bodies(path: Path) -> np.ndarray:
         path (Path): The file.
 
     Returns:
-        ndarray: Shape (bodies, T, 25, 3), in metres, zero where a body was
+        numpy.ndarray: Shape (bodies, T, 25, 3), in metres, zero where a body was
         not seen.
 
     Raises:
@@ -90,13 +90,13 @@ def read_bodies(path: Path) -> np.ndarray:
 
 
 def read(clip: Clip) -> Dict[str, np.ndarray]:
-    """Read a clip: ``keypoint`` of shape (M, T, 25, 3), float32, metres."""
+    """Return ``keypoint`` of a clip, shape (M, T, 25, 3), float32, in metres."""
     keypoint = choose_persons(read_bodies(clip.source))
     return dict(keypoint=keypoint.astype(np.float32))
 
 
 def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, str]:
-    """Return the official splits of a clip: x-sub, and x-view or x-set."""
+    """Return the official splits of a clip: x-sub, and x-view (NTU-60) or x-set (NTU-120)."""
     if classes == 60:
         second, is_training = 'xview', camera != 1
     else:
@@ -106,7 +106,11 @@ def splits(setup: int, camera: int, subject: int, classes: int) -> Tuple[str, st
 
 
 def read_missing(path: str) -> Set[str]:
-    """Return the names in a list; other lines, such as its heading, are skipped."""
+    """Return the names in a list, without other lines such as its heading.
+
+    Raises:
+        SystemExit: If there is no name.
+    """
     text = read_text(path)
     names = {match[0] for match in re.finditer(NAME, text)}
     if not names:
@@ -118,7 +122,11 @@ def read_missing(path: str) -> Set[str]:
 
 
 def find_clips(source: Path, classes: int, missing: Set[str]) -> Tuple[List[Clip], List]:
-    """Return the clips of a benchmark, and those left out, with the reason."""
+    """Return the clips of a benchmark, and those left out, with the reason.
+
+    Raises:
+        SystemExit: If the folder has no ``.skeleton`` file.
+    """
     clips: List[Clip] = []
     found, skipped = find_files(source, lambda name: name.endswith('.skeleton'))
     for path in found:

@@ -16,23 +16,22 @@ that MMAction2 publishes; it follows Microsoft's VA-NN and SGN:
 4. From the most to the least motion, a body joins the first person (of two)
    that is in none of its frames: a Kinect that loses someone assigns a new id.
    A body that fits neither person is dropped.
-5. Frames in which neither person is are cut out. Of the two, the one with
-   more motion is the first, unless it is not there yet in the first frame.
+5. Frames without either person are cut out. The person with more motion is
+   the first, unless absent from the first frame.
 
 Unlike in pyskl,
 
-* gaps are filled: a body joins a person also between two of its parts, where
-  pyskl takes all from the first to the last frame of a person as taken, and
-  one that was out of sight for a while keeps its place in time, where pyskl
-  moves up what comes after;
-* frames that only dropped bodies were in are cut out also in the middle of a
-  clip, where pyskl leaves them empty;
-* a clip of several bodies that are all noise is kept, where pyskl stops;
+* gaps are filled: a body may join a person between two of its parts, whereas
+  pyskl reserves all frames from the first to the last of a person; and frames
+  after a gap keep their time, whereas pyskl moves them forward;
+* frames with only dropped bodies are cut out of the middle of a clip, too,
+  whereas pyskl leaves them empty;
+* a clip whose bodies are all noise is kept, whereas pyskl stops;
 * numbers have 32 bits, not 16.
 
-MS-G3D's own preparation (and MMAction2's ``gen_ntu_rgbd_raw.py``) takes the
-n-th body of a frame for the same person throughout, and the two with the
-largest standard deviation.
+The preparation of MS-G3D (and MMAction2's ``gen_ntu_rgbd_raw.py``) assumes that
+the n-th body of each frame is the same person, and keeps the two with the largest
+standard deviation.
 """
 
 import numpy as np
@@ -44,10 +43,10 @@ def choose_persons(bodies: np.ndarray) -> np.ndarray:
     """Choose at most two persons by the rules above.
 
     Args:
-        bodies (ndarray): Shape (bodies, T, V, 3), zero where there is none.
+        bodies (numpy.ndarray): Shape (bodies, T, V, 3), zero where there is none.
 
     Returns:
-        ndarray: Shape (M, T', V, 3), M from 0 to 2, without empty frames.
+        numpy.ndarray: Shape (M, T', V, 3), M from 0 to 2, without empty frames.
     """
     seen = bodies.any((2, 3))
     alive = [(body, where) for body, where in zip(bodies, seen) if where.any()]

@@ -30,12 +30,16 @@ LAYOUTS = {25: 'body_25', 18: 'openpose'}
 def read(clip: Clip, persons: int) -> Dict[str, np.ndarray]:
     """Read a clip.
 
+    Args:
+        clip (Clip): The clip; its source is one of its files.
+        persons (int): Largest number of persons to keep.
+
     Returns:
         dict: ``keypoint`` (M, T, V, 2) and ``keypoint_score`` (M, T, V). T
         extends from the first to the last frame that has a file.
 
     Raises:
-        ValueError: If a file is not such a file, or the joints differ.
+        ValueError: If a file is malformed, or the joints differ.
     """
     folder, name = clip.source.parent, NAME.fullmatch(clip.source.name)[1]
     numbers, files = zip(*_clips_of(folder, folder.stat().st_mtime_ns)[name])
@@ -67,7 +71,11 @@ def _clips_of(folder: Path, changed: int) -> Dict[str, List[Tuple[int, Path]]]:
 
 
 def read_frame(path: Path) -> np.ndarray:
-    """Read the persons of a frame, (P, V, 3): x, y and score."""
+    """Return the x, y and score of the persons in a frame, (P, V, 3).
+
+    Raises:
+        ValueError: If the file is malformed.
+    """
     data = read_json(path)
     people = data.get('people') if isinstance(data, dict) else None
     if not isinstance(people, list):

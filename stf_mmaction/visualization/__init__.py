@@ -1,4 +1,4 @@
-"""Pictures of where a network looks; matplotlib is loaded when one is drawn."""
+"""Draw where a network looks; matplotlib is loaded when something is drawn."""
 
 from .clip import FocusedClip
 from .clip_figure import DrawnClip, draw_clips

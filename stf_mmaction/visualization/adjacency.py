@@ -26,7 +26,7 @@ class ModuleAdjacency(NamedTuple):
     Attributes:
         name (str): Name of the module.
         fixed (numpy.ndarray): A_k, [scale, to, from], shape (K, V, V).
-        mask (numpy.ndarray): Learned, the same for all clips, (K, V, V).
+        mask (numpy.ndarray): Learned mask, the same for all clips, (K, V, V).
         inferred (numpy.ndarray): G_k of each person of the clip, zero for
             persons who are left out, shape (M, K, V, V).
     """
@@ -67,8 +67,8 @@ def draw_adjacency(
 ) -> 'Figure':
     """Draw A_k, the mask and G_k of each module, and G_k on the body.
 
-    On the body, joints show how much each receives from all joints in equal
-    measure, and edges are the pairs whose G_k differs most from that.
+    On the body, joints show the mean of G_k over the joints from which they
+    receive, and edges are the pairs whose G_k differs most from that mean.
 
     Args:
         modules (Sequence[ModuleAdjacency]): The modules, one per row.
@@ -146,7 +146,7 @@ def _frame_matrices(axes, scales: int, joints: int, theme: Theme) -> None:
 
 
 def _draw_body(axes, points: np.ndarray, inferred: np.ndarray, layout: Layout, theme) -> None:
-    """Draw what a joint receives from all equally as joints, and deviations from that as edges."""
+    """Draw what each joint receives on average as joints, and deviations from it as edges."""
     from matplotlib.collections import LineCollection
 
     frame = int(np.isfinite(points).all(-1).sum(1).argmax())

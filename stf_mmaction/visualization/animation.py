@@ -75,7 +75,7 @@ def render(
     view: str = 'auto',
     theme: str = 'light',
 ) -> Iterator[np.ndarray]:
-    """Draw some frames one after the other.
+    """Draw frames one after the other.
 
     Args:
         clips, layout, view, theme: As in :func:`animate`.
@@ -166,7 +166,7 @@ def _wrapped(title: str) -> str:
 
 
 def pixels(figure: 'Figure') -> np.ndarray:
-    """Draw a figure: RGB, uint8, shape (height, width, 3), both even."""
+    """Return a figure as RGB, uint8, shape (height, width, 3), both even."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -190,7 +190,7 @@ def _write_gif(path: Path, images: Iterator[np.ndarray], fps: float, theme: Them
     palette[3 * background : 3 * background + 3] = drawn[0, 0].tolist()
 
     def indexed(image: np.ndarray) -> Image.Image:
-        # One palette and no dither, so that only what moves differs.
+        # With one palette and no dither, only moving parts differ between frames.
         found = Image.fromarray(image).quantize(palette=colors, dither=Image.Dither.NONE)
         places = np.array(found)
         places[(image == drawn[0, 0]).all(-1)] = background

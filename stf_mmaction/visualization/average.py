@@ -63,7 +63,7 @@ class FocusAverage:
 
         Args:
             key: Its key in :attr:`typical`.
-            clip (FocusedClip): With its focus.
+            clip (FocusedClip): The clip.
         """
         focus = clip.present().focus
         place = np.linspace(0, 1, focus.shape[1])

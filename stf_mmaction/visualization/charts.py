@@ -19,14 +19,14 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
 COLORS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 DASHES = ('-', '--', '-.', ':', (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
 MARKERS = ('o', 's', '^', 'D', 'v', 'P', 'X', '<', '>')
-MARKED = 10  # places of a line that have a marker, at most
+MARKED = 10  # most markers on a line
 GAIN, LOSS = COLORS[0], COLORS[1]
-NAMED_CELLS = 30  # classes up to which a confusion matrix shows its numbers
-CELL = (0.085, 0.3)  # inches of a cell of it, at least and at most
-MOST_CELLS = 500  # in a row of it of which each is named
-NAMED_GROUPS = 15  # classes up to which a map of clips has their names in it
-LEGEND, LEGEND_ROWS = 120, 40  # classes up to which it has a legend, and those of a column
-NAME_WIDTH = 2.6  # inches of a name of a class or a run
+NAMED_CELLS = 30  # most classes for which a confusion matrix shows its numbers
+CELL = (0.085, 0.3)  # smallest and largest size of one of its cells, in inches
+MOST_CELLS = 500  # most classes for which each of its rows is named
+NAMED_GROUPS = 15  # most classes whose names are drawn in a map of clips
+LEGEND, LEGEND_ROWS = 120, 40  # most classes in its legend, and in a column of the legend
+NAME_WIDTH = 2.6  # inches for the name of a class or a run
 
 
 class LineChart(NamedTuple):
@@ -49,7 +49,7 @@ class LineChart(NamedTuple):
 
 
 def chart_style(texts: Sequence[str] = ()) -> ContextManager[None]:
-    """Return the style of all pictures, on white, with fonts for some texts."""
+    """Return a context with the style of all pictures, on white, and fonts for some texts."""
     return styled(theme_of('light'), texts)
 
 
@@ -162,7 +162,7 @@ def bar_chart(names: Sequence[str], values: Sequence[float], label: str) -> 'Fig
         for bar, value in zip(bars, values):
             bar.set_hatch('///' if value < 0 else '')
             bar.set_edgecolor('white')
-        # A sign where there may be both.
+        # Show the sign of each value if any is negative.
         text = '%+.1f' if (values < 0).any() else '%.1f'
         axes.bar_label(bars, fmt=text, padding=3, fontsize=7)
         labels = [fitted(shown(name), NAME_WIDTH, 8) for name in names]

@@ -1,4 +1,4 @@
-"""Clips and maps for the pictures."""
+"""Describe clips with a map, for the pictures."""
 
 from typing import NamedTuple, Optional, Tuple
 
@@ -26,7 +26,7 @@ class FocusedClip(NamedTuple):
 
     @property
     def seen(self) -> np.ndarray:
-        """Return numpy.ndarray: Which joints were seen, boolean, shape (M, T, V)."""
+        """Return which joints were seen, boolean, shape (M, T, V)."""
         return (self.keypoint != 0).any(-1) & np.isfinite(self.keypoint).all(-1)
 
     def present(self) -> 'FocusedClip':
@@ -37,13 +37,13 @@ class FocusedClip(NamedTuple):
         return self._replace(keypoint=self.keypoint[there], focus=self.focus[there])
 
     def check(self, joints: int) -> None:
-        """Raise a ValueError if a clip does not fit a skeleton.
+        """Check that the clip fits a skeleton.
 
         Args:
             joints (int): V of the skeleton.
 
         Raises:
-            ValueError: If shapes do not fit each other.
+            ValueError: If it does not.
         """
         shape = self.keypoint.shape
         if (

@@ -34,7 +34,7 @@ class NetworkView(NamedTuple):
         scores (numpy.ndarray): Probabilities of the classes, shape (K,).
         classes (Sequence[int]): S class indices: the most probable, the
             second, and the label if it is neither.
-        focus (numpy.ndarray): For each of them, in [0, 1], (S, M, T, V).
+        focus (numpy.ndarray): Focus for each of them, in [0, 1], (S, M, T, V).
     """
 
     scores: np.ndarray
@@ -68,7 +68,7 @@ def write_page(
     title: str = 'Where it looks',
     fps: float = 30,
 ) -> None:
-    """Write a page to play, turn and search clips with their focus.
+    """Write a page that plays clips with their focus, and lets readers turn and search them.
 
     Coordinates are rounded to 16 bits of the clip's extent, the focus to 8
     bits. The same input gives the same bytes.

@@ -1,4 +1,4 @@
-"""Pictures as files: which endings there are, how large, and the same bytes each time."""
+"""Save pictures: check their endings and sizes, and write the same bytes each time."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Optional, Sequence, Union
@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # matplotlib is loaded when something is drawn
 
 PICTURES = ('.png', '.svg', '.pdf')
 DPI = 150
-MAX_PIXELS = 1 << 15  # of a side; many viewers show no more
+MAX_PIXELS = 1 << 15  # per side; many viewers show no more
 
 
 def save(
@@ -24,12 +24,12 @@ def save(
 
     Args:
         figure (matplotlib.figure.Figure): The picture.
-        path (str or Path): The file; its folder is made.
-        theme (Theme, optional): Its colours. Defaults to None, those on white.
+        path (str or Path): The file; its folder is created.
+        theme (Theme, optional): Its colours. Defaults to None, the light theme.
         dpi (int): Pixels per inch. Defaults to 150.
 
     Raises:
-        ValueError: If the ending is another one.
+        ValueError: If the ending is not supported, or the picture is too large.
     """
     path = check_picture(path)
     check_size(figure, dpi)
@@ -40,13 +40,13 @@ def save(
 
 
 def round_layout(figure: 'Figure', dpi: float) -> None:
-    """Lay a figure out once and round where its axes are, so that its file is always the same.
+    """Lay out a figure and round the positions of its axes, so that its file is always the same.
 
     The solver of matplotlib's constrained layout differs in the last digits from one figure to
     the next, and an SVG names its clip regions by them.
 
     Args:
-        figure (matplotlib.figure.Figure): Is changed.
+        figure (matplotlib.figure.Figure): The figure, changed in place.
         dpi (float): Dots per inch of the file.
     """
     figure.set_dpi(dpi)
@@ -58,11 +58,14 @@ def round_layout(figure: 'Figure', dpi: float) -> None:
 
 
 def check_size(figure: 'Figure', dpi: int = DPI) -> None:
-    """Raise a ValueError if a picture is too long to be shown.
+    """Check that a picture is small enough to be shown.
 
     Args:
         figure (matplotlib.figure.Figure): The picture.
-        dpi (int): Pixels per inch.
+        dpi (int): Pixels per inch. Defaults to 150.
+
+    Raises:
+        ValueError: If a side is longer than ``MAX_PIXELS``.
     """
     pixels = max(figure.get_size_inches()) * dpi
     if pixels > MAX_PIXELS:
@@ -75,8 +78,12 @@ def check_size(figure: 'Figure', dpi: int = DPI) -> None:
 def check_ending(path: Union[str, Path], endings: Sequence[str]) -> str:
     """Return the ending of a file in lower case.
 
+    Args:
+        path (str or Path): The file.
+        endings (Sequence[str]): The endings that are supported.
+
     Raises:
-        ValueError: If it is none of these.
+        ValueError: If it has another ending.
     """
     kind = Path(path).suffix.lower()
     if kind not in endings:

@@ -82,7 +82,7 @@ class PoseArtists:
 
 
 class PersonNumbers:
-    """The movable numbers above several persons, as beside the heat map.
+    """The movable numbers above several persons, the same as beside the heat map.
 
     Args:
         axes (matplotlib.axes.Axes): Where they are drawn.

@@ -27,7 +27,7 @@ ROW = 1.1  # inches of each of two rows, at least
 TITLE = 160  # characters, in two lines
 TITLE_SIZE = 9  # points
 LINES = 0.17  # inches of a further line of a title
-NUMBERS = 0.1  # room for those of persons, in heights of a pose
+NUMBERS = 0.1  # room for the numbers of persons, in heights of a pose
 LINE = 1.16  # between rows of poses, in heights of one
 
 
@@ -37,7 +37,7 @@ def draw_focus(
     """Draw clips below each other: poses over time, then joints over frames.
 
     Args:
-                clips (Sequence[FocusedClip]): The clips to draw.
+        clips (Sequence[FocusedClip]): The clips to draw.
         layout (Layout): The skeleton.
         view (str): See :func:`project`. Defaults to ``'auto'``.
         theme (str): ``'light'`` or ``'dark'``. Defaults to ``'light'``.
@@ -172,7 +172,7 @@ def _title(clip: FocusedClip, projected: Projected, lines: int = 2) -> str:
 
 
 def add_bar(figure: 'Figure', image, label: str) -> None:
-    """Add the colour bar that all pictures have."""
+    """Add a colour bar with a label beside all axes of a figure."""
     bar = figure.colorbar(
         image, ax=figure.axes, fraction=0.02, aspect=30, shrink=0.6, pad=0.01, panchor=False
     )
@@ -265,14 +265,14 @@ def joint_size(projected: Projected, scale: float) -> float:
 
 
 def add_label(axes: 'Axes', place: Tuple[float, float], text: str) -> None:
-    """Write below a pose."""
+    """Write a text centred below a place, given in data coordinates."""
     axes.annotate(
         text, place, xytext=(0, -3), textcoords='offset points', ha='center', va='top', fontsize=7
     )
 
 
 def add_outline(axes: 'Axes', corner: Tuple[float, float], width, height, theme) -> None:
-    """Draw the border of a video frame."""
+    """Draw the border of a video frame from its lower left corner, in data coordinates."""
     from matplotlib.patches import Rectangle
 
     border = dict(fill=False, edgecolor=theme.frame, linewidth=0.6, clip_on=False)

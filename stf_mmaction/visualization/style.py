@@ -1,4 +1,4 @@
-"""One style for all pictures: colours, fonts, names."""
+"""Define the style of all pictures: colours, fonts, names."""
 
 import hashlib
 import re
@@ -44,7 +44,7 @@ class Theme(NamedTuple):
 
     @property
     def colors(self) -> 'Colormap':
-        """Return colormap: From no focus to all focus."""
+        """Return the colour map from no focus to full focus."""
         import numpy as np
         from matplotlib import colormaps
         from matplotlib.colors import ListedColormap
@@ -53,7 +53,7 @@ class Theme(NamedTuple):
 
     @property
     def signed_colors(self) -> 'Colormap':
-        """Return colormap: From the lowest over zero to the highest."""
+        """Return the colour map from the lowest value over zero to the highest."""
         from matplotlib.colors import LinearSegmentedColormap
 
         return LinearSegmentedColormap.from_list('signed', self.diverging)

@@ -1,4 +1,4 @@
-"""From coordinates of the data to places on paper, upright."""
+"""Project the coordinates of the data to places on paper, upright."""
 
 import warnings
 from typing import TYPE_CHECKING, NamedTuple, Tuple
@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 VIEWS = ('front', 'side', 'top')
-LEAST_PART = 0.4  # of the width of a video that is shown
-BETTER = 1.2  # how much more another view must show than the front
-BEND = 0.1  # of the way from head to foot: joints of who stands are no farther off it
-TILTS = (8, 35)  # degrees; a smaller one may be the person's own, a larger one is no camera's
+LEAST_PART = 0.4  # smallest share of the width of a video that is shown
+BETTER = 1.2  # factor by which another view must show more than the front
+# Largest distance of the joints of a standing person from the line between head and foot, as a
+# share of its length.
+BEND = 0.1
+# Degrees; a person may lean by a smaller tilt, and a camera is not tilted by a larger one.
+TILTS = (8, 35)
 
 
 class Projected(NamedTuple):
@@ -81,10 +84,10 @@ def _part_of_video(
 
 
 def centred(projected: Projected) -> Projected:
-    """Take out where persons go, so that poses beside each other are large.
+    """Remove the movement of persons through space, so that poses side by side are large.
 
-    Sideways always; up and down only where they would be much smaller.
-    Places within a video stay.
+    Vertical movement is removed only if poses would be much smaller otherwise.
+    Places within a video are unchanged.
 
     Args:
         projected (Projected): A clip on paper.
@@ -103,21 +106,21 @@ def centred(projected: Projected) -> Projected:
     return projected._replace(points=points, limits=limits_of(points))
 
 
-# Joints that only a whole person has; what is a body is turned upright, a hand is not.
+# Joints that only a whole body has: bodies are turned upright, hands are not.
 _OF_BODIES = ('head', 'nose', 'hip', 'knee', 'ankle', 'foot')
 
 
 def upright(points: np.ndarray, layout: Layout, level: bool = True) -> np.ndarray:
-    """Turn a clip so that heads are above feet, along y; hands stay.
+    """Turn a clip of bodies so that heads are above feet, along y; others are unchanged.
 
-    Axes are exchanged, then the tilt of a camera is taken out, so that people
-    who stand are vertical.
+    Axes are exchanged, then the tilt of a camera is removed, so that standing
+    persons are vertical.
 
     Args:
         points (numpy.ndarray): NaN where a joint was not seen, shape
             (M, T, V, 3).
         layout (Layout): The skeleton.
-        level (bool): Whether to take out a tilt. Defaults to True.
+        level (bool): Whether to remove a tilt. Defaults to True.
     """
     names = ' '.join(layout.names or ())
     if layout.height is None or not any(word in names for word in _OF_BODIES):
@@ -129,7 +132,7 @@ def upright(points: np.ndarray, layout: Layout, level: bool = True) -> np.ndarra
         return points
     way = np.median(ways, 0)
     axis = int(np.abs(way).argmax())
-    # Somebody who lies is left as recorded.
+    # A person who lies down is left as recorded.
     if axis != 1 and abs(way[axis]) < 2 * abs(way[1]):
         axis = 1
     if axis != 1:
@@ -186,7 +189,7 @@ def limits_of(points: np.ndarray) -> Tuple[float, float, float, float]:
         return -1.0, 1.0, -1.0, 1.0
     low = np.nanmin(points.reshape(-1, 2), axis=0)
     high = np.nanmax(points.reshape(-1, 2), axis=0)
-    # A single joint has a place, too.
+    # The limits of a single joint have an extent, too.
     room = max(*(high - low), 1e-6) * 0.04 if (high > low).any() else 1.0
     return low[0] - room, high[0] + room, low[1] - room, high[1] + room
 
