@@ -1,5 +1,6 @@
 """The tools as a user calls them, on the bundled skeletons."""
 
+import argparse
 import json
 import os
 import re
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from helpers.processes import forked, script, torchrun
-from helpers.tools import DATA, DEMO, FEW, LOADERS, NO_WORKERS, ROOT, SHORT, call, tool
+from helpers.tools import DATA, DEMO, FEW, LOADERS, NO_WORKERS, ROOT, SHORT, call, load, tool
 
 from stf_mmaction.datasets import safe_load
 from stf_mmaction.files import read_checkpoint
+from stf_mmaction.visualization import FocusedClip
 
 
 def train(work_dir, *options, config=DEMO, extra=()):
@@ -170,6 +172,30 @@ def test_a_page_of_two_checkpoints(trained, tmp_path):
     labels = [clip['label'] for clip in data['clips']]
     assert labels == [*range(10), 0, 1]
     assert all(len(clip['views']) == 2 for clip in data['clips'])
+
+
+class Ids(list):
+    """A data set of which only the ids are known."""
+
+    def get_data_info(self, index):
+        return dict(frame_dir=self[index], label=0)
+
+
+def test_versus_finds_the_clip_in_the_other_data_set(monkeypatch):
+    tool = load(ROOT / 'tools/visualize_focus.py')
+    cells = np.ones((1, 1, 1))
+    monkeypatch.setattr(tool, 'load_versus', lambda args, names: ('other', Ids(['b', 'a'])))
+    monkeypatch.setattr(
+        tool,
+        'focus_of_clip',
+        lambda model, data, i, names: FocusedClip(cells[..., None], cells, f'{model} of {data[i]}'),
+    )
+    sources = dict(config='x.py', checkpoint='x.pth', versus=('y.py', 'y.pth'))
+    args = argparse.Namespace(**sources, compare=None, explain='focus')
+    drawn = tool.clips_to_draw(args, 'one', Ids(['a', 'c']), ['k'])
+    assert [clip.title for clip in drawn(0)] == ['x, one of a', 'y, other of a']
+    with pytest.raises(ValueError, match='clip c is not in the test split of y'):
+        drawn(1)
 
 
 def test_flops_of_stf_are_at_most_a_tenth_more():
