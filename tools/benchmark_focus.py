@@ -25,7 +25,10 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('config', type=existing, help='config file')
     parser.add_argument(
-        '--num-clips', type=positive, default=200, help='most clips to use; defaults to 200'
+        '--num-clips',
+        type=positive,
+        default=200,
+        help='largest number of test clips; defaults to 200',
     )
     parser.add_argument(
         '--rounds', type=positive, default=5, help='measurements of each; defaults to 5'

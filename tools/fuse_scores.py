@@ -44,7 +44,7 @@ def _table(path: str) -> Path:
         raise argparse.ArgumentTypeError(f'{path} must end in .csv')
     if not Path(path).parent.is_dir():
         raise argparse.ArgumentTypeError(
-            f'folder {Path(path).parent} does not exist: make it first'
+            f'folder {Path(path).parent} does not exist: create it first'
         )
     return Path(path)
 

@@ -131,7 +131,8 @@ class Table:
     def _check_row(self, name: str, where: str) -> None:
         if name not in self.rows:
             raise ValueError(
-                f'{self.path}: {where} names the row {name!r}, which is none of {list(self.rows)}'
+                f'{self.path}: {where} names the row {name!r}, which is not one of '
+                f'{list(self.rows)}'
             )
 
     def cells(self) -> Iterator[Union[Run, Mean]]:

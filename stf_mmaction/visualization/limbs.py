@@ -33,7 +33,7 @@ def joint_order(layout: Layout) -> List[int]:
     """Return all joints limb by limb, children right after their parents.
 
     Args:
-        layout (Layout): A tree, or with rings.
+        layout (Layout): The skeleton, which may have rings.
     """
     near = _neighbours(layout)
     children = {child for child, _ in layout.inward}
@@ -51,13 +51,13 @@ def joint_order(layout: Layout) -> List[int]:
 def limbs(layout: Layout) -> List[Limb]:
     """Split a skeleton into its trunk and its limbs, the trunk first.
 
-    A joint where three or more parts of two joints or more meet, as the
-    shoulders and the hips, is a hub. Hubs, and what lies between them, are the
-    trunk; every other part is a limb. Single joints on the same hub, as the
-    points of a face, are one limb.
+    A joint where three or more parts of at least two joints meet, such as a
+    shoulder or a hip, is a hub. Hubs and the joints between them are the
+    trunk; every other part is a limb. Single joints on the same hub, such as
+    the points of a face, are one limb.
 
     Args:
-        layout (Layout): Any.
+        layout (Layout): The skeleton, which may have rings.
     """
     near, order = _neighbours(layout), joint_order(layout)
     everything = set(range(layout.num_node))
@@ -95,7 +95,7 @@ def _neighbours(layout: Layout) -> Dict[int, Set[int]]:
 
 
 def _parts(joints: Set[int], near: Dict[int, Set[int]]) -> List[Set[int]]:
-    """Return connected parts of some joints."""
+    """Return the connected parts of a set of joints."""
     left, parts = set(joints), []
     while left:
         part, stack = set(), [min(left)]

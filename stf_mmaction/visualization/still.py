@@ -43,8 +43,8 @@ def draw_focus(
         theme (str): ``'light'`` or ``'dark'``. Defaults to ``'light'``.
 
     Returns:
-        matplotlib.figure.Figure: The network looks at the large, strongly
-        coloured joints.
+        matplotlib.figure.Figure: The picture, in which joints with a larger
+        focus are larger and more strongly coloured.
 
     Raises:
         ValueError: If there is no clip, or one is not of the skeleton.

@@ -200,7 +200,7 @@ def show_limits(axes: 'Axes', limits: Tuple[float, float, float, float], shape: 
     Args:
         axes (matplotlib.axes.Axes): A panel.
         limits (tuple[float, float, float, float]): Left, right, bottom and top
-            of what must be seen; more is, on both sides.
+            of the part that must be visible; it is centred.
         shape (float): Height of the panel over its width.
     """
     left, right, bottom, top = limits

@@ -142,7 +142,7 @@ def main() -> None:
     unit, *others = dict.fromkeys(units.values())
     if others:
         counts = ', '.join(f'{name} counts {kind}s' for name, kind in units.items())
-        raise ValueError(f'the logs have no common axis, {counts}: draw them apart')
+        raise ValueError(f'the logs have no common axis, {counts}: draw them separately')
     charts, rows = [], []
     for key in args.keys:
         places, values = {}, {}

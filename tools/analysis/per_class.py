@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('dump', type=existing, help='file of test.py --dump')
     parser.add_argument('--versus', type=existing, help='dump of another test of the same clips')
     parser.add_argument('--class-names', type=existing, help='text file with one name per line')
-    parser.add_argument('--most', type=positive, help='draw this many classes from either end')
+    parser.add_argument('--most', type=positive, help='draw only this many classes from either end')
     parser.add_argument('--out', default='per_class.png', help='.png, .svg or .pdf')
     return parser.parse_args()
 

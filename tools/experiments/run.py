@@ -39,7 +39,9 @@ def main() -> None:
     table = Table(table_path(args.table), args.data_root and args.data_root.resolve())
     unknown = set(args.rows or ()) - set(table.rows)
     if unknown:
-        raise ValueError(f'--rows {sorted(unknown)} are none of {list(table.rows)}')
+        raise ValueError(
+            f'--rows {sorted(unknown)} are not rows of the table: use some of {list(table.rows)}'
+        )
     results = Results(args.results / f'{table.name}.jsonl', writing=not args.list)
     jobs = missing(table, {line['key'] for line in results.lines()}, args.scores, args.rows)
     print(f'{table.name}: {len(jobs)} results are missing', flush=True)
