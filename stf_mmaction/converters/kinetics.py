@@ -45,13 +45,11 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
             f"its label_index is {data['label_index']!r:.40}, but {clip.label} in the list of "
             'labels'
         )
-    index = np.array([frame['frame_index'] for frame in data['data']], int)
+    index, skeletons = _frames(data['data'])
     if not len(index):
         raise Unusable(NOBODY)
     index, num_frames = place_frames(index)
-    persons = [
-        (at, person) for at, frame in zip(index, data['data']) for person in frame['skeleton']
-    ]
+    persons = [(at, person) for at, skeleton in zip(index, skeletons) for person in skeleton]
     values = np.zeros((NUM_PERSONS, num_frames, NUM_JOINTS, 3), np.float16)
     if persons:
         at = np.array([at for at, _ in persons])
@@ -64,18 +62,47 @@ def read(clip: Clip) -> Dict[str, np.ndarray]:
     return dict(keypoint=values[..., :2], keypoint_score=values[..., 2])
 
 
-def _joints(persons: List[Dict]) -> np.ndarray:
+def _frames(data: Any) -> Tuple[np.ndarray, List[List]]:
+    """Return the number and the persons of each frame that is listed."""
+    frames = _objects(data, 'data', ('frame_index', 'skeleton'))
+    if not all(isinstance(frame['skeleton'], list) for frame in frames):
+        raise ValueError("it has a frame whose 'skeleton' is not a list of persons")
+    try:
+        index = np.array([frame['frame_index'] for frame in frames], int)
+    except (TypeError, ValueError, OverflowError):
+        index = None
+    if index is None or index.ndim != 1:
+        raise ValueError('it has a frame_index that is not a whole number')
+    return index, [frame['skeleton'] for frame in frames]
+
+
+def _objects(values: Any, name: str, keys: Tuple[str, ...]) -> List[Dict]:
+    """Check that a value is a list of objects which have these keys."""
+    if not isinstance(values, list):
+        raise ValueError(f'{name!r} is not a list')
+    for value in values:
+        if not isinstance(value, dict) or not all(key in value for key in keys):
+            raise ValueError(f'{name!r} has {value!r:.40}, which lacks {keys[0]!r} or {keys[1]!r}')
+    return values
+
+
+def _joints(persons: List) -> np.ndarray:
     """Return x, y and score, (persons, 18, 3); zero without a score."""
     shape = len(persons), NUM_JOINTS
-    for person in persons:
+    for person in _objects(persons, 'skeleton', ('pose', 'score')):
+        if not all(isinstance(person[key], list) for key in ('pose', 'score')):
+            raise ValueError("a person has a 'pose' or 'score' that is not a list of numbers")
         numbers = len(person['pose']), len(person['score'])
         if numbers != (2 * NUM_JOINTS, NUM_JOINTS):
             raise ValueError(
                 f'a person has {numbers[0]} numbers in pose and {numbers[1]} in score: the '
                 f'{NUM_JOINTS} joints of OpenPose require {2 * NUM_JOINTS} and {NUM_JOINTS}'
             )
-    pose = np.array([person['pose'] for person in persons], float)
-    score = np.array([person['score'] for person in persons], float)
+    try:
+        pose = np.array([person['pose'] for person in persons], float)
+        score = np.array([person['score'] for person in persons], float)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("a person has a 'pose' or 'score' that is not of numbers") from None
     joints = np.concatenate([pose.reshape(*shape, 2), score.reshape(*shape, 1)], 2)
     # This catches NaN, too; the margin is for joints just outside the picture.
     if not (abs(joints) < MAX_VALUE).all():

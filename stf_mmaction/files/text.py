@@ -164,7 +164,7 @@ def _npz_bytes(file: BinaryIO) -> int:
     except ValueError:
         raise
     except Exception as error:  # A damaged archive can raise any error.
-        raise ValueError(f'it is not a complete NPZ file: {error}') from None
+        raise ValueError(f'it is not a complete NPZ file: {str(error)[:200]}') from None
 
 
 def _array_bytes(stream: BinaryIO, name: str) -> int:

@@ -140,6 +140,38 @@ CASES = {
     'kinetics_list': ('kinetics', '[]', "lacks 'data'"),
     'kinetics_deep': ('kinetics', '[' * 100_000 + ']' * 100_000, 'nested too deep'),
     'kinetics_digits': ('kinetics', '9' * 10_000, 'not JSON'),
+    'kinetics_no_list': ('kinetics', kinetics_of(3), "'data' is not a list"),
+    'kinetics_frame_text': ('kinetics', kinetics_of(['x']), "lacks 'frame_index' or 'skeleton'"),
+    'kinetics_frame_key': (
+        'kinetics',
+        kinetics_of([dict(frame_index=0)]),
+        "lacks 'frame_index' or 'skeleton'",
+    ),
+    'kinetics_index': (
+        'kinetics',
+        kinetics_of([dict(frame_index=[0, [1]], skeleton=[])]),
+        'frame_index that is not a whole number',
+    ),
+    'kinetics_skeleton': (
+        'kinetics',
+        kinetics_of([dict(frame_index=0, skeleton=7)]),
+        "'skeleton' is not a list",
+    ),
+    'kinetics_person': (
+        'kinetics',
+        kinetics_of([dict(frame_index=0, skeleton=[dict(pose=[1])])]),
+        "lacks 'pose' or 'score'",
+    ),
+    'kinetics_pose': (
+        'kinetics',
+        kinetics_of([dict(frame_index=0, skeleton=[dict(pose=1, score=[])])]),
+        'not a list of numbers',
+    ),
+    'kinetics_texts': (
+        'kinetics',
+        kinetics_of([dict(frame_index=0, skeleton=[person('x')])]),
+        'not of numbers',
+    ),
     'kinetics_frames': (
         'kinetics',
         kinetics_of([dict(frame_index=i, skeleton=[person()]) for i in (0, 10**8)]),
