@@ -44,6 +44,8 @@ setup(
             'hypothesis',
             'pytest',
             'pytest-xdist>=3.8',
+            # Older ones cannot build a wheel by themselves.
+            'setuptools>=70.1',
             'onnx',
             'onnxruntime',
             'playwright',

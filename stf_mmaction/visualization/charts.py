@@ -69,12 +69,13 @@ def write_table(path: Union[str, Path], header: Sequence[str], rows: Sequence[Se
     how = dict(newline='', encoding='utf-8', errors='backslashreplace')
     with replacing(path) as partial, open(partial, 'w', **how) as file:
         table = csv.writer(file, lineterminator='\n')
-        table.writerow(header)
-        table.writerows([[_cell(value) for value in row] for row in rows])
+        table.writerows([[_cell(value) for value in row] for row in (header, *rows)])
     return path
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace('\0', '\\x00')  # Python 3.10 cannot write NUL.
     return f'{value:.4f}' if isinstance(value, (float, np.floating)) else value
 
 

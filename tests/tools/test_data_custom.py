@@ -157,7 +157,8 @@ def test_tables_that_cannot_be_used_are_listed(convert, tmp_path):
     why = dict(skipped(tmp_path / 'o.pkl'))
     for name, (_, reason) in BAD_CSV.items():
         assert why[name].startswith('malformed: '), name
-        assert reason in why[name], (name, why[name])
+        # csv of Python 3.10 refuses a NUL itself.
+        assert reason in why[name] or 'line contains NUL' in why[name], (name, why[name])
     assert 'both.csv' in why['both'] and 'both.npz' in why['both']
     assert why['flat'].startswith('it differs from most clips: 5 joints, 2 channels')
     assert 'with scores' in why['scored']
@@ -202,7 +203,8 @@ def test_arrays_that_cannot_be_used_are_listed(convert, tmp_path):
     assert [c['frame_dir'] for c in data['annotations']] == ['good']
     why = dict(skipped(tmp_path / 'o.pkl'))
     for name, (_, reason) in bad.items():
-        assert reason in why[name], (name, why[name])
+        # csv of Python 3.10 refuses a NUL itself.
+        assert reason in why[name] or 'line contains NUL' in why[name], (name, why[name])
     assert why['cut'].startswith('malformed: ')
     assert why['empty'].startswith('malformed: ')
 
