@@ -86,18 +86,18 @@ model = dict(
     ],
 )
 
-# --- Schedule: 20 epochs of the baseline, then 6 of the STF objectives at 1e-3, 5e-4, 1e-4 -------
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=26, val_interval=5)
+# --- Schedule: 40 epochs of the baseline, then 6 of the STF objectives at 1e-3, 5e-4, 1e-4 -------
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=46, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4)
 )
 param_scheduler = [
-    dict(type='CosineAnnealingLR', T_max=20, end=20, eta_min=1e-3, convert_to_iter_based=True),
-    dict(type='MultiStepLR', milestones=[22], gamma=0.5),
-    dict(type='MultiStepLR', milestones=[24], gamma=0.2),
+    dict(type='CosineAnnealingLR', T_max=40, end=40, eta_min=1e-3, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[42], gamma=0.5),
+    dict(type='MultiStepLR', milestones=[44], gamma=0.2),
 ]
-custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=20)]
+custom_hooks = [dict(type='STFPhaseHook', warmup_epochs=40)]
 auto_scale_lr = dict(enable=False, base_batch_size=16)  # what lr is meant for, over all GPUs
 val_evaluator = test_evaluator = [dict(type='MemberAccMetric')]

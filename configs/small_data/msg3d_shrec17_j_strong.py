@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/msg3d_strong.py',
     '../_base_/data/strong_shrec_hand.py',
-    '../_base_/schedules/strong_20e.py',
+    '../_base_/schedules/strong_40e.py',
     '../_base_/default_runtime.py',
 ]
 

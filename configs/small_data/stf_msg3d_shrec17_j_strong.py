@@ -1,7 +1,7 @@
 _base_ = [
     '../_base_/models/stf_strong.py',
     '../_base_/data/strong_shrec_hand.py',
-    '../_base_/schedules/stf_strong_20e_6e.py',
+    '../_base_/schedules/stf_strong_40e_6e.py',
     '../_base_/default_runtime.py',
 ]
 
