@@ -41,26 +41,29 @@ def page_clips(networks: Sequence[Network], indices: Sequence[int]) -> List[Page
             differently.
     """
     first, others = networks[0], networks[1:]
-    known = [[name for name, _ in ids_and_labels(network.dataset)] for network in others]
+    infos = [first.dataset.get_data_info(index) for index in indices]
+    wanted = [str(info.get('frame_dir', index)) for info, index in zip(infos, indices)]
+    places = []
+    for network in others:
+        known = [name for name, _ in ids_and_labels(network.dataset)]
+        places.append(clips_with_ids(known, wanted, f'the test split of {network.name}'))
     clips = []
-    for index in indices:
-        info = first.dataset.get_data_info(index)
-        clip_id, label = str(info.get('frame_dir', index)), int(info['label'])
+    for name, info, *elsewhere in zip(wanted, infos, *places):
+        label = int(info['label'])
         keypoint = np.array(info['keypoint'], dtype=np.float32)
         score = info.get('keypoint_score')
         if score is not None:  # joints that were not seen are not drawn
             keypoint[np.asarray(score) == 0] = 0
         views = [_view(first, info, label)]
-        for network, ids in zip(others, known):
-            (place,) = clips_with_ids(ids, [clip_id], f'the test split of {network.name}')
+        for network, place in zip(others, elsewhere):
             other = network.dataset.get_data_info(place)
             if int(other['label']) != label:
                 raise ValueError(
-                    f'clip {clip_id} has label {label} for {first.name} and '
+                    f'clip {name} has label {label} for {first.name} and '
                     f'{other["label"]} for {network.name}: compare networks for the same classes'
                 )
             views.append(_view(network, other, label))
-        clips.append(PageClip(clip_id, label, keypoint, views))
+        clips.append(PageClip(name, label, keypoint, views))
     return clips
 
 

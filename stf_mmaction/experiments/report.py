@@ -15,6 +15,7 @@ TOP1 = dict(
     focus_hidden='own focus hidden',
     permuted_hidden='as much, elsewhere',
 )
+GAINS = [f'gain, {text}' for text in TOP1.values()]
 # Calibration and focus of the clean clips, and the cost of a run -> heading of its column.
 OTHERS = dict(
     ece='ECE',
@@ -78,10 +79,9 @@ def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -
         for row in rows
     ]
     focus = [[row, *(level(row, name) for name in OTHERS)] for row in rows]
-    gains = [f'gain, {text}' for text in TOP1.values()]
     return '\n'.join(
         [
-            _grid([dataset, 'n', 'top-1', *gains], accuracy),
+            _grid([dataset, 'n', 'top-1', *GAINS], accuracy),
             _grid([dataset, *OTHERS.values()], focus),
         ]
     )
@@ -91,12 +91,10 @@ def _over_sets(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
     """Return a table of the gains averaged over the data sets, each of which counts once."""
 
     def gains(row: str, name: str) -> List[float]:
-        found = [
-            difference(*(values_of(lines, r, dataset, name) for r in (row, table.against)), splits)
-            for dataset, splits in (
-                (key, list(entry['splits'])) for key, entry in table.sets.items()
-            )
-        ]
+        found = []
+        for dataset, entry in table.sets.items():
+            ours, theirs = (values_of(lines, r, dataset, name) for r in (row, table.against))
+            found.append(difference(ours, theirs, list(entry['splits'])))
         return [each.mean for each in found if each]
 
     rows = []
@@ -105,8 +103,7 @@ def _over_sets(table: Table, lines: Sequence[Dict[str, Any]]) -> str:
         if row != table.against and counted['clean']:
             cells = (with_interval(estimate(own)) if own else '-' for own in counted.values())
             rows.append([row, str(len(counted['clean'])), *cells])
-    heads = [f'gain, {text}' for text in TOP1.values()]
-    return _grid(['mean of the data sets', 'data sets', *heads], rows)
+    return _grid(['mean of the data sets', 'data sets', *GAINS], rows)
 
 
 def _grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-# Small data sets that 20 epochs do not fit: 1,000 to 2,500 steps in all.
+# Small data sets that 20 epochs do not fit: 1,000 to 5,000 steps in all.
 _base_ = './strong_20e.py'
 
 train_cfg = dict(max_epochs=40)
