@@ -98,7 +98,8 @@ def centred(projected: Projected) -> Projected:
     low = np.min(np.where(np.isnan(points), np.inf, points), (0, 2))  # (T, 2)
     high = np.max(np.where(np.isnan(points), -np.inf, points), (0, 2))
     there = np.isfinite(low).all(1)
-    centre = np.where(there[:, None], (low + high) / 2, 0)
+    low[~there] = high[~there] = 0
+    centre = (low + high) / 2
     whole = high[there, 1].max() - low[there, 1].min()
     if whole < 1.6 * (high - low)[there, 1].max():
         centre[:, 1] = 0

@@ -1,34 +1,75 @@
-"""The operators on a GPU against those on a CPU; tools/gpu_check.sh runs this on a GPU."""
+"""Networks on a GPU against those on a CPU; tools/gpu_check.sh runs this on a GPU."""
 
 import copy
+import os
 
 import pytest
 import torch
-from helpers.networks import LOSSES, batch, recognizer, total
+from helpers.networks import LOSSES, batch, ensemble_cfg, recognizer, total, wake
+from mmaction.registry import MODELS
 
+# Read once, when PyTorch first multiplies matrices on the GPU.
+os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 
-def step(model, x, samples, device):
+def ensemble():
+    model = MODELS.build(ensemble_cfg())
+    wake(model)
+    return model
+
+
+NETWORKS = pytest.mark.parametrize(
+    'build', [lambda: recognizer(LOSSES), ensemble], ids=['all losses', 'ensemble']
+)
+
+
+def step(model, x, samples, device, autocast=None):
     model = copy.deepcopy(model).to(device).train()
     samples = [s.clone().to(device) for s in samples]
-    losses = model(x.to(device), samples, mode='loss')
+    with torch.autocast(device, autocast, enabled=autocast is not None):
+        losses = model(x.to(device), samples, mode='loss')
     total(losses).backward()
     values = {k: v.detach().cpu() for k, v in losses.items() if 'loss' in k}
-    return values, {n: p.grad.cpu() for n, p in model.named_parameters()}
+    gradients = {n: p.grad.cpu() for n, p in model.named_parameters()}
+    return values, gradients, {n: b.cpu() for n, b in model.named_buffers()}
 
 
-@pytest.mark.parametrize('deterministic', [False, True])
-def test_a_step_is_that_of_the_cpu(deterministic):
-    model = recognizer(LOSSES).double()
-    x, samples = batch(frames=13, dtype=torch.float64)
+@pytest.fixture(params=[False, True], ids=['default', 'deterministic'])
+def deterministic(request):
+    torch.use_deterministic_algorithms(request.param)
+
+
+@NETWORKS
+@pytest.mark.parametrize('frames', [13, 8])
+def test_a_step_is_that_of_the_cpu(build, frames, deterministic):
+    model = build().double()
+    x, samples = batch(frames=frames, dtype=torch.float64)
     expected = step(model, x, samples, 'cpu')
-    torch.use_deterministic_algorithms(deterministic)
-    try:
-        got = step(model, x, samples, 'cuda')
-    finally:
-        torch.use_deterministic_algorithms(False)
+    got = step(model, x, samples, 'cuda')
     torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8)
+
+
+@NETWORKS
+def test_deterministic_steps_have_the_same_bits(build):
+    model = build()
+    x, samples = batch(frames=13)
+    torch.use_deterministic_algorithms(True)
+    first, again = (step(model, x, samples, 'cuda') for _ in range(2))
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+
+
+@NETWORKS
+@pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
+def test_a_step_in_half_precision_is_close(build, kind):
+    torch.manual_seed(1)  # as on a CPU, in test_memory_and_precision.py
+    model = build()
+    x, samples = batch(frames=32)
+    _, exact, _ = step(copy.deepcopy(model).double(), x.double(), samples, 'cpu')
+    values, got, _ = step(model, x, samples, 'cuda', kind)
+    assert all(v.isfinite() for v in values.values())
+    exact, got = (torch.cat([g.double().flatten() for g in d.values()]) for d in (exact, got))
+    assert torch.cosine_similarity(exact, got, dim=0) > 0.9
 
 
 def test_a_step_does_not_wait_for_the_gpu():

@@ -29,8 +29,11 @@ SHAPES = [  # clips, frames, stride, window, matrices
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _seed_and_device(device):
     torch.manual_seed(0)
+    torch.set_default_device(device)
+    yield
+    torch.set_default_device(None)
 
 
 def rand(*shape):
@@ -74,8 +77,10 @@ MODULES = [
 
 
 @pytest.fixture(params=['clipwise', 'batched'])
-def kernels(request, monkeypatch):
+def kernels(request, device, monkeypatch):
     """Both implementations, in small parts: two frames or one clip at a time."""
+    if device.type == 'cuda' and request.param == 'clipwise':
+        pytest.skip('for CPUs only')
     monkeypatch.setattr(aggregate_first, 'SCRATCH', 25)
     monkeypatch.setattr(budget, 'CHUNK_BYTES', 600)
     monkeypatch.setattr(budget, 'L2_BYTES', 2000)
@@ -203,12 +208,12 @@ def test_window_conv_gradients(kernels):
 
 
 @pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
-def test_half_precision_sums_over_clips_in_float32(kind, kernels):
+def test_half_precision_sums_over_clips_in_float32(kind, kernels, device):
     """The gradients of many clips lose no more than those of one."""
     shape = (24, 6, 2, 3, 1)
     x, weight, adjacency, *rest = (t.detach().float() for t in window_inputs(shape))
     leaves = [t.requires_grad_() for t in (weight, adjacency, *rest)]
-    with torch.autocast('cpu', kind):
+    with torch.autocast(device.type, kind):
         out = window_conv(x, *leaves, *shape[2:4], 1e-5)[0]
     assert out.dtype == kind
     direction = torch.randn_like(out)
