@@ -38,7 +38,14 @@ def apply_patches() -> None:
         raise ImportError('mmaction2 is missing: run "pip install mmaction2==1.2.0"')
     if os.environ.get('STF_NO_PATCH') == '1':
         return
-    for patch in (_quiet, _supply_drn, _read_checkpoints, _write_whole, _name_package):
+    for patch in (
+        _quiet,
+        _supply_drn,
+        _spare_multimodal,
+        _read_checkpoints,
+        _write_whole,
+        _name_package,
+    ):
         patch()
         logging.getLogger('stf_mmaction').info('patched: %s', patch.__doc__.splitlines()[0])
 
@@ -80,6 +87,27 @@ def _supply_drn() -> None:
     module.DRN = DRN
     sys.modules[name] = package
     sys.modules[f'{name}.drn'] = module
+
+
+def _spare_multimodal() -> None:
+    """Leave out the video-text networks of mmaction2 where they cannot be imported.
+
+    mmaction2 imports them whenever transformers is installed, and nothing of it can be imported
+    if that is a release without three of its functions, or if timm is missing.
+    """
+    from mmaction.utils import dependency
+
+    if not dependency.WITH_MULTIMODAL:
+        return
+    try:
+        from timm.models.layers import DropPath  # noqa: F401
+        from transformers.modeling_utils import (  # noqa: F401
+            apply_chunking_to_forward,
+            find_pruneable_heads_and_indices,
+            prune_linear_layer,
+        )
+    except (ImportError, RuntimeError):  # the latter from releases that import lazily
+        dependency.WITH_MULTIMODAL = False
 
 
 def _read_checkpoints() -> None:

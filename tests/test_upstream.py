@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import ROOT
+from mmaction.utils import dependency
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
@@ -90,6 +91,41 @@ def test_a_good_installation_is_left_alone(mmaction_at):
     (mmaction_at / 'models/localizers/drn/drn.py').touch()
     upstream._supply_drn()
     assert DRN not in sys.modules and f'{DRN}.drn' not in sys.modules
+
+
+NEEDED = 'apply_chunking_to_forward = find_pruneable_heads_and_indices = prune_linear_layer = None'
+
+
+@pytest.mark.parametrize(
+    'timm,transformers,kept',
+    [
+        ('DropPath = None', NEEDED, True),
+        ('DropPath = None', 'class PreTrainedModel: pass', False),
+        ('DropPath = None', 'raise RuntimeError("Failed to import")', False),
+        ('raise ImportError', NEEDED, False),
+    ],
+    ids=['good', 'transformers is later', 'transformers is broken', 'no timm'],
+)
+def test_networks_for_text_are_left_out_where_they_break_the_import(
+    tmp_path, monkeypatch, timm, transformers, kept
+):
+    for name, contents in (
+        ('timm/models/layers', timm),
+        ('transformers/modeling_utils', transformers),
+    ):
+        path = tmp_path / f'{name}.py'
+        path.parent.mkdir(parents=True)
+        path.write_text(contents)
+    ours = {'timm', 'timm.models', 'timm.models.layers'}
+    ours |= {'transformers', 'transformers.modeling_utils'}
+    for name in ours | {n for n in sys.modules if n.split('.')[0] in ('timm', 'transformers')}:
+        # First set, so that what the test leaves behind is undone as well.
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
+    upstream._spare_multimodal()
+    assert dependency.WITH_MULTIMODAL == kept
 
 
 @pytest.mark.parametrize(
