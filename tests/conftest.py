@@ -1,8 +1,11 @@
 """Shared by all tests."""
 
+import os
 import sys
 from pathlib import Path
 
+# What is forked after torch.cuda.is_available() can use a GPU only with this.
+os.environ.setdefault('PYTORCH_NVML_BASED_CUDA_CHECK', '1')
 import pytest
 import torch
 from mmengine.registry import init_default_scope

@@ -19,7 +19,7 @@ from typing import Dict, List, Tuple
 
 import torch
 
-from stf_mmaction.benchmark.measures import gemm_rate, measure, peak_memory
+from stf_mmaction.benchmark.measures import gemm_rate, kernel_table, measure, peak_memory
 from stf_mmaction.benchmark.networks import REFERENCE, VARIANTS, build, input_shape, make_batch
 from stf_mmaction.engine.arguments import (
     add_cfg_options,
@@ -82,6 +82,11 @@ def parse_args() -> argparse.Namespace:
         help='precision of float32 matrix products on CUDA; high, the default, allows TF32',
     )
     parser.add_argument(
+        '--profile',
+        metavar='FILE',
+        help='also write the operators and kernels of a training step, by time, to this file',
+    )
+    parser.add_argument(
         '--count',
         action='store_true',
         help='count launches, bytes, FLOPs and peak memory of a training step on a GPU instead of '
@@ -98,6 +103,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.json and not args.count:
         parser.error('--json writes what --count counts: add --count')
+    if args.profile and args.count:
+        parser.error('--profile writes what a step takes, --count runs none: leave one out')
     if args.count:
         args.device = 'cpu'  # where the fake tensors are made
         if not set(args.variants) <= {'cp', 'bf16'}:
@@ -159,6 +166,7 @@ def main() -> None:
     check_device(args.device)
     if args.device != 'cpu':
         torch.set_float32_matmul_precision(args.matmul_precision or 'high')
+        torch.backends.cudnn.benchmark = True  # as in training
     if args.memory_of:
         print(peak_memory(args.memory_of, args))
         return
@@ -178,6 +186,9 @@ def main() -> None:
     rows = measure(names, x, labels, args)
     for name in names:
         rows[name]['memory'] = memory_in_a_new_process(name)
+    if args.profile:
+        tables = (f'{name}\n{kernel_table(name, x, labels, args)}' for name in names)
+        Path(args.profile).write_text('\n'.join(tables))
     show(rows, tuple(x.shape), args)
 
 

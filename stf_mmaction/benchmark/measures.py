@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Callable, Dict, List
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from .networks import build, forward, make_batch, step
@@ -62,6 +63,26 @@ def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, 
             forward(models[name], x, labels)
         rows[name]['flops'] = counter.get_total_flops() / 2
     return rows
+
+
+def kernel_table(name: str, x, labels, args: argparse.Namespace) -> str:
+    """Return a table of PyTorch's profiler: the operators and kernels of a training step by time.
+
+    Args:
+        name (str): As for :func:`build`.
+        x (torch.Tensor): Clips, shape (N, 1, M, T, V, C).
+        labels (torch.Tensor): Shape (N,).
+        args (argparse.Namespace): Arguments of ``tools/benchmark.py``.
+    """
+    model = build(name, args)
+    step(model, x, labels)
+    device, activities = 'cpu', [ProfilerActivity.CPU]
+    if args.device != 'cpu':
+        device, activities = 'cuda', [*activities, ProfilerActivity.CUDA]
+    with profile(activities=activities) as profiler:
+        seconds(partial(step, model, x, labels), args.device)
+    key = f'self_{device}_time_total'
+    return profiler.key_averages().table(key, row_limit=40, max_name_column_width=90)
 
 
 def gemm_rate(device: str) -> float:

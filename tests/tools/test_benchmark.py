@@ -34,7 +34,7 @@ def test_the_reference_is_the_published_network(case):
     )
 
 
-def test_the_benchmark_prints_a_row_for_each_network(monkeypatch):
+def test_the_benchmark_prints_a_row_for_each_network(tmp_path, monkeypatch):
     # Its processes for memory are forked; the README's command starts them.
     monkeypatch.setattr(
         'subprocess.run', lambda command, env, **_: forked(script, *command[1:], env=env)
@@ -52,8 +52,12 @@ def test_the_benchmark_prints_a_row_for_each_network(monkeypatch):
         'cp',
         'focus',
         '--tune-malloc',
+        '--profile',
+        tmp_path / 'kernels.txt',
     )
     assert out.returncode == 0, out.stderr[-2000:]
+    table = (tmp_path / 'kernels.txt').read_text()
+    assert table.count('aten::bmm') >= 4 and 'published\n' in table and f'{DEMO}+cp\n' in table
     rows = [line for line in out.stdout.splitlines() if ' x |' in line]
     assert [row.split()[1] for row in rows] == [
         'published',
@@ -83,6 +87,7 @@ def test_the_benchmark_counts_a_step_on_a_gpu(tmp_path, monkeypatch, capsys):
         ((DEMO, '--rounds', 0), '--rounds: 0 must be at least 1'),
         ((DEMO, '--batch', -1), '--batch: -1 must be at least 1'),
         ((DEMO, '--json', 'x.json'), 'add --count'),
+        ((DEMO, '--profile', 'x.txt', '--count'), 'leave one out'),
         (('configs/stgcn_utd_mhad_j.py',), 'use --no-reference'),
         (
             ('configs/stgcn_utd_mhad_j.py', '--no-reference', '--variants', 'cp'),
