@@ -166,7 +166,7 @@ def predict(model: torch.nn.Module, samples: List[Dict]) -> np.ndarray:
     scores = []
     for start in range(0, len(samples), BATCH):
         batch = pseudo_collate(samples[start : start + BATCH])
-        scores += [sample.pred_score.numpy() for sample in model.test_step(batch)]
+        scores += [sample.pred_score.cpu().numpy() for sample in model.test_step(batch)]
     return np.stack(scores)
 
 
@@ -185,8 +185,10 @@ def look(model: torch.nn.Module, samples: List[Dict]) -> tuple:
     """
     hidden: Dict[str, List[np.ndarray]] = dict(focus_hidden=[], permuted_hidden=[])
     measures: Dict[str, List[Tensor]] = dict(coverage=[], entropy=[], overlap=[])
+    device = next(model.parameters()).device
     for start in range(0, len(samples), BATCH):
-        clips = torch.stack([s['inputs'][0] for s in samples[start : start + BATCH]]).float()
+        clips = torch.stack([s['inputs'][0] for s in samples[start : start + BATCH]])
+        clips = clips.to(device).float()
         present = present_persons(clips)
         first, second = model.focus(clips)['focus'].unbind(1)
         measures['coverage'].append(coverage(first, present))
@@ -195,7 +197,7 @@ def look(model: torch.nn.Module, samples: List[Dict]) -> tuple:
         order = torch.from_numpy(np.random.RandomState(0).permutation(first.shape[-1]))
         for name, mask in (('focus_hidden', first), ('permuted_hidden', first[..., order])):
             masked = mask_inputs(clips, mask)
-            hidden[name].append(model.focus(masked)['scores'].numpy())
+            hidden[name].append(model.focus(masked)['scores'].cpu().numpy())
     return (
         {name: np.concatenate(parts) for name, parts in hidden.items()},
         {name: round(float(torch.cat(parts).mean()), 4) for name, parts in measures.items()},
