@@ -97,6 +97,7 @@ def peak_memory(name: str, args: argparse.Namespace) -> float:
     x, labels = make_batch(args)
     model = build(name, args)
     if args.device != 'cpu':
+        step(model, x, labels)  # cuDNN needs more while it looks for the fastest algorithms
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         for _ in range(2):

@@ -114,7 +114,7 @@ def step(model: torch.nn.Module, x, labels) -> None:
         if isinstance(model, PublishedMSG3D):
             loss = F.cross_entropy(model(x[:, 0]), labels)
         else:
-            samples = [ActionDataSample().set_gt_label(y).to(x.device) for y in labels]
+            samples = [ActionDataSample(gt_label=y) for y in labels.split(1)]  # without a wait
             losses = model(x, samples, mode='loss')
             loss = sum(v for k, v in losses.items() if 'loss' in k)
     loss.backward()

@@ -81,7 +81,8 @@ class FocusMonitorHook(Hook):
         model = unwrapped(runner)
         training, epoch = model.training, runner.epoch + 1
         # This must not affect the training: no statistics, gradients or random numbers change.
-        with torch.random.fork_rng(enabled=True):
+        gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+        with torch.random.fork_rng(gpus):
             model.eval()
             try:
                 if self._watched is None:

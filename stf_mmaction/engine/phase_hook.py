@@ -7,6 +7,8 @@ from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import nn
 
+from stf_mmaction.upstream import is_resumed
+
 from .sanity_hooks import unwrapped
 
 
@@ -87,6 +89,20 @@ class STFPhaseHook(Hook):
         """Set the phase by the iteration."""
         if self.warmup_iters is not None:
             self._set_phase(runner, runner.iter, self.warmup_iters, f'iteration {runner.iter + 1}')
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+        """Save the members' own loss scales of float16, so that a run resumes with them."""
+        scales = getattr(unwrapped(runner), 'loss_scales', {})
+        used = {name: scale.state() for name, scale in scales.items() if scale.state()}
+        if used:
+            checkpoint['loss_scales'] = used
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
+        """Restore the loss scales, if the run is resumed."""
+        scales = getattr(unwrapped(runner), 'loss_scales', {})
+        if is_resumed(runner):
+            for name, state in checkpoint.get('loss_scales', {}).items():
+                scales[name].restore(*state)
 
     @staticmethod
     def _set_phase(runner: Runner, now: int, end: int, place: str) -> None:

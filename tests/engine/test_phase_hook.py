@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 import torch
 from helpers import tiny
-from mmaction.registry import HOOKS
+from helpers.networks import ensemble_cfg
+from mmaction.registry import HOOKS, MODELS
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 
+from stf_mmaction.engine.phase_hook import STFPhaseHook
 from stf_mmaction.files import read_checkpoint
 
 
@@ -160,3 +162,22 @@ def test_steps_by_hand():
         hook.after_train_iter(runner, runner.iter)
         assert (model.w.item(), model.v.item()) == pytest.approx(expected, rel=1e-12)
         runner.iter += 1
+
+
+@pytest.mark.parametrize('resumed,expected', [(True, 2.0**15), (False, 2.0**16)])
+def test_a_run_resumes_with_its_own_loss_scales(resumed, expected):
+    """Those of members, whose gradients are computed early; GradScaler keeps its own."""
+
+    def runner():
+        return SimpleNamespace(model=MODELS.build(ensemble_cfg()), _resume=resumed)
+
+    hook, checkpoint = STFPhaseHook(warmup_epochs=0), {}
+    weight = torch.nn.Parameter(torch.ones(2))
+    old, new = runner(), runner()
+    old.model.loss_scales['focus'].gradients((weight.half() * 3).sum(), [weight])  # overflows
+    hook.before_save_checkpoint(old, checkpoint)
+    assert checkpoint == dict(loss_scales=dict(focus=(2.0**15, 0)))
+    hook.after_load_checkpoint(new, checkpoint)
+    scale = new.model.loss_scales['focus']
+    (gradient,) = scale.gradients((weight * 3).sum(), [weight])
+    assert gradient.tolist() == [3, 3] and scale.state() == (expected, 1)

@@ -60,9 +60,14 @@ def test_losses_and_predictions(cfg, kind, fake, monkeypatch):
             module.loss_by_feat = lambda scores, _: dict(loss_cls=scores.logsumexp(1).mean())
     clips = empty_on_gpu(batch(frames=13)[0])
     own = [s.to('cuda') for s in samples(range(3))]
-    with torch.autocast('cuda', kind, enabled=kind is not None):
+    # Not torch.autocast, which turns itself off without a GPU.
+    torch.set_autocast_enabled('cuda', kind is not None)
+    torch.set_autocast_dtype('cuda', kind or torch.float16)
+    try:
         losses = model.train()(clips, own, mode='loss')
         predicted = model.eval()(clips, own, mode='predict')
+    finally:
+        torch.set_autocast_enabled('cuda', False)
     assert total(losses).device.type == 'cuda'
     assert predicted[0].pred_score.device.type == 'cuda'
     assert model.focus(clips[:, 0])['focus'].device.type == 'cuda'

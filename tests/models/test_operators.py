@@ -31,6 +31,7 @@ SHAPES = [  # clips, frames, stride, window, matrices
 @pytest.fixture(autouse=True)
 def _seed_and_device(device):
     torch.manual_seed(0)
+    torch.backends.cudnn.deterministic = True
     torch.set_default_device(device)
     yield
     torch.set_default_device(None)
@@ -270,18 +271,6 @@ def test_branches_gradients(frames, stride):
 
     assert torch.autograd.gradcheck(operator, inputs)
     assert torch.autograd.gradgradcheck(operator, inputs, fast_mode=True)
-
-
-@pytest.mark.parametrize('frames,stride', CONVS)
-def test_the_deterministic_gradient_of_the_pool(frames, stride):
-    inputs = branch_inputs(frames, stride, 2)
-    want = torch.autograd.grad(branches(*inputs, stride).square().sum(), inputs)
-    torch.use_deterministic_algorithms(True)
-    try:
-        got = torch.autograd.grad(branches(*inputs, stride).square().sum(), inputs)
-    finally:
-        torch.use_deterministic_algorithms(False)
-    torch.testing.assert_close(got, want)
 
 
 def test_the_pool_gives_to_the_first_of_equal_frames():

@@ -206,10 +206,17 @@ class Study:
             tuple[torch.Tensor, float]: Maps (N, M, T, V), and the seconds they took.
         """
         torch.manual_seed(self.seed + (model is not self.model))
+        self.wait()
         start = time.perf_counter()
         batches = zip(self.inputs[:count].split(BATCH), self.classes[:count].split(BATCH))
         found = [EXPLAINERS[name](model, x, y, self.reference).detach() for x, y in batches]
+        self.wait()
         return torch.cat(found), time.perf_counter() - start
+
+    def wait(self):
+        """Let a GPU finish, so that its time is measured."""
+        if self.inputs.is_cuda:
+            torch.cuda.synchronize()
 
     def curves(self, maps, insertion):
         """Return the deletion or insertion curve of each clip, shape (N, steps + 1)."""

@@ -66,23 +66,10 @@ def _largest(h: Tensor, stride: int) -> Tensor:
 def _pool_backward(grad: Tensor, h: Tensor, stride: int) -> Tensor:
     """Compute the gradient of the max pool: (B, T', V, W) -> (B, T, V, W)."""
     where = _largest(h, stride)
-    if torch.are_deterministic_algorithms_enabled():  # PyTorch's adds atomically on CUDA
-        return _pool_backward_by_tap(grad, h, where, stride)
     grad_h = torch.ops.aten.max_pool2d_with_indices_backward(
         channels_second(grad), channels_second(h), *_pool_settings(stride), [1, 1], False, where
     )
     return grad_h.permute(0, 2, 3, 1)
-
-
-def _pool_backward_by_tap(grad: Tensor, h: Tensor, where: Tensor, stride: int) -> Tensor:
-    count, frames = grad.shape[1], h.shape[1]
-    frame = where.permute(0, 2, 3, 1) // h.shape[2]
-    centre = stride * torch.arange(count, device=h.device)[:, None, None]
-    out = grad.new_zeros(h.shape[0], frames + 2, *h.shape[2:])  # one more frame at both ends
-    for tap in range(TAPS):
-        part = out[:, tap : tap + (count - 1) * stride + 1 : stride]
-        part += torch.where(frame - centre == tap - 1, grad, 0)
-    return out[:, 1:-1]
 
 
 class _BranchesBackward(Function):

@@ -34,7 +34,16 @@ class LossScale:
     """
 
     def __init__(self) -> None:
+        self._start = 2.0**16, 0
         self._state: Optional[Tuple[Tensor, Tensor]] = None
+
+    def state(self) -> Optional[Tuple[float, int]]:
+        """Return the scale and the steps since it last changed, or None if it was never used."""
+        return self._state and (self._state[0].item(), self._state[1].item())
+
+    def restore(self, scale: float, steps: int) -> None:
+        """Continue from a result of :meth:`state`."""
+        self._start, self._state = (float(scale), int(steps)), None
 
     def gradients(self, total: Tensor, parameters: Sequence[nn.Parameter]) -> Tuple:
         """Compute the gradients of a scaled loss and scale them back.
@@ -48,8 +57,11 @@ class LossScale:
             tuple: One gradient or None per parameter.
         """
         if self._state is None:
-            scale = torch.full((), 2.0**16, device=total.device)
-            self._state = scale, torch.zeros((), dtype=torch.int32, device=total.device)
+            scale, steps = self._start
+            self._state = (
+                torch.full((), scale, device=total.device),
+                torch.full((), steps, dtype=torch.int32, device=total.device),
+            )
         scale, steps = self._state
         grads = torch.autograd.grad(total * scale, parameters, allow_unused=True)
         known = [own for own in grads if own is not None]

@@ -70,7 +70,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
         self.streams = tuple(streams or ('',))
         built, self._part = build_members(members, shared, self.streams)
         self.members = ModuleDict(built)
-        self._scales = {name: LossScale() for name in built}
+        self.loss_scales = {name: LossScale() for name in built}
         self.baseline = False
         self.focus_sink: Optional[FocusSink] = None
         self._register_load_state_dict_pre_hook(self.spread_baseline)
@@ -212,7 +212,7 @@ class STFEnsemble(InferenceConfig, BaseModel):
             own = member.loss(self.stream_of(name, inputs), data_samples)
             if len(active) > 1 and torch.is_grad_enabled():
                 learning = [p for p in member.parameters() if p.requires_grad]
-                own = backward_now(own, learning, self._scales[name])
+                own = backward_now(own, learning, self.loss_scales[name])
             losses.update({f'{name}.{k}': value for k, value in own.items()})
         if self.baseline:
             if len(self.streams) == 1:
