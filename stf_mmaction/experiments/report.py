@@ -71,7 +71,10 @@ def _section(table: Table, dataset: str, splits: List[str], lines: List[Dict]) -
         return with_interval(found) if found else '-'
 
     def level(row: str, name: str) -> str:
-        return f'{estimate(whole[row, name]).mean:.3g}' if whole[row, name] else '-'
+        if not whole[row, name]:
+            return '-'
+        mean = estimate(whole[row, name]).mean
+        return f'{mean:.3g}' if mean < 1000 else f'{mean:,.0f}'
 
     accuracy = [
         [row, str(len(whole[row, 'clean'])), with_deviation(estimate(whole[row, 'clean']))]
