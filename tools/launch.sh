@@ -4,7 +4,7 @@ TOOLS="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 export PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}"
 
 # An active environment takes precedence over the one made by setup_env.sh.
-PYTHON="$(command -v python || command -v python3)"
+PYTHON="$(command -v python || command -v python3 || echo python)"
 [ -n "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ] || [ ! -x "$TOOLS/../.venv/bin/python" ] ||
     PYTHON="$TOOLS/../.venv/bin/python"
 
