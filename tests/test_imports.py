@@ -58,7 +58,7 @@ def test_patches_are_logged_and_can_be_left_out():
         'print("stf_mmaction" in MODULE2PACKAGE, "matplotlib" in sys.modules)\n'
     )
     out = python(code).splitlines()
-    assert sum(line.startswith('patched: ') for line in out) == 5
+    assert sum(line.startswith('patched: ') for line in out) == 6
     assert out[-1] == 'True False'  # matplotlib is loaded when something is drawn
     # Without the patches the registries cannot be filled on a plain wheel, so
     # that only what they would have done is looked at.
