@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 # The suite is the same on every machine: it trains on the CPU. tools/gpu_check.sh sets the
-# variable for the tests that compare a GPU with it. Both settings are read once, by PyTorch.
-if os.environ.get('STF_TEST_GPU') != '1':
+# variable for the tests that compare a GPU with it. PyTorch reads both settings once.
+if os.environ.get('STF_TEST_GPU') == '1':
+    os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+else:
     os.environ['CUDA_VISIBLE_DEVICES'] = ''
-os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
 import pytest
 import torch
 from mmengine.registry import init_default_scope

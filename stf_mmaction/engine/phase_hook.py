@@ -93,7 +93,8 @@ class STFPhaseHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: Dict) -> None:
         """Save the members' own loss scales of float16, so that a run resumes with them."""
         scales = getattr(unwrapped(runner), 'loss_scales', {})
-        used = {name: scale.state() for name, scale in scales.items() if scale.state()}
+        states = {name: scale.state() for name, scale in scales.items()}
+        used = {name: state for name, state in states.items() if state}
         if used:
             checkpoint['loss_scales'] = used
 

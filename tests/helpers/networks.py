@@ -85,6 +85,13 @@ def ensemble_cfg(**shared):
     )
 
 
+def ensemble(**shared):
+    """A small STFEnsemble whose STF modules do something."""
+    model = MODELS.build(ensemble_cfg(**shared))
+    wake(model)
+    return model
+
+
 def samples(labels):
     """Data samples with these labels."""
     return [ActionDataSample().set_gt_label(label) for label in labels]

@@ -13,7 +13,10 @@ from mmaction.registry import MODELS
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from stf_mmaction.engine.focus_monitor_hook import _measures
-from stf_mmaction.models.ops import batch_norm, branches, graph_conv, window_conv
+from stf_mmaction.models.ops.batch_norm import _BatchNorm, _BatchNormBackward
+from stf_mmaction.models.ops.branches import _Branches, _BranchesBackward
+from stf_mmaction.models.ops.graph_conv import _GraphConv
+from stf_mmaction.models.ops.window_conv import _WindowConv
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.cuda.is_built(), reason='needs a PyTorch that was built for CUDA'
@@ -108,18 +111,17 @@ def test_backward_functions(fake, monkeypatch):
         return torch.empty(*shape, device='cuda')
 
     x, gamma = new(2, 7, 5, 4), new(4)
-    norm, branch = batch_norm.__globals__, branches.__globals__
     every = [
-        (graph_conv.__globals__['_GraphConv'], x, new(3, 6, 4), new(2, 5, 15), 1, 1),
+        (_GraphConv, x, new(3, 6, 4), new(2, 5, 15), 1, 1),
         (
-            window_conv.__globals__['_WindowConv'],
+            _WindowConv,
             *(x, new(2, 4, 4), new(1, 15, 30), gamma, gamma, gamma, new(6, 12), new(6)),
             *(2, 3, 1e-5),
         ),
-        (norm['_BatchNorm'], x, gamma, gamma, None, None, 0.1, 1e-5, True),
-        (norm['_BatchNormBackward'], x, x, gamma, gamma, gamma, 1e-5),
-        (branch['_Branches'], new(2, 7, 5, 10), new(2, 4, 5, 2), new(4, 6, 2), new(4, 2), 2),
-        (branch['_BranchesBackward'], new(2, 4, 5, 12), new(2, 7, 5, 10), new(4, 6, 2), 2),
+        (_BatchNorm, x, gamma, gamma, None, None, 0.1, 1e-5, True),
+        (_BatchNormBackward, x, x, gamma, gamma, gamma, 1e-5),
+        (_Branches, new(2, 7, 5, 10), new(2, 4, 5, 2), new(4, 6, 2), new(4, 2), 2),
+        (_BranchesBackward, new(2, 4, 5, 12), new(2, 7, 5, 10), new(4, 6, 2), 2),
     ]
     for deterministic in (False, True):
         torch.use_deterministic_algorithms(deterministic)

@@ -4,20 +4,13 @@ import copy
 
 import pytest
 import torch
-from helpers.networks import LOSSES, batch, calibrate, ensemble_cfg, recognizer, total, wake
-from mmaction.registry import MODELS
+from helpers.networks import LOSSES, batch, calibrate, ensemble, recognizer, total
 
 from stf_mmaction.models.ops import batched, clipwise, use_kernels
 from stf_mmaction.models.ops.batched import budget
 from stf_mmaction.models.ops.dispatch import kernels_for
 
 CLOSE = dict(rtol=1e-10, atol=1e-10)
-
-
-def ensemble():
-    model = MODELS.build(ensemble_cfg())
-    wake(model)
-    return model
 
 
 def step(model, kernels, x, samples):

@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-from helpers.networks import LOSSES, batch, ensemble_cfg, recognizer, total, wake
-from mmaction.registry import MODELS
+from helpers.networks import LOSSES, batch, ensemble, recognizer, total
 from mmengine.optim import OptimWrapper
 
 pytestmark = pytest.mark.slow
@@ -19,9 +18,7 @@ def network(kind):
     torch.manual_seed(0)
     if kind == 'one':
         return recognizer(LOSSES).train()
-    model = MODELS.build(ensemble_cfg()).train()
-    wake(model)
-    return model
+    return ensemble().train()
 
 
 @lru_cache

@@ -10,12 +10,10 @@ from helpers.networks import (
     backbone,
     batch,
     calibrate,
-    ensemble_cfg,
+    ensemble,
     recognizer,
     total,
-    wake,
 )
-from mmaction.registry import MODELS
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -112,8 +110,7 @@ def test_cost_is_linear_in_clips_and_frames():
 
 
 def test_a_whole_body_of_133_joints_trains():
-    model = MODELS.build(ensemble_cfg(net=backbone(graph_cfg=dict(layout='coco_wholebody'))))
-    wake(model)
+    model = ensemble(net=backbone(graph_cfg=dict(layout='coco_wholebody')))
     x, samples = batch(clips=2, joints=133)
     total(model(x, samples, mode='loss')).backward()
     for name, gradient in gradients(model).items():

@@ -4,16 +4,9 @@ import copy
 
 import pytest
 import torch
-from helpers.networks import LOSSES, batch, ensemble_cfg, recognizer, total, wake
-from mmaction.registry import MODELS
+from helpers.networks import LOSSES, batch, ensemble, recognizer, total
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-
-
-def ensemble():
-    model = MODELS.build(ensemble_cfg())
-    wake(model)
-    return model
 
 
 NETWORKS = pytest.mark.parametrize(

@@ -6,11 +6,11 @@ LayerCAM (``pip install grad-cam``) and integrated gradients (``pip install capt
 """
 
 import argparse
-import time
 
 import numpy as np
 import torch
 
+from stf_mmaction.benchmark.measures import seconds
 from stf_mmaction.engine.arguments import (
     add_device_argument,
     add_network_arguments,
@@ -206,17 +206,11 @@ class Study:
             tuple[torch.Tensor, float]: Maps (N, M, T, V), and the seconds they took.
         """
         torch.manual_seed(self.seed + (model is not self.model))
-        self.wait()
-        start = time.perf_counter()
         batches = zip(self.inputs[:count].split(BATCH), self.classes[:count].split(BATCH))
-        found = [EXPLAINERS[name](model, x, y, self.reference).detach() for x, y in batches]
-        self.wait()
-        return torch.cat(found), time.perf_counter() - start
-
-    def wait(self):
-        """Let a GPU finish, so that its time is measured."""
-        if self.inputs.is_cuda:
-            torch.cuda.synchronize()
+        maps = (EXPLAINERS[name](model, x, y, self.reference).detach() for x, y in batches)
+        found = []
+        taken = seconds(lambda: found.extend(maps), self.inputs.device.type)
+        return torch.cat(found), taken
 
     def curves(self, maps, insertion):
         """Return the deletion or insertion curve of each clip, shape (N, steps + 1)."""
