@@ -20,6 +20,7 @@ from mmengine.runner import CheckpointLoader, Runner
 
 from stf_mmaction import upstream
 from stf_mmaction.files import read_checkpoint
+from stf_mmaction.upstream import patches
 
 DRN = 'mmaction.models.localizers.drn'
 
@@ -82,14 +83,14 @@ def mmaction_at(tmp_path, monkeypatch):
 
 
 def test_a_missing_localizer_is_replaced(mmaction_at):
-    upstream._supply_drn()
+    patches._supply_drn()
     with pytest.raises(ImportError, match='DRN localizer is not part of'):
         sys.modules[f'{DRN}.drn'].DRN(vocab_size=1)
 
 
 def test_a_good_installation_is_left_alone(mmaction_at):
     (mmaction_at / 'models/localizers/drn/drn.py').touch()
-    upstream._supply_drn()
+    patches._supply_drn()
     assert DRN not in sys.modules and f'{DRN}.drn' not in sys.modules
 
 
@@ -124,7 +125,7 @@ def test_networks_for_text_are_left_out_where_they_break_the_import(
         del sys.modules[name]
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(dependency, 'WITH_MULTIMODAL', True)
-    upstream._spare_multimodal()
+    patches._spare_multimodal()
     assert dependency.WITH_MULTIMODAL == kept
 
 
