@@ -43,6 +43,8 @@ def main() -> None:
         current = {cell.key for cell in table.cells()} if known else set()
         lines = [line for key, line in known.items() if key in current]
         content = markdown(table, lines)
+        if lines and len(lines) < len(current):
+            content += f'\n{len(current) - len(lines)} of {len(current)} results are missing.\n'
         for kind, draw in PLOTS.items():
             picture = args.page.parent / f'images/evidence_{match[2]}_{kind}.png'
             drawn = picture.is_file() if args.check else draw(table, lines, picture)
