@@ -348,7 +348,7 @@ def test_every_row_of_every_table_can_be_built(path):
             keys.add(cell.key)
         if isinstance(cell, table.Run):
             net = MODELS.build(cell.config.model)
-            assert net.backbone.layout.num_node in (13, 15, 20, 22)
+            assert net.lead.backbone.layout.num_node in (13, 15, 20, 22)
             train = cell.config.train_dataloader.dataset
             kinds = [step['type'] for step in train.pipeline]
             assert kinds.index('RandomJointErasing') == 3  # the place that options name
