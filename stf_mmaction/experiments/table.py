@@ -259,9 +259,10 @@ def _member(member: Union[str, List]) -> Tuple[str, int]:
 
 
 def _flat(options: Dict[str, Any]) -> Dict[str, Any]:
-    """Return the options with tuples where MMAction2 requires them."""
+    """Return a copy of the options, with tuples where MMAction2 requires them."""
+    own = copy.deepcopy(options)  # merging removes ``_delete_`` from what it is given
     return {key: tuple(v) if isinstance(v, list) and key.endswith('stages') else v
-            for key, v in options.items()}  # fmt: skip
+            for key, v in own.items()}  # fmt: skip
 
 
 def _hash(content: Any) -> str:

@@ -344,7 +344,9 @@ def test_every_row_of_every_table_can_be_built(path):
     rows, keys = table.Table(path), set()
     for row in rows.rows:
         for dataset, entry in rows.sets.items():
-            cell = rows.cell(row, dataset, next(iter(entry['splits'])), rows.seeds[0])
+            of = (row, dataset, next(iter(entry['splits'])), rows.seeds[0])
+            cell = rows.cell(*of)
+            assert rows.cell(*of).key == cell.key  # the options are as before
             keys.add(cell.key)
         if isinstance(cell, table.Run):
             net = MODELS.build(cell.config.model)
