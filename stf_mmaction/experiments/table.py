@@ -182,13 +182,18 @@ class Table:
         for loader in LOADERS:
             data = cfg[loader]['dataset']
             cfg[loader].update(num_workers=0, persistent_workers=False)
-            file = Path(data['ann_file'])
-            data['ann_file'] = str(self.data_root / file.name if self.data_root else ROOT / file)
+            data['ann_file'] = str(self._file(Path(data['ann_file'])))
         self._split(cfg, entry['splits'][split])
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
         cfg.default_hooks = dict(checkpoint=None, logger=None, timer=None)
         cfg.log_level = 'ERROR'
         return cfg
+
+    def _file(self, path: Path) -> Path:
+        """Return a pickle in the data root; bundled clips need not be there."""
+        own = ROOT / path
+        given = self.data_root / path.name if self.data_root else own
+        return given if given.is_file() or not own.is_file() else own
 
     @staticmethod
     def _split(cfg: Config, split: Dict) -> None:

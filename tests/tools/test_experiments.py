@@ -136,6 +136,17 @@ def test_keys_follow_what_is_trained_alone(small, tmp_path):
     assert keys[0] != keys[1]
 
 
+def test_bundled_clips_need_not_be_in_the_data_root(small, tmp_path):
+    def file(root):
+        cell = table.Table(small.path, root).cell('plain', 'demo', 'own', 0)
+        return Path(cell.config.test_dataloader.dataset.ann_file)
+
+    bundled = file(None)
+    assert bundled.is_file() and file(tmp_path) == bundled
+    (tmp_path / bundled.name).touch()
+    assert file(tmp_path) == tmp_path / bundled.name
+
+
 def test_held_out_clips_are_training_clips_that_are_not_trained_on(small):
     splits = small.sets['demo']['splits']
     splits['third'] = {'hold_out': {'subject': [3]}}
