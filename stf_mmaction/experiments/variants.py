@@ -3,7 +3,7 @@
 A variant moves to the losses if it improves the results of a table.
 """
 
-from typing import Dict, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +12,11 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from stf_mmaction.focus import frozen_running_stats
+from stf_mmaction.focus import frozen_running_stats, mask_inputs
 from stf_mmaction.losses import STFAdjacencyLoss, STFCoherenceLoss, STFDivergenceLoss
 from stf_mmaction.losses.functional import clip_norms
 from stf_mmaction.losses.modules import WeightedLoss
-from stf_mmaction.models import STFRecognizer
+from stf_mmaction.models import STFEnsemble, STFRecognizer
 
 
 @MODELS.register_module()
@@ -202,3 +202,62 @@ class FocusErasingRecognizer(STFRecognizer):
         during = (time >= start) & (time < start + length)
         chosen = torch.rand(count, 1, 1, 1) < self.p
         return (during[..., None] & erased[:, :, None] & chosen).to(clips.device)
+
+
+@MODELS.register_module()
+class FocusHidingEnsemble(STFEnsemble):
+    """Two members; while they learn, hide from the second what the first one looks at.
+
+    The second is to find the class in the rest of the clip, so that the mean depends less on
+    any joint. The mask is that of Eq. (3), X - Q * X, with the focus of the first member on
+    the true class. Takes the config of one :class:`STFRecognizer`.
+
+    Args:
+        backbone, cls_head (dict): Of each member.
+        p (float): Probability for each clip; 0 trains two networks side by side. Defaults
+            to 0.5.
+        permuted (bool): Permute the joints of the masks anew in each step: the control.
+            Defaults to False.
+        kwargs: ``data_preprocessor`` and ``init_cfg`` of :class:`STFEnsemble`.
+    """
+
+    def __init__(
+        self, backbone: Dict, cls_head: Dict, p: float = 0.5, permuted: bool = False, **kwargs
+    ) -> None:
+        shared = dict(type='STFRecognizer', backbone=backbone, cls_head=cls_head)
+        super().__init__([dict(name='first'), dict(name='second')], shared, **kwargs)
+        self.p, self.permuted = p, permuted
+        self._rest: Optional[Tensor] = None
+
+    def loss(self, inputs: Tensor, data_samples: Sequence) -> Dict[str, Tensor]:
+        """Compute the losses of both members; arguments as in :meth:`STFEnsemble.loss`."""
+        if self.p:
+            rest = self.rest(inputs.flatten(0, 1), data_samples)
+            self._rest = rest.unflatten(0, inputs.shape[:2])
+        try:
+            return super().loss(inputs, data_samples)
+        finally:
+            self._rest = None
+
+    def stream_of(self, name: str, inputs: Tensor) -> Tensor:
+        """Return what a member reads: while it learns, the second reads the rest."""
+        return inputs if self._rest is None or name == 'first' else self._rest
+
+    @torch.no_grad()
+    def rest(self, clips: Tensor, data_samples: Sequence) -> Tensor:
+        """Return the clips, some of them without the focus of the first member.
+
+        Args:
+            clips (torch.Tensor): Shape (N, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+
+        Returns:
+            torch.Tensor: Same shape.
+        """
+        labels = torch.stack([sample.gt_label for sample in data_samples])
+        with frozen_running_stats(self.lead):
+            focus = self.lead.focus(clips, labels)['focus'][:, 0]
+        if self.permuted:
+            focus = focus[..., torch.randperm(focus.shape[-1], device=focus.device)]
+        hidden = torch.rand(len(focus), 1, 1, 1) < self.p
+        return mask_inputs(clips, focus * hidden.to(focus.device))

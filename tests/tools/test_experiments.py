@@ -1,5 +1,6 @@
 """Tables of experiments: what is run, resumed, tested and concluded."""
 
+import copy
 import json
 import runpy
 import sys
@@ -345,6 +346,46 @@ def test_guided_erasing_prefers_what_is_in_focus(monkeypatch):
         assert hidden.sum() == pytest.approx(5.5, abs=0.8)  # 1 to 10 of 20 joints
     assert share[0][0] == pytest.approx(float(share[0][1]), abs=0.08)
     assert share[1][0] > 2 * share[1][1]
+
+
+@pytest.mark.parametrize('permuted', [False, True])
+def test_the_second_network_learns_without_the_focus_of_the_first(permuted, monkeypatch):
+    from mmaction.registry import MODELS
+    from mmaction.structures import ActionDataSample
+
+    torch.manual_seed(0)
+    backbone = dict(type='MSG3DBackbone', graph_cfg=dict(layout='kinect20'), base_channels=6)
+    backbone.update(num_person=1, num_gcn_scales=1, num_g3d_scales=1)
+    cfg = dict(type='FocusHidingEnsemble', backbone=backbone, permuted=permuted, p=1)
+    cfg.update(cls_head=dict(type='STFHead', num_classes=3, in_channels=24))
+    net = MODELS.build(cfg).train()
+    clips = torch.rand(6, 1, 1, 8, 20, 3)
+    samples = [ActionDataSample().set_gt_label(i % 3) for i in range(6)]
+    labels = torch.tensor([[i % 3] for i in range(6)])
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    rest = net.rest(clips[:, 0], samples)
+    # The training mode's own batch statistics, which a copy computes as well.
+    focus = copy.deepcopy(net.lead).focus(clips[:, 0], labels)['focus'][:, 0]
+    assert all(torch.equal(v, before[k]) for k, v in net.state_dict().items())
+    masked = (clips[:, 0] - rest) / clips[:, 0]
+    order = 'sorted' if permuted else 'same'
+    seen = {'sorted': lambda maps: maps.sum((0, 1, 2)).sort()[0], 'same': lambda maps: maps}[order]
+    torch.testing.assert_close(seen(masked[..., 0]), seen(focus), rtol=1e-4, atol=1e-5)
+    assert permuted == (not torch.allclose(masked[..., 0], focus, atol=1e-3))
+
+    read = {}
+    for name, member in net.members.items():
+        own = member.loss
+        monkeypatch.setattr(
+            member, 'loss', lambda x, s, own=own, name=name: read.update({name: x}) or own(x, s)
+        )
+    losses = net.loss(clips, samples)
+    assert {'first.loss_cls', 'second.loss_cls'} <= set(losses)
+    assert torch.equal(read['first'], clips) and not torch.equal(read['second'], clips)
+    net.p = 0
+    net.loss(clips, samples)
+    assert torch.equal(read['second'], clips)
+    assert net.eval()(clips).shape == (6, 3)  # what is tested is whole
 
 
 @pytest.mark.parametrize('path', sorted(table.TABLES.glob('*.yml')), ids=lambda path: path.stem)
