@@ -6,6 +6,7 @@ from .focus_file import FocusFile
 from .focus_hook import FocusVisualizationHook
 from .focus_monitor_hook import FocusMonitorHook
 from .inferencer import STFInferencer
+from .loss_ramp_hook import LossRampHook
 from .metrics import DumpScores, MemberAccMetric, WholeDumpResults
 from .phase_hook import STFPhaseHook
 from .reproducible_hook import ReproducibleHook
@@ -21,6 +22,7 @@ __all__ = [
     'FiniteCheckHook',
     'FocusMonitorHook',
     'FocusVisualizationHook',
+    'LossRampHook',
     'MemberAccMetric',
     'ReproducibleHook',
     'ResumeCheckHook',

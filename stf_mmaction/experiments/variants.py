@@ -7,9 +7,7 @@ from typing import Dict, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
-from mmaction.registry import HOOKS, MODELS
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmaction.registry import MODELS
 from torch import Tensor
 
 from stf_mmaction.focus import frozen_running_stats, mask_inputs
@@ -91,39 +89,6 @@ def rms(maps: Tensor) -> Tensor:
         torch.Tensor: Shape (N,).
     """
     return clip_norms(maps) / maps[0].numel() ** 0.5
-
-
-@HOOKS.register_module()
-class LossRampHook(Hook):
-    """Raise the weights of STF losses linearly over the epochs, from 0.
-
-    Args:
-        begin (float): Share of the training up to which the weights are zero.
-        end (float): Share of the training from which they are full.
-        losses (Sequence[str]): Names of the losses in the head. Defaults to
-            divergence, coherence and exploration.
-    """
-
-    def __init__(
-        self,
-        begin: float,
-        end: float,
-        losses: Sequence[str] = ('loss_divergence', 'loss_coherence', 'loss_exploration'),
-    ) -> None:
-        self.begin, self.end, self.losses = begin, end, losses
-
-    def before_train(self, runner: Runner) -> None:
-        """Store the full weights."""
-        head = runner.model.lead.cls_head
-        found = {name: getattr(head, name, None) for name in self.losses}
-        self._full = {loss: loss.loss_weight for loss in found.values() if loss is not None}
-
-    def before_train_epoch(self, runner: Runner) -> None:
-        """Set the weights of this epoch from its number, so that a resumed run has the same."""
-        done = (runner.epoch + 1) / runner.max_epochs
-        share = (done - self.begin) / (self.end - self.begin)
-        for loss, weight in self._full.items():
-            loss.loss_weight = weight * min(max(share, 0), 1)
 
 
 @MODELS.register_module()

@@ -5,7 +5,6 @@ import json
 import runpy
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -418,16 +417,3 @@ def test_the_page_is_what_the_lines_say(monkeypatch):
     monkeypatch.setattr(report, 'markdown', lambda *_: 'something else')
     with pytest.raises(SystemExit, match='does not match the result lines'):
         runpy.run_path(tool, run_name='__main__')
-
-
-def test_losses_rise_between_two_shares_of_the_training():
-    loss = variants.MarginDivergenceLoss(loss_weight=0.5)
-    head = SimpleNamespace(loss_divergence=loss, loss_coherence=None)
-    model = SimpleNamespace(lead=SimpleNamespace(cls_head=head))
-    runner = SimpleNamespace(model=model, max_epochs=10)
-    hook, weights = variants.LossRampHook(0.4, 0.7), []
-    hook.before_train(runner)
-    for runner.epoch in range(10):
-        hook.before_train_epoch(runner)
-        weights.append(loss.loss_weight)
-    np.testing.assert_allclose(weights, [0] * 4 + [1 / 6, 1 / 3] + [0.5] * 4)
