@@ -91,6 +91,22 @@ def rms(maps: Tensor) -> Tensor:
     return clip_norms(maps) / maps[0].numel() ** 0.5
 
 
+def true_focus(network: STFRecognizer, clips: Tensor, data_samples: Sequence) -> Tensor:
+    """Return the focus of a network in training on the true classes.
+
+    Args:
+        network (STFRecognizer): Its running statistics stay as they are.
+        clips (torch.Tensor): Shape (N, M, T, V, C).
+        data_samples (list[ActionDataSample]): N samples with gt_label.
+
+    Returns:
+        torch.Tensor: In [0, 1], shape (N, M, T, V).
+    """
+    labels = torch.stack([sample.gt_label for sample in data_samples])
+    with frozen_running_stats(network):
+        return network.focus(clips, labels)['focus'][:, 0]
+
+
 @MODELS.register_module()
 class FocusErasingRecognizer(STFRecognizer):
     """Hide joints of training clips, preferably those in focus, in place of exploration.
@@ -153,9 +169,7 @@ class FocusErasingRecognizer(STFRecognizer):
         # The largest sums of log-weights and Gumbel noise are a draw without replacement.
         draw = torch.rand(count, persons, joints).log().neg().log().neg()
         if self.guided:
-            labels = torch.stack([sample.gt_label for sample in data_samples])
-            with frozen_running_stats(self):
-                focus = self.focus(clips, labels)['focus'][:, 0].mean(2)
+            focus = true_focus(self, clips, data_samples).mean(2)
             draw += self.guided * (focus + 1e-3).log().cpu()
         most = max(1, int(self.joints * joints))
         number = torch.randint(1, most + 1, (count, persons, 1))
@@ -219,9 +233,7 @@ class FocusHidingEnsemble(STFEnsemble):
         Returns:
             torch.Tensor: Same shape.
         """
-        labels = torch.stack([sample.gt_label for sample in data_samples])
-        with frozen_running_stats(self.lead):
-            focus = self.lead.focus(clips, labels)['focus'][:, 0]
+        focus = true_focus(self.lead, clips, data_samples)
         if self.permuted:
             focus = focus[..., torch.randperm(focus.shape[-1], device=focus.device)]
         hidden = torch.rand(len(focus), 1, 1, 1) < self.p
