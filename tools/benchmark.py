@@ -217,9 +217,9 @@ def show(rows: Dict[str, Dict], shape: Tuple, args: argparse.Namespace) -> None:
         print(
             f'| {Path(name).name.replace(".py", "")} '
             f'| {row["params"] / 1e6:.2f} M | {row["flops"] / 1e9:.1f} G '
-            f'| {row["forward"]:.3f} s '
+            f'| {row["forward"]:.4g} s '
             f'| {row["forward_ratio"]:.2f} x '
-            f'| {row["step"]:.3f} s | {row["step_ratio"]:.2f} x '
+            f'| {row["step"]:.4g} s | {row["step_ratio"]:.2f} x '
             f'| {args.batch / row["step"]:.2f} '
             f'| {row["memory"]:.0f} MiB '
             f'| {row["memory"] / first["memory"]:.2f} x |'

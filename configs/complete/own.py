@@ -91,6 +91,7 @@ model = dict(
             stf_stages=(1, 2, 3, 4, 5, 6),  # which of the six STF modules are on; () is MS-G3D
         ),
         cls_head=dict(type='STFHead', num_classes=10, in_channels=48),  # 4 base_channels
+        cuda_graph=True,  # on a GPU, replays a training step instead of launching it
     ),
     members=[
         dict(

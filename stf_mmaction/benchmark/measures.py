@@ -12,6 +12,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from stf_mmaction.models.recognizers.graphed_loss import WARM_UP
+
 from .networks import build, forward, make_batch, step
 
 
@@ -45,6 +47,10 @@ def measure(names: List[str], x, labels, args: argparse.Namespace) -> Dict[str, 
     """
     models = {name: build(name, args) for name in names}
     times = {name: dict(forward=[], step=[]) for name in names}
+    if args.device != 'cpu':
+        for model in models.values():
+            for _ in range(WARM_UP + 1):  # after these, a step is replayed
+                step(model, x, labels)
     for _ in range(args.rounds):
         for name, model in models.items():
             for kind, work in (('forward', forward), ('step', step)):

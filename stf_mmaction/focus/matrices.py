@@ -110,3 +110,8 @@ def on_device_of(like: Tensor, build: Callable[..., np.ndarray], *sizes: int) ->
             _KEPT.clear()
         _KEPT[key] = matrix
     return matrix
+
+
+def kept_matrices() -> Tuple[Tensor, ...]:
+    """Return all matrices that are kept now, so that the caller can keep them in memory."""
+    return tuple(_KEPT.values())

@@ -68,9 +68,7 @@ def test_a_step_in_half_precision_is_close(build, kind):
 
 
 def test_a_step_does_not_wait_for_the_gpu():
-    """But for the accuracies of MMAction2, which go through NumPy."""
     model = recognizer(LOSSES).cuda().train()
-    model.cls_head.loss_by_feat = lambda scores, _: dict(loss_cls=scores.logsumexp(1).mean())
     x, samples = batch()
     x, samples = x.cuda(), [s.to('cuda') for s in samples]
     total(model(x, samples, mode='loss')).backward()  # fixed matrices are copied once
@@ -79,3 +77,66 @@ def test_a_step_does_not_wait_for_the_gpu():
         total(model(x, samples, mode='loss')).backward()
     finally:
         torch.cuda.set_sync_debug_mode('default')
+
+
+def train(model, kind=None, steps=8):
+    """Losses of some steps, and the weights after them; the last batch but two is smaller."""
+    optimizer = torch.optim.SGD(model.parameters(), 0.01, 0.9)
+    x, samples = batch(clips=4, frames=13, dtype=next(model.parameters()).dtype)
+    samples = [s.clone().to('cuda') for s in samples]
+    found = []
+    for i in range(steps):
+        size = 2 if i == steps - 3 else 4
+        optimizer.zero_grad()
+        with torch.autocast('cuda', kind, enabled=kind is not None):
+            losses = model(x[:size].to('cuda') * (1 + i), samples[:size], mode='loss')
+        total(losses).backward()
+        optimizer.step()
+        found.append({k: v.detach().cpu() for k, v in losses.items()})
+    return found, {k: v.cpu() for k, v in model.state_dict().items()}
+
+
+GRAPHED = pytest.mark.parametrize(
+    'build',
+    [lambda **kw: recognizer(LOSSES, **kw), ensemble, lambda **kw: recognizer(**kw)],
+    ids=['all losses', 'ensemble', 'baseline'],
+)
+
+
+@GRAPHED
+def test_a_replayed_step_is_a_step(build):
+    model = build(cuda_graph=True).double()
+    twin = build().double()
+    twin.load_state_dict(model.state_dict())
+    got, expected = train(model.to('cuda').train()), train(twin.to('cuda').train())
+    torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8)
+    members = model.members.values() if hasattr(model, 'members') else [model]
+    assert all(m._graphed._recording is not None for m in members)
+
+
+@GRAPHED
+@pytest.mark.parametrize('kind', [None, torch.bfloat16])
+def test_replayed_deterministic_steps_have_the_same_bits(build, kind):
+    torch.use_deterministic_algorithms(True)
+    model, twin = build(cuda_graph=True), build()
+    twin.load_state_dict(model.state_dict())
+    got, expected = train(model.to('cuda').train(), kind), train(twin.to('cuda').train(), kind)
+    torch.testing.assert_close(got, expected, rtol=0, atol=0)
+
+
+def test_a_changed_phase_is_recorded_again():
+    model = ensemble(cuda_graph=True).to('cuda').train()
+    for baseline in (True, False, True):
+        model.set_baseline(baseline)
+        train(model)
+    assert model.lead._graphed._recording is not None
+
+
+def test_a_wait_is_refused():
+    model = recognizer(cuda_graph=True).to('cuda').train()
+    forward = model.backbone.forward
+    model.backbone.forward = lambda x: forward(x) * float(x.abs().max() > 0)
+    with pytest.raises(RuntimeError, match='set cuda_graph=False in the model'):
+        train(model)
+    model._graphed = None
+    train(model)

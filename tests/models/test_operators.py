@@ -210,21 +210,23 @@ def test_window_conv_gradients(kernels):
 
 @pytest.mark.parametrize('kind', [torch.bfloat16, torch.float16])
 def test_half_precision_sums_over_clips_in_float32(kind, kernels, device):
-    """The gradients of many clips lose no more than those of one."""
+    """The gradients of many clips lose no more than those of one, but for a few odd inputs."""
     shape = (24, 6, 2, 3, 1)
-    x, weight, adjacency, *rest = (t.detach().float() for t in window_inputs(shape))
-    leaves = [t.requires_grad_() for t in (weight, adjacency, *rest)]
-    with torch.autocast(device.type, kind):
-        out = window_conv(x, *leaves, *shape[2:4], 1e-5)[0]
-    assert out.dtype == kind
-    direction = torch.randn_like(out)
-    got = torch.autograd.grad(out, leaves, direction)
-    exact = [t.detach().to(kind).double().requires_grad_() for t in leaves]
-    truth = reference.window_conv(x.to(kind).double(), *exact, *shape[2:4], 1e-5)
-    want = torch.autograd.grad(truth, exact, direction.double())
-    for g, w in zip(got[:2], want[:2]):
-        assert g.dtype == torch.float32
-        assert (g - w).norm() < 4 * torch.finfo(kind).eps * w.norm()
+    errors = []
+    for _ in range(5):
+        x, weight, adjacency, *rest = (t.detach().float() for t in window_inputs(shape))
+        leaves = [t.requires_grad_() for t in (weight, adjacency, *rest)]
+        with torch.autocast(device.type, kind):
+            out = window_conv(x, *leaves, *shape[2:4], 1e-5)[0]
+        assert out.dtype == kind
+        direction = torch.randn_like(out)
+        got = torch.autograd.grad(out, leaves, direction)
+        exact = [t.detach().to(kind).double().requires_grad_() for t in leaves]
+        truth = reference.window_conv(x.to(kind).double(), *exact, *shape[2:4], 1e-5)
+        want = torch.autograd.grad(truth, exact, direction.double())
+        assert {g.dtype for g in got[:2]} == {torch.float32}
+        errors.append([((g - w).norm() / w.norm()).item() for g, w in zip(got[:2], want[:2])])
+    assert torch.tensor(errors).median(0).values.max() < 1.5 * torch.finfo(kind).eps
 
 
 def branch_inputs(frames, stride, width, joints=2):

@@ -172,12 +172,26 @@ class STFHead(GCNHead):
         return losses
 
     def loss_by_feat(self, cls_scores: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
-        """Compute the loss of scores (N, K) like ``BaseHead``, in float32 at least.
+        """Compute the loss and the accuracies of scores (N, K) like ``BaseHead``.
 
-        NumPy, which computes the accuracies, has no bfloat16.
+        In float32 at least. With one label per clip the accuracies are computed where the scores
+        are, so that nothing waits for a GPU.
         """
-        dtype = torch.promote_types(cls_scores.dtype, torch.float32)
-        return super().loss_by_feat(cls_scores.to(dtype), data_samples)
+        scores = cls_scores.to(torch.promote_types(cls_scores.dtype, torch.float32))
+        labels = torch.stack([s.gt_label for s in data_samples]).to(scores.device)
+        if labels.shape[1:] != (1,) or labels.is_floating_point():
+            return super().loss_by_feat(scores, data_samples)
+        labels = labels[:, 0]
+        ranked = scores.detach().topk(min(max(self.topk), self.num_classes), 1).indices
+        hits = ranked == labels[:, None]
+        losses = {f'top{k}_acc': hits[:, :k].any(1).double().mean() for k in self.topk}
+        target = labels
+        if self.label_smooth_eps:
+            target = F.one_hot(labels, self.num_classes) * (1 - self.label_smooth_eps)
+            target = target + self.label_smooth_eps / self.num_classes
+        loss_cls = self.loss_cls(scores, target)
+        losses.update(loss_cls if isinstance(loss_cls, dict) else dict(loss_cls=loss_cls))
+        return losses
 
     def _stf_losses(
         self, feats: Tensor, logits: Tensor, context: FocusContext

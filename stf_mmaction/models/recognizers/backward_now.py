@@ -88,15 +88,55 @@ def backward_now(
     Returns:
         dict[str, torch.Tensor]: With the same keys.
     """
+    grads = compute_gradients(losses, parameters, scale)
+    return attach_gradients(losses, grads, parameters)
+
+
+def compute_gradients(
+    losses: Dict[str, Tensor],
+    parameters: Sequence[nn.Parameter],
+    scale: Optional[LossScale] = None,
+) -> Tuple[Optional[Tensor], ...]:
+    """Compute the gradients of the sum of losses, as a backward pass does.
+
+    Args:
+        losses (dict[str, torch.Tensor]): Losses of one network, scalars.
+        parameters (Sequence[torch.nn.Parameter]): Differentiate with respect to these.
+        scale (LossScale, optional): Used under float16 autocast. Defaults to None.
+
+    Returns:
+        tuple: One gradient or None per parameter.
+    """
     total, _ = BaseModel.parse_losses(None, losses)
-    device = total.device.type
-    half = torch.is_autocast_enabled(device) and (torch.get_autocast_dtype(device) == torch.float16)
-    with torch.autocast(device, enabled=False):  # as a backward pass runs
+    half = scale is not None and autocast_dtype(total) == torch.float16
+    with torch.autocast(total.device.type, enabled=False):  # as a backward pass runs
         if half:
-            grads = scale.gradients(total, parameters)
-        else:
-            grads = torch.autograd.grad(total, parameters, allow_unused=True)
+            return scale.gradients(total, parameters)
+        return torch.autograd.grad(total, parameters, allow_unused=True)
+
+
+def attach_gradients(
+    losses: Dict[str, Tensor],
+    gradients: Sequence[Optional[Tensor]],
+    parameters: Sequence[nn.Parameter],
+) -> Dict[str, Tensor]:
+    """Return losses whose sum has known gradients.
+
+    Args:
+        losses (dict[str, torch.Tensor]): Scalars; only their values are used.
+        gradients (Sequence[torch.Tensor or None]): One per parameter.
+        parameters (Sequence[torch.nn.Parameter]): They receive the gradients.
+
+    Returns:
+        dict[str, torch.Tensor]: With the same keys and values.
+    """
     known = {key: value.detach() for key, value in losses.items()}
     key = next(key for key in known if 'loss' in key)
-    known[key] = _KnownGradients.apply(known[key], grads, *parameters)
+    known[key] = _KnownGradients.apply(known[key], gradients, *parameters)
     return known
+
+
+def autocast_dtype(like: Tensor) -> Optional[torch.dtype]:
+    """Return the dtype of autocast on the device of a tensor, or None if it is off."""
+    device = like.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

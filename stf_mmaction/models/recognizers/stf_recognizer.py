@@ -13,8 +13,9 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 
 from ..backbones import Stages
 from ..heads import FocusContext
-from .checks import check_head, check_labels, check_tells_focus
+from .checks import check_head, check_labels, check_recordable, check_tells_focus
 from .focus_layers import choose_layers, watched_features
+from .graphed_loss import GraphedLoss
 from .idle import with_idle
 from .inference_config import InferenceConfig
 from .preprocessor import build_preprocessor
@@ -39,6 +40,9 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             the last ``ModuleList`` in the backbone.
         frozen_backbone (bool): Whether to train the head alone, on fixed
             features. Defaults to False.
+        cuda_graph (bool): Whether to replay the losses and gradients as a CUDA graph in
+            training on a GPU, without the time of the host; see :class:`GraphedLoss`.
+            Needs an ``STFHead``. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         kwargs: Other arguments of ``RecognizerGCN``.
@@ -61,6 +65,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         cls_head: Dict,
         focus_layers: Optional[Sequence[str]] = None,
         frozen_backbone: bool = False,
+        cuda_graph: bool = False,
         data_preprocessor: Optional[Dict] = None,
         **kwargs,
     ) -> None:
@@ -80,6 +85,9 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             self.backbone,
             compares_modules=bool(self._own_stages or self.focus_layers),
         )
+        if cuda_graph:
+            check_recordable(self.cls_head)
+        self._graphed = GraphedLoss() if cuda_graph else None
         self.frozen_backbone = frozen_backbone
         if frozen_backbone:
             self.backbone.requires_grad_(False)
@@ -157,8 +165,19 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
                 network.
         """
         check_labels(data_samples, self.cls_head.num_classes)
+        self.check_input(inputs.flatten(0, 1).shape)
+        if self._graphed is not None and self.training and torch.is_grad_enabled():
+            return self._graphed(self, inputs, data_samples)
+        return self.compute_losses(inputs, data_samples)
+
+    def compute_losses(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
+        """Compute :meth:`loss` of a checked batch.
+
+        Args:
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+        """
         clips = inputs.flatten(0, 1)
-        self.check_input(clips.shape)
         samples = [s for s in data_samples for _ in range(inputs.shape[1])]
         head = self.cls_head
         if self.baseline or not getattr(head, 'uses_focus', False):

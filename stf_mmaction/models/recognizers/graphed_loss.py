@@ -1,0 +1,201 @@
+"""Replay the losses and gradients of a network as a CUDA graph.
+
+A step of these networks launches thousands of small kernels. A fast GPU finishes each before
+Python has launched the next; a CUDA graph launches all of them at once.
+"""
+
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, Optional, Tuple
+from weakref import WeakSet
+
+import torch
+from mmaction.structures import ActionDataSample
+from mmaction.utils import SampleList
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from stf_mmaction.focus.matrices import kept_matrices
+
+from .backward_now import attach_gradients, autocast_dtype, compute_gradients
+
+WARM_UP = 3  # steps before a recording, in which the libraries choose their algorithms
+
+
+class GraphedLoss:
+    """Losses of a network with their gradients, recorded once and then replayed.
+
+    A recording is valid for one shape of the input, one set of losses and loss weights, and
+    weights that stay in their memory. After three equal steps in a row a step is recorded;
+    others, such as the last and smaller batch of an epoch, run as usual. Nothing is recorded
+    under float16 autocast, whose loss scale is not known before the backward pass, and for
+    networks that communicate or are compiled.
+
+    A copy or a pickle has no recording.
+    """
+
+    def __init__(self) -> None:
+        self._last: Optional[Tuple] = None
+        self._repeats = 0
+        self._recording: Optional[_Recording] = None
+
+    def __reduce__(self) -> Tuple:
+        """Leave the recording out."""
+        return GraphedLoss, ()
+
+    def __call__(
+        self, network: nn.Module, inputs: Tensor, data_samples: SampleList
+    ) -> Dict[str, Tensor]:
+        """Compute the losses of a batch; those of a replay have their gradients already.
+
+        Args:
+            network (torch.nn.Module): Its ``compute_losses`` never waits for the GPU, and reads
+                only the ``gt_label`` of the samples.
+            inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+            data_samples (list[ActionDataSample]): N samples with gt_label.
+
+        Raises:
+            RuntimeError: If a step cannot be recorded, since it waits for the GPU.
+        """
+        if not can_record(network, inputs):
+            return network.compute_losses(inputs, data_samples)
+        labels = torch.stack([s.gt_label for s in data_samples]).to(inputs.device)
+        key = _state(network, inputs, labels)
+        if self._recording is not None and key == self._recording.key:
+            return self._recording.replay(network, inputs, labels)
+        self._repeats = self._repeats + 1 if key == self._last else 1
+        self._last = key
+        if self._repeats < WARM_UP:
+            return network.compute_losses(inputs, data_samples)
+        if self._repeats == WARM_UP:
+            with refused_waits():
+                return network.compute_losses(inputs, data_samples)
+        self._recording = None  # frees the memory of another phase
+        self._recording = _Recording(key, network, inputs, labels)
+        return self._recording.replay(network, inputs, labels)
+
+
+def can_record(network: nn.Module, inputs: Tensor) -> bool:
+    """Return whether a step of a network with these inputs can be recorded as a CUDA graph."""
+    return inputs.is_cuda and autocast_dtype(inputs) != torch.float16 and is_plain(network)
+
+
+def is_plain(network: nn.Module) -> bool:
+    """Return whether a network holds its own weights, does not communicate, and is not compiled.
+
+    FSDP takes the weights out of a network, and ``SyncBatchNorm`` communicates.
+    """
+    special = any(
+        isinstance(m, nn.SyncBatchNorm) or hasattr(m, 'dynamo_ctx') for m in network.modules()
+    )
+    return not special and any(p.requires_grad for p in network.parameters())
+
+
+def _state(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuple:
+    """Return what a recording depends on."""
+    losses = [m for m in network.cls_head.modules() if hasattr(m, 'loss_weight')]
+    memory = [*network.parameters(), *network.buffers()]
+    return (
+        inputs.shape,
+        inputs.dtype,
+        labels.shape,
+        labels.dtype,
+        autocast_dtype(inputs),
+        network.baseline,
+        tuple(m.loss_weight for m in losses),
+        tuple((t.data_ptr(), t.requires_grad) for t in memory),
+    )
+
+
+class _Losses(nn.Module):
+    """The losses of a network as its forward pass, which ``functional_call`` runs."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
+        return self.network.compute_losses(inputs, data_samples)
+
+
+class _Recording:
+    """A recorded step.
+
+    Args:
+        key (tuple): See :func:`_state`.
+        network (torch.nn.Module): As in :class:`GraphedLoss`.
+        inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
+        labels (torch.Tensor): Shape (N, 1), or (N, K) for soft labels.
+    """
+
+    def __init__(self, key: Tuple, network: nn.Module, inputs: Tensor, labels: Tensor) -> None:
+        self.key = key
+        self._inputs, self._labels = inputs.clone(), labels.clone()
+        self._values: Dict[str, Tensor] = {}
+        self._gradients: Tuple[Optional[Tensor], ...] = ()
+        self._matrices = kept_matrices()  # a graph reads them where they are
+        self._replay = record(lambda: self._step(network))
+
+    def _step(self, network: nn.Module) -> None:
+        # Of aliases of the weights: a backward pass would wait for the stream on which weights
+        # were first used (always, under DDP), and that one is not recorded.
+        whole = _Losses(network)
+        aliases = {
+            name: p.detach().requires_grad_()
+            for name, p in whole.named_parameters()
+            if p.requires_grad
+        }
+        samples = [ActionDataSample(gt_label=own) for own in self._labels]
+        losses = functional_call(whole, aliases, (self._inputs, samples))
+        self._gradients = compute_gradients(losses, list(aliases.values()))
+        self._values = {key: value.detach() for key, value in losses.items()}
+
+    def replay(self, network: nn.Module, inputs: Tensor, labels: Tensor) -> Dict[str, Tensor]:
+        """Compute the losses of a batch of the recorded shape."""
+        self._inputs.copy_(inputs)
+        self._labels.copy_(labels)
+        self._replay()
+        values = {key: value.clone() for key, value in self._values.items()}
+        learning = [p for p in network.parameters() if p.requires_grad]
+        return attach_gradients(values, self._gradients, learning)
+
+
+_GRAPHS: WeakSet = WeakSet()  # share their memory, since they run one after the other
+
+
+@contextmanager
+def refused_waits() -> Iterator[None]:
+    """Raise a RuntimeError if something waits for the GPU or copies from pageable memory.
+
+    A step that does cannot be recorded, and PyTorch does not recover well from the attempt.
+    """
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        yield
+    except RuntimeError as error:
+        if 'synchronizing' not in str(error):
+            raise
+        raise RuntimeError(
+            'the losses cannot be recorded as a CUDA graph, since computing them waits for the '
+            'GPU, at the place shown above: set cuda_graph=False in the model'
+        ) from error
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+
+
+def record(step: Callable[[], None]) -> Callable[[], None]:
+    """Record what a function launches, without running it, and return a function that replays it.
+
+    Args:
+        step (Callable): Launches work on the GPU and never waits for it.
+    """
+    graph = torch.cuda.CUDAGraph()
+    other = next(iter(_GRAPHS), None)  # held, since its memory is used from here on
+    pool = None if other is None else other.pool()
+    torch.clear_autocast_cache()  # of weights that were cast outside of the graph
+    # Data loaders may use the GPU in other threads meanwhile.
+    with torch.cuda.graph(graph, pool=pool, capture_error_mode='thread_local'):
+        step()
+    torch.clear_autocast_cache()
+    _GRAPHS.add(graph)
+    return graph.replay
