@@ -182,9 +182,10 @@ class STFHead(GCNHead):
         if labels.shape[1:] != (1,) or labels.is_floating_point():
             return super().loss_by_feat(scores, data_samples)
         labels = labels[:, 0]
-        ranked = scores.detach().topk(min(max(self.topk), self.num_classes), 1).indices
-        hits = ranked == labels[:, None]
-        losses = {f'top{k}_acc': hits[:, :k].any(1).double().mean() for k in self.topk}
+        most = min(max(self.topk), self.num_classes)
+        hits = scores.detach().topk(most, 1).indices == labels[:, None]
+        accuracies = hits.double().sum(0).cumsum(0) / len(labels)
+        losses = {f'top{k}_acc': accuracies[min(k, most) - 1] for k in self.topk}
         target = labels
         if self.label_smooth_eps:
             target = F.one_hot(labels, self.num_classes) * (1 - self.label_smooth_eps)

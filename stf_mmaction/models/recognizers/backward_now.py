@@ -1,6 +1,6 @@
 """Several networks in one step, with the memory of one."""
 
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from mmengine.model import BaseModel
@@ -20,9 +20,13 @@ class _KnownGradients(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        known = [own for own in ctx.grads if own is not None]
-        scaled = iter(torch._foreach_mul(known, grad))  # one launch for hundreds of weights
-        return (None, None, *(None if own is None else next(scaled) for own in ctx.grads))
+        return (None, None, *scaled(ctx.grads, grad))
+
+
+def scaled(gradients: Sequence[Optional[Tensor]], factor: Union[Tensor, float]) -> Tuple:
+    """Multiply gradients, some of which may be None, in one launch for hundreds of them."""
+    products = iter(torch._foreach_mul([own for own in gradients if own is not None], factor))
+    return tuple(None if own is None else next(products) for own in gradients)
 
 
 class LossScale:

@@ -16,7 +16,7 @@ from torch.func import functional_call
 
 from stf_mmaction.focus.matrices import kept_matrices
 
-from .backward_now import attach_gradients, autocast_dtype, compute_gradients
+from .backward_now import attach_gradients, autocast_dtype, compute_gradients, scaled
 
 WARM_UP = 3  # steps before a recording, in which the libraries choose their algorithms
 
@@ -150,13 +150,13 @@ class _Recording:
         self._values = {key: value.detach() for key, value in losses.items()}
 
     def replay(self, network: nn.Module, inputs: Tensor, labels: Tensor) -> Dict[str, Tensor]:
-        """Compute the losses of a batch of the recorded shape."""
+        """Compute the losses of a batch of the recorded shape, as copies: a replay overwrites."""
         self._inputs.copy_(inputs)
         self._labels.copy_(labels)
         self._replay()
         values = {key: value.clone() for key, value in self._values.items()}
         learning = [p for p in network.parameters() if p.requires_grad]
-        return attach_gradients(values, self._gradients, learning)
+        return attach_gradients(values, scaled(self._gradients, 1.0), learning)
 
 
 _GRAPHS: WeakSet = WeakSet()  # share their memory, since they run one after the other
