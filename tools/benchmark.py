@@ -61,7 +61,8 @@ def parse_args() -> argparse.Namespace:
         default=(),
         choices=VARIANTS,
         help='also measure the first config with with_cp=True, torch.compile, '
-        'bfloat16 autocast, or the focus for the two most probable classes in the forward pass',
+        'bfloat16 autocast, the focus for the two most probable classes in the forward pass, or on '
+        'a GPU a step that is launched, not replayed as a CUDA graph',
     )
     parser.add_argument(
         '--no-reference',

@@ -7,6 +7,7 @@ custom_imports = dict(imports=['stf_mmaction'], allow_failed_imports=False)
 # On CUDA: TF32 for matrix products ('highest' turns it off), cuDNN's search for convolutions.
 float32_matmul_precision = 'high'
 env_cfg = dict(cudnn_benchmark=True)
+cuda_graph = True  # a training step on a GPU is recorded and replayed
 
 # --- Data -----------------------------------------------------------------------------------------
 ann_file = 'data/skeleton/shrec17.pkl'  # yours from tools/data/custom.py
@@ -69,7 +70,6 @@ model = dict(
             stf_stages=(1, 2, 3, 4, 5, 6),  # which of the six STF modules are on; () is MS-G3D
         ),
         cls_head=dict(type='STFHead', num_classes=14, in_channels=48),  # 4 base_channels
-        cuda_graph=True,  # on a GPU, replays a training step instead of launching it
     ),
     members=[
         dict(

@@ -13,11 +13,12 @@ from mmengine.registry import init_default_scope
 from stf_mmaction.engine import config_file
 from stf_mmaction.engine.flops import backbone_of
 from stf_mmaction.models import MSG3DBackbone, STFRecognizer
+from stf_mmaction.models.recognizers.graphed_loss import record_steps
 
 from .published_msg3d import PublishedMSG3D
 
 REFERENCE = 'published'
-VARIANTS = ('cp', 'compile', 'bf16', 'focus')
+VARIANTS = ('cp', 'compile', 'bf16', 'focus', 'launched')
 
 
 def read_config(file: str, args: argparse.Namespace) -> Config:
@@ -77,6 +78,8 @@ def build(name: str, args: argparse.Namespace) -> torch.nn.Module:
             net.num_g3d_scales,
             net.num_person,
         )
+    elif args.device != 'cpu' and variant != 'launched':
+        record_steps(model)
     model.bf16 = variant == 'bf16'
     model.gives_focus = variant == 'focus'
     return model if args.device == 'cpu' else model.to(args.device)  # fake tensors cannot be moved

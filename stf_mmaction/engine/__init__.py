@@ -1,4 +1,5 @@
 from .checkpoint_hook import SafeCheckpointHook
+from .cuda_graph_hook import CUDAGraphHook
 from .feature_export_hook import FeatureExportHook
 from .finite_hook import FiniteCheckHook
 from .focus_export_hook import FocusExportHook
@@ -14,6 +15,7 @@ from .resume import ResumeCheckHook
 from .sanity_hooks import CheckpointCheckHook, SkeletonCheckHook
 
 __all__ = [
+    'CUDAGraphHook',
     'CheckpointCheckHook',
     'DumpScores',
     'FeatureExportHook',

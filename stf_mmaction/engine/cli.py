@@ -69,7 +69,8 @@ def load_config(args: argparse.Namespace) -> Config:
     said = set_test_pipeline(cfg)
     if said and is_first(cfg):
         print(f'warning: {said}', file=sys.stderr)
-    cfg.custom_hooks = [dict(type=kind) for kind in CHECKS] + list(cfg.get('custom_hooks') or [])
+    hooks = [*CHECKS, 'CUDAGraphHook'] if cfg.get('cuda_graph') else CHECKS
+    cfg.custom_hooks = [dict(type=kind) for kind in hooks] + list(cfg.get('custom_hooks') or [])
     return cfg
 
 

@@ -70,6 +70,8 @@ def train_and_test(cfg: Config, scores_file: Path) -> Dict[str, Any]:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir = folder
+        # MMEngine's instances are shared by name; short runs may begin in the same second.
+        cfg.experiment_name = Path(folder).name
         runner = Runner.from_cfg(cfg)
         curves = CurveHook()
         runner.register_hook(curves)

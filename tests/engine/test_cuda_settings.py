@@ -1,13 +1,23 @@
 """What the tools set on CUDA, with CUDA made up."""
 
+import argparse
 import os
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers.networks import EXPLORE_LOSSES, FOCUS_LOSSES, recognizer
 from mmengine.config import Config
 
-from stf_mmaction.engine.cli import refuse_compile, refuse_sync_bn, set_up_cuda, use_amp
+from stf_mmaction.engine import CUDAGraphHook
+from stf_mmaction.engine.arguments import add_common_arguments
+from stf_mmaction.engine.cli import (
+    load_config,
+    refuse_compile,
+    refuse_sync_bn,
+    set_up_cuda,
+    use_amp,
+)
 
 
 @pytest.fixture
@@ -72,3 +82,22 @@ def test_compiling_a_whole_step_is_refused():
     with pytest.raises(ValueError, match='docs/gpus.md describes how to compile'):
         refuse_compile(recognizer(EXPLORE_LOSSES))
     refuse_compile(torch.nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize('present', [True, False])
+def test_the_hook_replays_steps_on_a_gpu(present, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: present)
+    model, said = recognizer(FOCUS_LOSSES), []
+    logger = SimpleNamespace(info=said.append)
+    CUDAGraphHook().before_train(SimpleNamespace(model=model, logger=logger))
+    assert (model.graphed is not None) == bool(said) == present
+
+
+@pytest.mark.parametrize('kind', ['True', 'False'])
+def test_the_config_turns_replayed_steps_on(kind):
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_common_arguments(parser)
+    args = ['configs/msg3d_demo_j.py', '--cfg-options', f'cuda_graph={kind}']
+    hooks = [hook.type for hook in load_config(parser.parse_args(args)).custom_hooks]
+    assert ('CUDAGraphHook' in hooks) == (kind == 'True')

@@ -14,7 +14,7 @@ from mmaction.models.heads import GCNHead
 from mmaction.registry import MODELS
 
 from stf_mmaction.models.recognizers import graphed_loss
-from stf_mmaction.models.recognizers.graphed_loss import WARM_UP
+from stf_mmaction.models.recognizers.graphed_loss import WARM_UP, record_steps
 
 NETWORKS = pytest.mark.parametrize(
     'cfg',
@@ -49,10 +49,12 @@ def recorded(monkeypatch):
     return made
 
 
-def build(cfg):
+def build(cfg, replays=False):
     torch.manual_seed(0)
     model = MODELS.build(cfg).double().train()
     wake(model)
+    if replays:
+        record_steps(model)
     return model
 
 
@@ -81,14 +83,14 @@ def test_replayed_steps_are_steps(cfg, recorded):
     batches = make_batches(WARM_UP + 3) + make_batches(2, last=3)
     expected = steps(build(cfg()), batches)
     assert not recorded
-    got = steps(build(cfg(cuda_graph=True)), batches)
+    got = steps(build(cfg(), True), batches)
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
     # The small batch in between ran as usual and did not end the recording.
     assert len(recorded) == (2 if cfg is ensemble_cfg else 1)
 
 
 def test_losses_of_two_batches_can_be_summed(recorded):
-    first, second = build(recognizer_cfg(LOSSES)), build(recognizer_cfg(LOSSES, cuda_graph=True))
+    first, second = build(recognizer_cfg(LOSSES)), build(recognizer_cfg(LOSSES), True)
     batches = make_batches(WARM_UP + 1, last=3)
     steps(first, batches)
     steps(second, batches)
@@ -124,13 +126,13 @@ def test_what_a_recording_depends_on_ends_it(change, recorded):
     cfg = recognizer_cfg(LOSSES)
     batches = make_batches(2 * WARM_UP + 4, last=3)
     expected = steps(build(cfg), batches, change)
-    got = steps(build(dict(cfg, cuda_graph=True)), batches, change)
+    got = steps(build(cfg, True), batches, change)
     torch.testing.assert_close(got, expected, rtol=1e-12, atol=1e-12)
     assert len(recorded) == 2
 
 
 def test_evaluation_and_other_devices_record_nothing(recorded, monkeypatch):
-    model = build(recognizer_cfg(dict(loss_divergence=LOSSES['loss_divergence']), cuda_graph=True))
+    model = build(recognizer_cfg(dict(loss_divergence=LOSSES['loss_divergence'])), True)
     x, own = make_batches(1, last=3)[0]
     for _ in range(WARM_UP + 2):
         with torch.no_grad():
@@ -164,7 +166,7 @@ def test_networks_that_communicate_or_are_compiled_are_not_recorded():
 
 
 def test_copies_and_pickles_leave_the_recording_out(recorded):
-    model = build(recognizer_cfg(LOSSES, cuda_graph=True))
+    model = build(recognizer_cfg(LOSSES), True)
     batches = make_batches(WARM_UP + 2, last=3)
     steps(model, batches)
     assert len(recorded) == 1
@@ -176,11 +178,14 @@ def test_copies_and_pickles_leave_the_recording_out(recorded):
     assert len(recorded) == 3  # each of its own weights
 
 
-def test_a_stock_head_is_refused():
-    cfg = recognizer_cfg(cuda_graph=True)
+def test_which_networks_are_recorded():
+    assert record_steps(build(recognizer_cfg(LOSSES))) == ['']
+    assert record_steps(build(ensemble_cfg())) == ['members.focus', 'members.explore']
+    cfg = recognizer_cfg()
     cfg['cls_head']['type'] = 'GCNHead'
-    with pytest.raises(ValueError, match="cuda_graph=True needs cls_head type='STFHead'"):
-        MODELS.build(cfg)
+    assert record_steps(build(cfg)) == []
+    net = dict(type='STGCN', graph_cfg=dict(layout='coco', mode='stgcn_spatial'), base_channels=6)
+    assert record_steps(build(recognizer_cfg(net=net))) == []
 
 
 class Waits:
@@ -206,11 +211,11 @@ def waits(monkeypatch):
 
 
 def test_a_step_that_waits_is_refused(recorded, waits):
-    model = build(recognizer_cfg(LOSSES, cuda_graph=True))
+    model = build(recognizer_cfg(LOSSES), True)
     model.cls_head.loss_cls.register_forward_hook(waits.wait)
     batches = make_batches(WARM_UP, last=3)
     steps(model, batches[:-1])
-    with pytest.raises(RuntimeError, match='waits for the GPU.*set cuda_graph=False in the model'):
+    with pytest.raises(RuntimeError, match='waits for the GPU.*set cuda_graph=False in the config'):
         steps(model, batches[:1])
     assert not recorded and waits.mode == 0
 

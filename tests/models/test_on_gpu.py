@@ -6,6 +6,8 @@ import pytest
 import torch
 from helpers.networks import LOSSES, batch, ensemble, recognizer, total
 
+from stf_mmaction.models.recognizers.graphed_loss import record_steps
+
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 
 
@@ -98,45 +100,48 @@ def train(model, kind=None, steps=8):
 
 GRAPHED = pytest.mark.parametrize(
     'build',
-    [lambda **kw: recognizer(LOSSES, **kw), ensemble, lambda **kw: recognizer(**kw)],
+    [lambda: recognizer(LOSSES), ensemble, recognizer],
     ids=['all losses', 'ensemble', 'baseline'],
 )
 
 
 @GRAPHED
 def test_a_replayed_step_is_a_step(build):
-    model = build(cuda_graph=True).double()
-    twin = build().double()
+    model, twin = build().double(), build().double()
+    record_steps(model)
     twin.load_state_dict(model.state_dict())
     got, expected = train(model.to('cuda').train()), train(twin.to('cuda').train())
     torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-8)
     members = model.members.values() if hasattr(model, 'members') else [model]
-    assert all(m._graphed._recording is not None for m in members)
+    assert all(m.graphed._recording is not None for m in members)
 
 
 @GRAPHED
 @pytest.mark.parametrize('kind', [None, torch.bfloat16])
 def test_replayed_deterministic_steps_have_the_same_bits(build, kind):
     torch.use_deterministic_algorithms(True)
-    model, twin = build(cuda_graph=True), build()
+    model, twin = build(), build()
+    record_steps(model)
     twin.load_state_dict(model.state_dict())
     got, expected = train(model.to('cuda').train(), kind), train(twin.to('cuda').train(), kind)
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
 
 
 def test_a_changed_phase_is_recorded_again():
-    model = ensemble(cuda_graph=True).to('cuda').train()
+    model = ensemble().to('cuda').train()
+    record_steps(model)
     for baseline in (True, False, True):
         model.set_baseline(baseline)
         train(model)
-    assert model.lead._graphed._recording is not None
+    assert model.lead.graphed._recording is not None
 
 
 def test_a_wait_is_refused():
-    model = recognizer(cuda_graph=True).to('cuda').train()
+    model = recognizer().to('cuda').train()
+    record_steps(model)
     forward = model.backbone.forward
     model.backbone.forward = lambda x: forward(x) * float(x.abs().max() > 0)
-    with pytest.raises(RuntimeError, match='set cuda_graph=False in the model'):
+    with pytest.raises(RuntimeError, match='set cuda_graph=False in the config'):
         train(model)
-    model._graphed = None
+    model.graphed = None
     train(model)

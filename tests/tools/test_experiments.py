@@ -91,9 +91,10 @@ def test_a_mean_averages_probabilities(trained):
 
 def test_the_same_seed_gives_the_same_line(small, trained, tmp_path):
     job = small.cell('plain', 'demo', 'own', 0)
-    again = running.train_one(job, tmp_path / 'scores.npz')
     first = trained[2][0]
-    assert {**again, 'cpu_seconds': 0} == {**first, 'cpu_seconds': 0}
+    for _ in range(3):  # two of them begin in the same second
+        again = running.train_one(job, tmp_path / 'scores.npz')
+        assert {**again, 'cpu_seconds': 0} == {**first, 'cpu_seconds': 0}
 
 
 def test_what_is_done_is_skipped_and_members_come_first(small, tmp_path):

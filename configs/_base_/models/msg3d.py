@@ -11,5 +11,4 @@ model = dict(
         num_person=2,
     ),
     cls_head=dict(type='STFHead', num_classes=60, in_channels=384),
-    cuda_graph=True,  # on a GPU, replays a training step instead of launching it
 )

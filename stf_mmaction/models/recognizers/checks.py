@@ -57,19 +57,6 @@ def check_head(head: nn.Module, backbone: nn.Module, compares_modules: bool) -> 
         raise needs_stf_modules(f'the backbone {kind}')
 
 
-def check_recordable(head: nn.Module) -> None:
-    """Raise a ValueError if the losses of a head cannot be recorded as a CUDA graph.
-
-    Args:
-        head (torch.nn.Module): A ``GCNHead``.
-    """
-    if not isinstance(head, STFHead):
-        raise ValueError(
-            "cuda_graph=True needs cls_head type='STFHead', whose accuracies do not wait for the "
-            f'GPU as those of {type(head).__name__} do; its weights are the same'
-        )
-
-
 def check_tells_focus(head: nn.Module) -> None:
     """Raise a ValueError if a head cannot compute the focus.
 

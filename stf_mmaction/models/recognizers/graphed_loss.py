@@ -5,7 +5,7 @@ Python has launched the next; a CUDA graph launches all of them at once.
 """
 
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakSet
 
 import torch
@@ -16,6 +16,8 @@ from torch.func import functional_call
 
 from stf_mmaction.focus.matrices import kept_matrices
 
+from ..backbones import MSG3DBackbone
+from ..heads import STFHead
 from .backward_now import attach_gradients, autocast_dtype, compute_gradients, scaled
 
 WARM_UP = 3  # steps before a recording, in which the libraries choose their algorithms
@@ -72,6 +74,30 @@ class GraphedLoss:
         self._recording = None  # frees the memory of another phase
         self._recording = _Recording(key, network, inputs, labels)
         return self._recording.replay(network, inputs, labels)
+
+
+def record_steps(model: nn.Module) -> List[str]:
+    """Let the networks of a model that can be recorded replay their training steps.
+
+    These are :class:`STFRecognizer` with an MS-G3D and an ``STFHead``, whose steps never wait for
+    the GPU.
+
+    Args:
+        model (torch.nn.Module): A recognizer or an ensemble.
+
+    Returns:
+        list[str]: The names of the networks in the model; that of the model itself is empty.
+    """
+    found = []
+    for name, part in model.named_modules():
+        if (
+            hasattr(part, 'graphed')
+            and isinstance(part.backbone, MSG3DBackbone)
+            and isinstance(part.cls_head, STFHead)
+        ):
+            part.graphed = GraphedLoss()
+            found.append(name)
+    return found
 
 
 def can_record(network: nn.Module, inputs: Tensor) -> bool:
@@ -177,7 +203,7 @@ def refused_waits() -> Iterator[None]:
             raise
         raise RuntimeError(
             'the losses cannot be recorded as a CUDA graph, since computing them waits for the '
-            'GPU, at the place shown above: set cuda_graph=False in the model'
+            'GPU, at the place shown above: set cuda_graph=False in the config'
         ) from error
     finally:
         torch.cuda.set_sync_debug_mode(before)

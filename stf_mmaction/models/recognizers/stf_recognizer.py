@@ -13,7 +13,7 @@ from stf_mmaction.focus import frozen_running_stats, mask_inputs, present_person
 
 from ..backbones import Stages
 from ..heads import FocusContext
-from .checks import check_head, check_labels, check_recordable, check_tells_focus
+from .checks import check_head, check_labels, check_tells_focus
 from .focus_layers import choose_layers, watched_features
 from .graphed_loss import GraphedLoss
 from .idle import with_idle
@@ -40,9 +40,6 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             the last ``ModuleList`` in the backbone.
         frozen_backbone (bool): Whether to train the head alone, on fixed
             features. Defaults to False.
-        cuda_graph (bool): Whether to replay the losses and gradients as a CUDA graph in
-            training on a GPU, without the time of the host; see :class:`GraphedLoss`.
-            Needs an ``STFHead``. Defaults to False.
         data_preprocessor (dict, optional): Defaults to None, which is
             ``dict(type='ActionDataPreprocessor')``.
         kwargs: Other arguments of ``RecognizerGCN``.
@@ -54,6 +51,8 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         focus_sink (Callable, optional): Called by ``predict`` with the N
             samples, their two most probable classes (N, 2) and the focus for
             these, (N, num_clips, 2, M, T, V). Defaults to None.
+        graphed (GraphedLoss, optional): Replays training steps; set by
+            :class:`CUDAGraphHook`. Defaults to None.
 
     Raises:
         ValueError: If ``focus_layers`` does not name two modules.
@@ -65,7 +64,6 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         cls_head: Dict,
         focus_layers: Optional[Sequence[str]] = None,
         frozen_backbone: bool = False,
-        cuda_graph: bool = False,
         data_preprocessor: Optional[Dict] = None,
         **kwargs,
     ) -> None:
@@ -77,6 +75,7 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         )
         self.baseline = False
         self.focus_sink: Optional[FocusSink] = None
+        self.graphed: Optional[GraphedLoss] = None
         self._graph_cfg = backbone.get('graph_cfg') or {}
         self._own_stages = hasattr(self.backbone, 'forward_stages')
         self.focus_layers = choose_layers(self.backbone, self.cls_head, focus_layers)
@@ -85,9 +84,6 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
             self.backbone,
             compares_modules=bool(self._own_stages or self.focus_layers),
         )
-        if cuda_graph:
-            check_recordable(self.cls_head)
-        self._graphed = GraphedLoss() if cuda_graph else None
         self.frozen_backbone = frozen_backbone
         if frozen_backbone:
             self.backbone.requires_grad_(False)
@@ -166,8 +162,8 @@ class STFRecognizer(InferenceConfig, RecognizerGCN):
         """
         check_labels(data_samples, self.cls_head.num_classes)
         self.check_input(inputs.flatten(0, 1).shape)
-        if self._graphed is not None and self.training and torch.is_grad_enabled():
-            return self._graphed(self, inputs, data_samples)
+        if self.graphed is not None and self.training and torch.is_grad_enabled():
+            return self.graphed(self, inputs, data_samples)
         return self.compute_losses(inputs, data_samples)
 
     def compute_losses(self, inputs: Tensor, data_samples: SampleList) -> Dict[str, Tensor]:
