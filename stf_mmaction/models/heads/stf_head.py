@@ -184,7 +184,8 @@ class STFHead(GCNHead):
         labels = labels[:, 0]
         most = min(max(self.topk), self.num_classes)
         hits = scores.detach().topk(most, 1).indices == labels[:, None]
-        accuracies = hits.double().sum(0).cumsum(0) / len(labels)
+        # Of integers: on CUDA, the cumulative sum of floating-point numbers is not deterministic.
+        accuracies = hits.sum(0).cumsum(0).double() / len(labels)
         losses = {f'top{k}_acc': accuracies[min(k, most) - 1] for k in self.topk}
         target = labels
         if self.label_smooth_eps:
