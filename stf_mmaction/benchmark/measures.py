@@ -99,7 +99,10 @@ def gemm_rate(device: str) -> float:
 
 
 def peak_memory(name: str, args: argparse.Namespace) -> float:
-    """Return the peak memory in MiB of two training steps, without that of the network itself."""
+    """Return the peak memory in MiB of two training steps, without that of the network itself.
+
+    On a GPU the steps are launched, not replayed, as PyTorch does not see the memory of a replay.
+    """
     x, labels = make_batch(args)
     model = build(name, args)
     if args.device != 'cpu':

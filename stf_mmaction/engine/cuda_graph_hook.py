@@ -22,3 +22,9 @@ class CUDAGraphHook(Hook):
         """Let the networks replay their steps."""
         if torch.cuda.is_available() and record_steps(unwrapped(runner)):
             runner.logger.info('training steps of one shape are replayed as a CUDA graph')
+
+    def after_train(self, runner: Runner) -> None:
+        """Free the memory of the recordings."""
+        for part in unwrapped(runner).modules():
+            if hasattr(part, 'graphed'):
+                part.graphed = None

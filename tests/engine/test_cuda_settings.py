@@ -89,8 +89,11 @@ def test_the_hook_replays_steps_on_a_gpu(present, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: present)
     model, said = recognizer(FOCUS_LOSSES), []
     logger = SimpleNamespace(info=said.append)
-    CUDAGraphHook().before_train(SimpleNamespace(model=model, logger=logger))
+    runner = SimpleNamespace(model=model, logger=logger)
+    CUDAGraphHook().before_train(runner)
     assert (model.graphed is not None) == bool(said) == present
+    CUDAGraphHook().after_train(runner)
+    assert model.graphed is None
 
 
 @pytest.mark.parametrize('kind', ['True', 'False'])

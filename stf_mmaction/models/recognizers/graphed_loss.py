@@ -4,6 +4,8 @@ A step of these networks launches thousands of small kernels. A fast GPU finishe
 Python has launched the next; a CUDA graph launches all of them at once.
 """
 
+import logging
+import warnings
 from contextlib import contextmanager
 from typing import Callable, Dict, Iterator, List, Optional, Tuple
 from weakref import WeakSet
@@ -11,6 +13,7 @@ from weakref import WeakSet
 import torch
 from mmaction.structures import ActionDataSample
 from mmaction.utils import SampleList
+from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.func import functional_call
 
@@ -30,7 +33,7 @@ class GraphedLoss:
     weights that stay in their memory. After three equal steps in a row a step is recorded;
     others, such as the last and smaller batch of an epoch, run as usual. Nothing is recorded
     under float16 autocast, whose loss scale is not known before the backward pass, and for
-    networks that communicate or are compiled.
+    networks that communicate, are compiled, or wait for the GPU in a step.
 
     A copy or a pickle has no recording.
     """
@@ -39,6 +42,7 @@ class GraphedLoss:
         self._last: Optional[Tuple] = None
         self._repeats = 0
         self._recording: Optional[_Recording] = None
+        self._waits = False
 
     def __reduce__(self) -> Tuple:
         """Leave the recording out."""
@@ -54,24 +58,26 @@ class GraphedLoss:
                 only the ``gt_label`` of the samples.
             inputs (torch.Tensor): Shape (N, num_clips, M, T, V, C).
             data_samples (list[ActionDataSample]): N samples with gt_label.
-
-        Raises:
-            RuntimeError: If a step cannot be recorded, since it waits for the GPU.
         """
-        if not can_record(network, inputs):
+        if self._waits or not can_record(network, inputs):
             return network.compute_losses(inputs, data_samples)
         labels = torch.stack([s.gt_label for s in data_samples]).to(inputs.device)
         key = _state(network, inputs, labels)
-        if self._recording is not None and key == self._recording.key:
-            return self._recording.replay(network, inputs, labels)
+        if self._recording is not None:
+            if key == self._recording.key:
+                return self._recording.replay(network, inputs, labels)
+            if key[1:] != self._recording.key[1:]:  # not only another shape
+                self._recording = None  # frees its memory
         self._repeats = self._repeats + 1 if key == self._last else 1
         self._last = key
         if self._repeats < WARM_UP:
             return network.compute_losses(inputs, data_samples)
         if self._repeats == WARM_UP:
-            with refused_waits():
-                return network.compute_losses(inputs, data_samples)
-        self._recording = None  # frees the memory of another phase
+            with watched_waits() as waits:
+                losses = network.compute_losses(inputs, samples_of(labels))
+            self._waits = bool(waits)
+            return losses
+        self._recording = None
         self._recording = _Recording(key, network, inputs, labels)
         return self._recording.replay(network, inputs, labels)
 
@@ -111,25 +117,33 @@ def is_plain(network: nn.Module) -> bool:
     FSDP takes the weights out of a network, and ``SyncBatchNorm`` communicates.
     """
     special = any(
-        isinstance(m, nn.SyncBatchNorm) or hasattr(m, 'dynamo_ctx') for m in network.modules()
+        isinstance(m, nn.SyncBatchNorm)
+        or hasattr(m, 'dynamo_ctx')
+        or getattr(m, '_compiled_call_impl', None) is not None
+        for m in network.modules()
     )
     return not special and any(p.requires_grad for p in network.parameters())
 
 
 def _state(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuple:
-    """Return what a recording depends on."""
+    """Return what a recording depends on; the shapes come first."""
     losses = [m for m in network.cls_head.modules() if hasattr(m, 'loss_weight')]
     memory = [*network.parameters(), *network.buffers()]
     return (
-        inputs.shape,
+        (inputs.shape, labels.shape),
         inputs.dtype,
-        labels.shape,
         labels.dtype,
         autocast_dtype(inputs),
         network.baseline,
         tuple(m.loss_weight for m in losses),
+        tuple(m.training for m in network.modules()),
         tuple((t.data_ptr(), t.requires_grad) for t in memory),
     )
+
+
+def samples_of(labels: Tensor) -> SampleList:
+    """Return N samples with these labels, (N, 1) or (N, K)."""
+    return [ActionDataSample(gt_label=own) for own in labels]
 
 
 class _Losses(nn.Module):
@@ -170,8 +184,7 @@ class _Recording:
             for name, p in whole.named_parameters()
             if p.requires_grad
         }
-        samples = [ActionDataSample(gt_label=own) for own in self._labels]
-        losses = functional_call(whole, aliases, (self._inputs, samples))
+        losses = functional_call(whole, aliases, (self._inputs, samples_of(self._labels)))
         self._gradients = compute_gradients(losses, list(aliases.values()))
         self._values = {key: value.detach() for key, value in losses.items()}
 
@@ -189,24 +202,32 @@ _GRAPHS: WeakSet = WeakSet()  # share their memory, since they run one after the
 
 
 @contextmanager
-def refused_waits() -> Iterator[None]:
-    """Raise a RuntimeError if something waits for the GPU or copies from pageable memory.
+def watched_waits() -> Iterator[List[str]]:
+    """Watch for waits for the GPU and copies from pageable memory, which cannot be recorded.
 
-    A step that does cannot be recorded, and PyTorch does not recover well from the attempt.
+    Yields:
+        list[str]: PyTorch's warnings about them, filled at the end, when they are also logged.
     """
+    waits: List[str] = []
     before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode('error')
-    try:
-        yield
-    except RuntimeError as error:
-        if 'synchronizing' not in str(error):
-            raise
-        raise RuntimeError(
-            'the losses cannot be recorded as a CUDA graph, since computing them waits for the '
-            'GPU, at the place shown above: set cuda_graph=False in the config'
-        ) from error
-    finally:
-        torch.cuda.set_sync_debug_mode(before)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            yield waits
+        finally:
+            torch.cuda.set_sync_debug_mode(before)
+    waits += [
+        f'{w.filename}:{w.lineno}' for w in caught if 'called a synchronizing' in str(w.message)
+    ]
+    if waits:
+        print_log(
+            f'the losses wait for the GPU at {waits[0]}, so that training steps are not replayed '
+            'as a CUDA graph, which would be faster; cuda_graph=False in the config turns this '
+            'warning off',
+            logger='current',
+            level=logging.WARNING,
+        )
 
 
 def record(step: Callable[[], None]) -> Callable[[], None]:
