@@ -55,7 +55,13 @@ def needs_reference() -> bool:
     return torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.onnx.is_in_onnx_export()
 
 
+def autocast_dtype(like: Tensor) -> Optional[torch.dtype]:
+    """Return the dtype of autocast on the device of a tensor, or None if it is off."""
+    device = like.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+
+
 def compute_dtype(x: Tensor) -> torch.dtype:
     """Return the dtype of matrix products with x: that of autocast if it is on, else that of x."""
-    device = x.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    dtype = autocast_dtype(x)
+    return x.dtype if dtype is None else dtype

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from ..ops.dispatch import autocast_dtype
+
 
 class _KnownGradients(Function):
     """A scalar with gradients computed beforehand."""
@@ -138,9 +140,3 @@ def attach_gradients(
     key = next(key for key in known if 'loss' in key)
     known[key] = _KnownGradients.apply(known[key], gradients, *parameters)
     return known
-
-
-def autocast_dtype(like: Tensor) -> Optional[torch.dtype]:
-    """Return the dtype of autocast on the device of a tensor, or None if it is off."""
-    device = like.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None

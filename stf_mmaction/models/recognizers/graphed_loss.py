@@ -21,7 +21,8 @@ from stf_mmaction.focus.matrices import kept_matrices
 
 from ..backbones import MSG3DBackbone
 from ..heads import STFHead
-from .backward_now import attach_gradients, autocast_dtype, compute_gradients, scaled
+from ..ops.dispatch import autocast_dtype
+from .backward_now import attach_gradients, compute_gradients, scaled
 
 WARM_UP = 3  # steps before a recording, in which the libraries choose their algorithms
 
@@ -128,7 +129,8 @@ def is_plain(network: nn.Module) -> bool:
 def _state(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuple:
     """Return what a recording depends on; the shapes come first."""
     losses = [m for m in network.cls_head.modules() if hasattr(m, 'loss_weight')]
-    memory = [*network.parameters(), *network.buffers()]
+    modules = list(network.modules())  # walked once: this runs in every step
+    memory = [t for m in modules for t in (*m._parameters.values(), *m._buffers.values())]
     return (
         (inputs.shape, labels.shape),
         inputs.dtype,
@@ -136,8 +138,8 @@ def _state(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuple:
         autocast_dtype(inputs),
         network.baseline,
         tuple(m.loss_weight for m in losses),
-        tuple(m.training for m in network.modules()),
-        tuple((t.data_ptr(), t.requires_grad) for t in memory),
+        tuple(m.training for m in modules),
+        tuple((t.data_ptr(), t.requires_grad) for t in memory if t is not None),
     )
 
 
